@@ -1,0 +1,221 @@
+//! A client: a registered relying party, where its logout tokens go and what they look like.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::algorithm::SigningAlg;
+use super::ids::ClientId;
+use super::initiator::Initiators;
+use super::metadata::MetadataChoice;
+
+/// A registered relying party.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The `aud` of its tokens.
+    pub client_id: ClientId,
+    /// A name for people.
+    pub client_name: Option<String>,
+    /// Where its tokens go, by POST. Without one it is registered, but not subscribed to logouts.
+    pub backchannel_logout_uri: Option<LogoutUri>,
+    /// Whether its tokens must carry a `sid` (Back-Channel Logout 1.0 §2.2).
+    pub backchannel_logout_session_required: bool,
+    /// What its tokens are signed with (§2.6).
+    pub id_token_signed_response_alg: SigningAlg,
+    /// Which ends of a session it hears of.
+    pub initiators: Initiators,
+    /// Which session metadata its tokens carry.
+    pub session_metadata: MetadataChoice,
+    /// The shape of its tokens.
+    pub token: TokenOptions,
+}
+
+/// What differs between clients in the token itself: no single choice suits every receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenOptions {
+    /// How long a token is valid: `exp` − `iat`.
+    pub ttl: Duration,
+    /// The header's `typ`.
+    pub typ: TokenTyp,
+    /// Which of `sid` and `sub` it carries.
+    pub subject: TokenSubject,
+}
+
+impl TokenOptions {
+    /// The longest `ttl`. Back-Channel Logout 1.0 §4 prefers two minutes at most; some receivers' clocks
+    /// need more.
+    pub const MAX_TTL: Duration = Duration::from_mins(10);
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self { ttl: Duration::from_mins(2), typ: TokenTyp::default(), subject: TokenSubject::default() }
+    }
+}
+
+/// The `typ` header of a logout token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenTyp {
+    /// What Back-Channel Logout 1.0 §2.4 recommends.
+    #[default]
+    #[serde(rename = "logout+jwt")]
+    LogoutJwt,
+    /// For receivers that insist on it (older Spring Security refuses `logout+jwt`).
+    #[serde(rename = "JWT")]
+    Jwt,
+    /// No `typ` at all.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl TokenTyp {
+    /// The header's value, if there is one.
+    pub const fn header_value(self) -> Option<&'static str> {
+        match self {
+            Self::LogoutJwt => Some("logout+jwt"),
+            Self::Jwt => Some("JWT"),
+            Self::None => None,
+        }
+    }
+}
+
+/// Which of `sid` and `sub` a client's tokens carry, where both are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenSubject {
+    /// Both.
+    #[default]
+    #[serde(rename = "sid+sub")]
+    SidAndSub,
+    /// The session only.
+    #[serde(rename = "sid")]
+    Sid,
+    /// The subject only: for the RP this means every session of the user.
+    #[serde(rename = "sub")]
+    Sub,
+}
+
+/// A `backchannel_logout_uri`: absolute, `http` or `https`, with a host, without fragment or credentials
+/// (Back-Channel Logout 1.0 §2.2). The text is kept byte for byte, its query included.
+///
+/// Whether `http` and the address are allowed is the egress policy's to say, not this type's.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LogoutUri {
+    text: String,
+    url: Url,
+}
+
+impl LogoutUri {
+    /// The longest URI, in bytes.
+    pub const MAX_BYTES: usize = 2048;
+
+    /// As it was registered.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Parsed, for connecting to it.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+/// Why a string is no [`LogoutUri`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogoutUriError {
+    /// Longer than [`LogoutUri::MAX_BYTES`].
+    #[error("must be at most {max} bytes long", max = LogoutUri::MAX_BYTES)]
+    TooLong,
+    /// Not an absolute URI.
+    #[error("must be an absolute URI such as https://rp.example.com/backchannel-logout ({0})")]
+    NotAbsolute(url::ParseError),
+    /// Neither `https` nor `http`.
+    #[error("must be an https URI, not {0}:")]
+    Scheme(String),
+    /// A `#fragment`.
+    #[error("must not have a fragment (Back-Channel Logout 1.0, section 2.2)")]
+    Fragment,
+    /// A `user:password@`.
+    #[error("must not contain a user name or password")]
+    Credentials,
+}
+
+impl TryFrom<String> for LogoutUri {
+    type Error = LogoutUriError;
+
+    fn try_from(text: String) -> Result<Self, LogoutUriError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(LogoutUriError::TooLong);
+        }
+        let url = Url::parse(&text).map_err(LogoutUriError::NotAbsolute)?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(LogoutUriError::Scheme(url.scheme().to_owned()));
+        }
+        if url.fragment().is_some() {
+            return Err(LogoutUriError::Fragment);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(LogoutUriError::Credentials);
+        }
+        Ok(Self { text, url })
+    }
+}
+
+impl FromStr for LogoutUri {
+    type Err = LogoutUriError;
+
+    fn from_str(text: &str) -> Result<Self, LogoutUriError> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<LogoutUri> for String {
+    fn from(uri: LogoutUri) -> Self {
+        uri.text
+    }
+}
+
+impl fmt::Debug for LogoutUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl fmt::Display for LogoutUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logout_uri_is_kept_byte_for_byte() {
+        for text in
+            ["https://rp.example.com/logout?tenant=a%2Fb&x", "https://RP.example.com", "http://[::1]:8/x"]
+        {
+            assert_eq!(text.parse::<LogoutUri>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_logout_uri_says_why() {
+        for (text, expected) in [
+            ("/logout", "must be an absolute URI"),
+            ("rp.example.com/logout", "must be an absolute URI"),
+            ("https://", "must be an absolute URI"),
+            ("ftp://rp.example.com/", "must be an https URI, not ftp:"),
+            ("https://rp.example.com/#x", "must not have a fragment"),
+            ("https://rp.example.com/#", "must not have a fragment"),
+            ("https://user:secret@rp.example.com/", "must not contain a user name"),
+        ] {
+            let error = text.parse::<LogoutUri>().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Session metadata: up to 25 string pairs the OP put on a session, with Auth0's limits and messages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The most entries a session's metadata can have.
+pub const MAX_ENTRIES: usize = 25;
+/// The longest key and the longest value, in characters.
+pub const MAX_CHARS: usize = 255;
+
+/// Why metadata was refused. The first two texts are Auth0's own, so that its users know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataError {
+    /// More than [`MAX_ENTRIES`] entries, or a key or value of more than [`MAX_CHARS`] characters.
+    #[error("Metadata must not exceed 25 entries. Each key and value must be ≤ 255 characters.")]
+    TooLarge,
+    /// A key with another character, or an empty one.
+    #[error("Metadata keys may only include letters, numbers, underscores, or hyphens")]
+    Key,
+}
+
+/// A session's metadata. Its values are the OP's business and may be personal: `Debug` shows keys only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct SessionMetadata(BTreeMap<String, String>);
+
+impl SessionMetadata {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The pairs, by key.
+    pub fn entries(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
+    /// What a client with this choice gets to see.
+    #[must_use]
+    pub fn chosen(&self, choice: &MetadataChoice) -> Self {
+        match choice {
+            MetadataChoice::None => Self::default(),
+            MetadataChoice::All => self.clone(),
+            MetadataChoice::Keys(keys) => Self(
+                self.0
+                    .iter()
+                    .filter(|(key, _)| keys.contains(key.as_str()))
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for SessionMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for SessionMetadata {
+    type Error = MetadataError;
+
+    fn try_from(entries: BTreeMap<String, String>) -> Result<Self, MetadataError> {
+        if entries.len() > MAX_ENTRIES {
+            return Err(MetadataError::TooLarge);
+        }
+        for (key, value) in &entries {
+            check_key(key)?;
+            if value.chars().count() > MAX_CHARS {
+                return Err(MetadataError::TooLarge);
+            }
+        }
+        Ok(Self(entries))
+    }
+}
+
+impl From<SessionMetadata> for BTreeMap<String, String> {
+    fn from(metadata: SessionMetadata) -> Self {
+        metadata.0
+    }
+}
+
+fn check_key(key: &str) -> Result<(), MetadataError> {
+    if key.chars().count() > MAX_CHARS {
+        return Err(MetadataError::TooLarge);
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if key.is_empty() || !key.chars().all(allowed) {
+        return Err(MetadataError::Key);
+    }
+    Ok(())
+}
+
+/// Which session metadata a client's logout tokens carry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "MetadataChoiceForm", try_from = "MetadataChoiceForm")]
+pub enum MetadataChoice {
+    /// None: the claim is left out.
+    #[default]
+    None,
+    /// All of it.
+    All,
+    /// Only these keys.
+    Keys(BTreeSet<String>),
+}
+
+/// How [`MetadataChoice`] is written: `false`, `true` or a list of keys.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "`session_metadata` must be true, false or a list of metadata keys")]
+enum MetadataChoiceForm {
+    Switch(bool),
+    Keys(BTreeSet<String>),
+}
+
+impl TryFrom<MetadataChoiceForm> for MetadataChoice {
+    type Error = MetadataError;
+
+    fn try_from(form: MetadataChoiceForm) -> Result<Self, MetadataError> {
+        match form {
+            MetadataChoiceForm::Switch(false) => Ok(Self::None),
+            MetadataChoiceForm::Switch(true) => Ok(Self::All),
+            MetadataChoiceForm::Keys(keys) => {
+                if keys.len() > MAX_ENTRIES {
+                    return Err(MetadataError::TooLarge);
+                }
+                keys.iter().try_for_each(|key| check_key(key))?;
+                Ok(Self::Keys(keys))
+            }
+        }
+    }
+}
+
+impl From<MetadataChoice> for MetadataChoiceForm {
+    fn from(choice: MetadataChoice) -> Self {
+        match choice {
+            MetadataChoice::None => Self::Switch(false),
+            MetadataChoice::All => Self::Switch(true),
+            MetadataChoice::Keys(keys) => Self::Keys(keys),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pairs(n: usize) -> BTreeMap<String, String> {
+        (0..n).map(|i| (format!("key-{i}"), "v".to_owned())).collect()
+    }
+
+    #[test]
+    fn the_limits_are_inclusive() {
+        assert!(SessionMetadata::try_from(pairs(25)).is_ok());
+        assert_eq!(SessionMetadata::try_from(pairs(26)).unwrap_err(), MetadataError::TooLarge);
+        for (key, value, expected) in [
+            ("k".repeat(255), "v".repeat(255), None),
+            ("k".repeat(256), String::new(), Some(MetadataError::TooLarge)),
+            ("k".to_owned(), "v".repeat(256), Some(MetadataError::TooLarge)),
+            ("a key".to_owned(), String::new(), Some(MetadataError::Key)),
+            ("schlüssel".to_owned(), String::new(), Some(MetadataError::Key)),
+            (String::new(), String::new(), Some(MetadataError::Key)),
+            ("k".to_owned(), "ü".repeat(255), None),
+        ] {
+            assert_eq!(SessionMetadata::try_from(BTreeMap::from([(key, value)])).err(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_of_keys_shows_exactly_those(
+            entries in prop::collection::btree_map("[a-e]{1,2}", ".{0,5}", 0..10),
+            keys in prop::collection::btree_set("[a-e]{1,2}", 0..10),
+        ) {
+            let metadata = SessionMetadata::try_from(entries.clone()).unwrap();
+            let shown = metadata.chosen(&MetadataChoice::Keys(keys.clone()));
+            for (key, value) in &entries {
+                prop_assert_eq!(shown.entries().get(key), keys.contains(key).then_some(value));
+            }
+            prop_assert!(shown.entries().keys().all(|key| entries.contains_key(key)));
+        }
+
+        #[test]
+        fn debug_never_shows_a_value(value in "[0-9]{6,20}") {
+            let metadata = SessionMetadata::try_from(BTreeMap::from([("k".to_owned(), value.clone())])).unwrap();
+            let shown = format!("{metadata:?}");
+            prop_assert!(!shown.contains(&value));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The pure core: what the words of the contract mean, and what follows from an event.
+//!
+//! Nothing here does I/O, reads a clock, draws randomness or knows a database, HTTP or a configuration
+//! file; time and randomness come in as arguments. It imports nothing else of the crate.
+
+pub mod algorithm;
+pub mod client;
+pub mod ids;
+pub mod initiator;
+pub mod metadata;

@@ -1,0 +1,5 @@
+//! logoutd: a durable back-channel logout token issuer that runs beside any OpenID Provider.
+
+pub mod clock;
+pub mod domain;
+pub mod entropy;

@@ -1,0 +1,3 @@
+//! The `logoutd` binary.
+
+fn main() {}
