@@ -5,6 +5,11 @@
 
 pub mod algorithm;
 pub mod client;
+pub mod delivery;
+pub mod event;
 pub mod ids;
 pub mod initiator;
 pub mod metadata;
+pub mod plan;
+pub mod retry;
+pub mod session;

@@ -1,0 +1,358 @@
+//! The planner's decisions, one by one.
+
+use super::*;
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::client::TokenOptions;
+use crate::domain::delivery::State;
+use crate::domain::initiator::Initiators;
+use crate::domain::metadata::MetadataChoice;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn client_id(text: &str) -> ClientId {
+    text.parse().unwrap()
+}
+
+fn sub(text: &str) -> Sub {
+    text.parse().unwrap()
+}
+
+fn client(id: &str) -> Client {
+    Client {
+        client_id: client_id(id),
+        client_name: None,
+        backchannel_logout_uri: Some(format!("https://{id}.example.com/logout").parse().unwrap()),
+        backchannel_logout_session_required: false,
+        id_token_signed_response_alg: SigningAlg::Rs256,
+        initiators: Initiators::All,
+        session_metadata: MetadataChoice::None,
+        token: TokenOptions::default(),
+    }
+}
+
+fn metadata(pairs: &[(&str, &str)]) -> SessionMetadata {
+    let pairs: BTreeMap<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    pairs.try_into().unwrap()
+}
+
+fn named(ids: &[&str]) -> NamedClients {
+    ids.iter().map(|id| (client_id(id), None)).collect()
+}
+
+fn session(participants: &[&str]) -> Session {
+    Session {
+        key: SessionKey(Uuid::from_u128(7)),
+        sid: "s-1".parse().unwrap(),
+        sub: Some(sub("alice")),
+        flow: Flow::Browser,
+        session_metadata: metadata(&[("org_id", "org_1"), ("device", "phone")]),
+        participants: named(participants),
+        created_at: at(0),
+        expires_at: None,
+        ended: None,
+    }
+}
+
+fn terminated(sid: Option<&str>, subject: Option<&str>) -> SessionTerminated {
+    let target = match sid {
+        Some(sid) => Target::Session { sid: sid.parse().unwrap(), sub: subject.map(sub) },
+        None => Target::Subject(sub(subject.unwrap())),
+    };
+    SessionTerminated {
+        target,
+        initiator: Initiator::RpLogout,
+        clients: NamedClients::new(),
+        session_metadata: SessionMetadata::default(),
+        exclude_clients: BTreeSet::new(),
+    }
+}
+
+fn created(sid: &str, clients: &[&str]) -> SessionCreated {
+    SessionCreated {
+        sid: sid.parse().unwrap(),
+        sub: sub("alice"),
+        clients: named(clients),
+        session_metadata: SessionMetadata::default(),
+        expires_at: None,
+        flow: Flow::Browser,
+    }
+}
+
+/// Plans one event at second 100, with the given clients registered and sessions known.
+struct World {
+    clients: BTreeMap<ClientId, Registration>,
+    sessions: Vec<KnownSession>,
+    subject_known: bool,
+    time: Option<Timestamp>,
+}
+
+impl World {
+    fn new(clients: impl IntoIterator<Item = Client>) -> Self {
+        let clients = clients.into_iter().map(|client| {
+            let subscribed = client.backchannel_logout_uri.is_some();
+            (client.client_id.clone(), Registration { client, subscribed })
+        });
+        Self { clients: clients.collect(), sessions: Vec::new(), subject_known: false, time: None }
+    }
+
+    fn knowing(mut self, session: Session, told: &[&str]) -> Self {
+        let deliveries = told.iter().map(|id| DeliverySummary {
+            id: DeliveryId(Uuid::from_u128(99)),
+            client_id: client_id(id),
+            state: State::Delivered,
+        });
+        self.sessions.push(KnownSession { session, deliveries: deliveries.collect() });
+        self.subject_known = true;
+        self
+    }
+
+    fn at(mut self, second: i64) -> Self {
+        self.time = Some(at(second));
+        self
+    }
+
+    fn plan(self, body: EventBody) -> Result<Plan, Refusal> {
+        let event = Event { source: "op".into(), id: "1".into(), time: self.time, body };
+        let mut next = 1000;
+        plan(
+            &event,
+            Situation {
+                now: at(100),
+                max_age: HOUR,
+                clients: &self.clients,
+                sessions: self.sessions,
+                subject_known: self.subject_known,
+            },
+            &mut || {
+                next += 1;
+                Uuid::from_u128(next)
+            },
+        )
+    }
+}
+
+fn told(plan: &Plan) -> Vec<&str> {
+    plan.deliveries.iter().map(|it| it.client_id.as_str()).collect()
+}
+
+#[test]
+fn a_termination_tells_every_participant_what_it_chose_to_see() {
+    let shop = Client { session_metadata: MetadataChoice::All, ..client("shop") };
+    let blog = Client {
+        session_metadata: MetadataChoice::Keys(BTreeSet::from(["org_id".into()])),
+        ..client("blog")
+    };
+    let world = World::new([shop, blog, client("wiki")]).knowing(session(&["shop", "blog", "wiki"]), &[]);
+    let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
+
+    assert_eq!(told(&plan), ["blog", "shop", "wiki"]);
+    let seen: Vec<Vec<&str>> = plan
+        .deliveries
+        .iter()
+        .map(|it| it.session_metadata.entries().keys().map(String::as_str).collect())
+        .collect();
+    assert_eq!(seen, [vec!["org_id"], vec!["device", "org_id"], vec![]]);
+    assert!(plan.deliveries.iter().all(|it| it.sub == Some(sub("alice")) && it.expires_at == at(100 + 3600)));
+    assert_eq!(plan.sessions[0].ended, Some(Ended { at: at(100), initiator: Initiator::RpLogout }));
+}
+
+#[test]
+fn initiators_subscription_and_exclusion_keep_clients_out() {
+    let picky = Client { initiators: Initiators::default(), ..client("picky") };
+    let silent = Client { backchannel_logout_uri: None, ..client("silent") };
+    let world = World::new([picky, silent, client("left"), client("shop")])
+        .knowing(session(&["picky", "silent", "left", "shop", "removed"]), &[]);
+    let event = SessionTerminated {
+        initiator: Initiator::SessionRevoked,
+        exclude_clients: BTreeSet::from([client_id("left")]),
+        ..terminated(Some("s-1"), None)
+    };
+    assert_eq!(told(&world.plan(EventBody::Terminated(event)).unwrap()), ["shop"]);
+}
+
+#[test]
+fn an_unknown_session_needs_clients() {
+    let refused = World::new([client("shop")]).plan(EventBody::Terminated(terminated(Some("s-9"), None)));
+    assert_eq!(refused.unwrap_err(), Refusal::UnknownSession);
+
+    let event = SessionTerminated {
+        clients: named(&["shop"]),
+        session_metadata: metadata(&[("k", "v")]),
+        ..terminated(Some("s-9"), None)
+    };
+    let shop = Client { session_metadata: MetadataChoice::All, ..client("shop") };
+    let plan = World::new([shop]).plan(EventBody::Terminated(event)).unwrap();
+    assert_eq!(told(&plan), ["shop"]);
+    assert_eq!(plan.deliveries[0].sub, None);
+    assert_eq!(plan.deliveries[0].session_metadata, metadata(&[("k", "v")]));
+}
+
+#[test]
+fn unregistered_clients_are_refused_by_field() {
+    let unknown = |field| Refusal::UnknownClient { field, client_id: client_id("nobody") };
+    let world = || World::new([client("shop")]).knowing(session(&["shop"]), &[]);
+
+    let event = SessionTerminated { clients: named(&["shop", "nobody"]), ..terminated(Some("s-1"), None) };
+    assert_eq!(world().plan(EventBody::Terminated(event)).unwrap_err(), unknown("data.clients"));
+
+    let event = SessionTerminated {
+        exclude_clients: BTreeSet::from([client_id("nobody")]),
+        ..terminated(Some("s-1"), None)
+    };
+    assert_eq!(world().plan(EventBody::Terminated(event)).unwrap_err(), unknown("data.exclude_clients"));
+
+    let event = created("s-2", &["nobody"]);
+    assert_eq!(world().plan(EventBody::Created(event)).unwrap_err(), unknown("data.clients"));
+
+    let event = ClientAdded { sid: "s-1".parse().unwrap(), client_id: client_id("nobody"), sub: None };
+    assert_eq!(world().plan(EventBody::ClientAdded(event)).unwrap_err(), unknown("data.client_id"));
+}
+
+#[test]
+fn a_second_termination_tells_only_who_was_not_told() {
+    let ended = Session {
+        ended: Some(Ended { at: at(50), initiator: Initiator::SessionExpired }),
+        ..session(&["shop"])
+    };
+    let world = World::new([client("shop"), client("blog")]).knowing(ended, &["shop"]);
+    let event = SessionTerminated { clients: named(&["shop", "blog"]), ..terminated(Some("s-1"), None) };
+    let plan = world.plan(EventBody::Terminated(event)).unwrap();
+
+    assert_eq!(told(&plan), ["blog"]);
+    assert_eq!(plan.deliveries[0].initiator, Initiator::SessionExpired);
+    assert_eq!(plan.existing.len(), 1);
+    assert_eq!(plan.sessions[0].ended.unwrap().at, at(50));
+}
+
+#[test]
+fn a_client_that_joins_an_ended_session_is_told_at_once() {
+    let ended =
+        Session { ended: Some(Ended { at: at(50), initiator: Initiator::RpLogout }), ..session(&["shop"]) };
+    let world = World::new([client("shop"), client("blog")]).knowing(ended, &["shop"]);
+    let event =
+        ClientAdded { sid: "s-1".parse().unwrap(), client_id: client_id("blog"), sub: Some(sub("pairwise")) };
+    let plan = world.plan(EventBody::ClientAdded(event)).unwrap();
+    assert_eq!(told(&plan), ["blog"]);
+    assert_eq!(plan.deliveries[0].sub, Some(sub("pairwise")));
+}
+
+#[test]
+fn a_late_report_does_not_revive_a_session_but_a_new_one_may_take_its_sid() {
+    let ended = || Session {
+        ended: Some(Ended { at: at(50), initiator: Initiator::RpLogout }),
+        ..session(&["shop"])
+    };
+    let world = || World::new([client("shop"), client("blog")]).knowing(ended(), &["shop"]);
+
+    let late = world().at(49).plan(EventBody::Created(created("s-1", &["blog"]))).unwrap();
+    assert!(late.sessions[0].ended.is_some());
+    assert_eq!(told(&late), ["blog"]);
+
+    let new = world().at(51).plan(EventBody::Created(created("s-1", &["blog"]))).unwrap();
+    assert!(new.sessions[0].ended.is_none());
+    assert_ne!(new.sessions[0].key, ended().key);
+    assert!(new.deliveries.is_empty() && new.existing.is_empty());
+}
+
+#[test]
+fn a_subject_termination_ends_each_session() {
+    let second =
+        Session { key: SessionKey(Uuid::from_u128(8)), sid: "s-2".parse().unwrap(), ..session(&["shop"]) };
+    let sid_only = Client { backchannel_logout_session_required: true, ..client("strict") };
+    let world = World::new([client("shop"), client("blog"), sid_only])
+        .knowing(session(&["shop"]), &[])
+        .knowing(second, &[]);
+    let event = SessionTerminated { clients: named(&["blog", "strict"]), ..terminated(None, Some("alice")) };
+    let plan = world.plan(EventBody::Terminated(event)).unwrap();
+
+    // The stranger hears of the user once; the one that takes only a `sid` hears of each session.
+    let told: Vec<_> =
+        plan.deliveries.iter().map(|it| (it.client_id.as_str(), it.sid.as_ref().map(Sid::as_str))).collect();
+    assert_eq!(
+        told,
+        [
+            ("shop", Some("s-1")),
+            ("strict", Some("s-1")),
+            ("shop", Some("s-2")),
+            ("strict", Some("s-2")),
+            ("blog", None)
+        ]
+    );
+    assert!(plan.sessions.iter().all(|it| it.ended.is_some()));
+}
+
+#[test]
+fn a_subject_nobody_heard_of_is_refused_and_one_without_live_sessions_is_not() {
+    let event = || EventBody::Terminated(terminated(None, Some("alice")));
+    assert_eq!(World::new([]).plan(event()).unwrap_err(), Refusal::UnknownSubject);
+    let known = World { subject_known: true, ..World::new([]) };
+    assert_eq!(known.plan(event()).unwrap(), Plan::default());
+}
+
+#[test]
+fn a_client_that_cannot_be_identified_to_is_refused() {
+    let strict = Client { backchannel_logout_session_required: true, ..client("strict") };
+    let event = SessionTerminated { clients: named(&["strict"]), ..terminated(None, Some("alice")) };
+    let refused = World::new([strict]).plan(EventBody::Terminated(event)).unwrap_err();
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("strict"), needs: "sid" });
+
+    let by_sub = Client {
+        token: TokenOptions { subject: TokenSubject::Sub, ..TokenOptions::default() },
+        ..client("by-sub")
+    };
+    let event = SessionTerminated { clients: named(&["by-sub"]), ..terminated(Some("s-9"), None) };
+    let refused = World::new([by_sub]).plan(EventBody::Terminated(event)).unwrap_err();
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("by-sub"), needs: "sub" });
+}
+
+#[test]
+fn somebody_elses_session_is_not_touched() {
+    let world = || World::new([client("shop")]).knowing(session(&["shop"]), &[]);
+    let event = EventBody::Terminated(terminated(Some("s-1"), Some("mallory")));
+    assert_eq!(world().plan(event).unwrap_err(), Refusal::SubMismatch);
+    let event = SessionCreated { sub: sub("mallory"), ..created("s-1", &[]) };
+    assert_eq!(world().plan(EventBody::Created(event)).unwrap_err(), Refusal::SubMismatch);
+}
+
+#[test]
+fn only_browser_sessions_carry_metadata() {
+    let event = SessionCreated {
+        flow: Flow::NativePasskey,
+        session_metadata: metadata(&[("k", "v")]),
+        ..created("s-1", &[])
+    };
+    let refused = World::new([]).plan(EventBody::Created(event)).unwrap_err();
+    assert_eq!(refused, Refusal::MetadataFlow(Flow::NativePasskey));
+
+    let native = Session { flow: Flow::NativeSocial, session_metadata: metadata(&[]), ..session(&["shop"]) };
+    let event = SessionUpdated {
+        sid: "s-1".parse().unwrap(),
+        session_metadata: Some(metadata(&[("k", "v")])),
+        expires_at: None,
+    };
+    let refused =
+        World::new([client("shop")]).knowing(native, &[]).plan(EventBody::Updated(event)).unwrap_err();
+    assert_eq!(refused, Refusal::MetadataFlow(Flow::NativeSocial));
+}
+
+#[test]
+fn an_update_replaces_metadata_whole_and_needs_a_live_session() {
+    let event = || {
+        EventBody::Updated(SessionUpdated {
+            sid: "s-1".parse().unwrap(),
+            session_metadata: Some(metadata(&[("new", "1")])),
+            expires_at: Some(at(500)),
+        })
+    };
+    let plan = World::new([]).knowing(session(&[]), &[]).plan(event()).unwrap();
+    assert_eq!(plan.sessions[0].session_metadata, metadata(&[("new", "1")]));
+    assert_eq!(plan.sessions[0].expires_at, Some(at(500)));
+
+    assert_eq!(World::new([]).plan(event()).unwrap_err(), Refusal::UnknownSession);
+    let ended = Session { ended: Some(Ended { at: at(1), initiator: Initiator::RpLogout }), ..session(&[]) };
+    assert_eq!(World::new([]).knowing(ended, &[]).plan(event()).unwrap_err(), Refusal::SessionEnded);
+}

@@ -1,0 +1,86 @@
+//! A session at the OP: whose it is, which clients take part in it, and how it ended.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::ids::{ClientId, Sid, Sub};
+use super::initiator::Initiator;
+use super::metadata::SessionMetadata;
+
+/// Tells one life of a `sid` from the next: an OP may start a new session under an id that ended before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey(pub Uuid);
+
+/// A session the OP reported, or one that was first heard of when it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// This life of the `sid`.
+    pub key: SessionKey,
+    /// The session's id at the OP.
+    pub sid: Sid,
+    /// The user. Unknown only for a session that was never reported and ended without a `sub`.
+    pub sub: Option<Sub>,
+    /// How the session was made.
+    pub flow: Flow,
+    /// What the OP put on it.
+    pub session_metadata: SessionMetadata,
+    /// The clients the user logged in to, each with the `sub` it knows the user by if that is its own.
+    pub participants: BTreeMap<ClientId, Option<Sub>>,
+    /// When it began, as far as is known.
+    pub created_at: Timestamp,
+    /// When it is to end by itself.
+    pub expires_at: Option<Timestamp>,
+    /// How it ended; `None` while it lives.
+    pub ended: Option<Ended>,
+}
+
+impl Session {
+    /// The `sub` that `client` knows the user by: its pairwise one, or the OP's.
+    pub fn sub_for(&self, client: &ClientId) -> Option<&Sub> {
+        self.participants.get(client).and_then(Option::as_ref).or(self.sub.as_ref())
+    }
+}
+
+/// The end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// When logoutd heard of it.
+    pub at: Timestamp,
+    /// Why.
+    pub initiator: Initiator,
+}
+
+/// How a session was made. Only the browser flow can carry session metadata, as at Auth0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// A login in a browser.
+    #[default]
+    Browser,
+    /// The resource owner password grant.
+    ResourceOwnerPassword,
+    /// A passkey in a native app.
+    NativePasskey,
+    /// A social login in a native app.
+    NativeSocial,
+}
+
+impl Flow {
+    /// The name used in events and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::ResourceOwnerPassword => "resource_owner_password",
+            Self::NativePasskey => "native_passkey",
+            Self::NativeSocial => "native_social",
+        }
+    }
+
+    /// Whether sessions made this way can carry metadata.
+    pub const fn carries_metadata(self) -> bool {
+        matches!(self, Self::Browser)
+    }
+}

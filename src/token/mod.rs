@@ -1,0 +1,122 @@
+//! The logout token: header and claims from a delivery, its client, the time and a `jti`.
+//!
+//! Pure: it signs nothing and sends nothing. Its shape is fixed by Back-Channel Logout 1.0 §2.4.
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, Header};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::client::{Client, TokenSubject, TokenTyp};
+use crate::domain::delivery::Intent;
+use crate::domain::ids::{ClientId, Sid, Sub};
+use crate::domain::metadata::SessionMetadata;
+
+#[cfg(test)]
+mod tests;
+
+/// The claims of a logout token. There is deliberately no `nonce`: §2.4 prohibits it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a ClientId,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+    events: Events,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a Sub>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<&'a Sid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_metadata: Option<&'a SessionMetadata>,
+}
+
+/// Exactly one member whose value is exactly `{}`: some receivers refuse anything more.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Events {
+    #[serde(rename = "http://schemas.openid.net/event/backchannel-logout")]
+    backchannel_logout: NoMembers,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct NoMembers {}
+
+/// The client's settings ask for an identifier that the delivery does not have; they have changed since
+/// the delivery was planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client takes only tokens with a {needs}, and the delivery has none")]
+pub struct NoIdentifier {
+    /// `sid` or `sub`.
+    pub needs: &'static str,
+}
+
+/// The claims of the token for `intent`, as `client` wants them.
+pub fn claims<'a>(
+    issuer: &'a str,
+    client: &'a Client,
+    intent: &'a Intent,
+    now: Timestamp,
+    jti: Uuid,
+) -> Result<Claims<'a>, NoIdentifier> {
+    let (sid, sub) = identifiers(client, intent)?;
+    // Rounded down, so that `iat` is never ahead of the clock: several receivers refuse that.
+    let iat = now.as_second();
+    let ttl = i64::try_from(client.token.ttl.as_secs()).unwrap_or(i64::MAX);
+    let metadata = &intent.session_metadata;
+    Ok(Claims {
+        iss: issuer,
+        aud: &client.client_id,
+        iat,
+        exp: iat.saturating_add(ttl),
+        jti,
+        events: Events::default(),
+        sub,
+        sid,
+        session_metadata: (!metadata.is_empty()).then_some(metadata),
+    })
+}
+
+/// The header of a token signed by the key `kid`.
+pub fn header(alg: SigningAlg, kid: &str, typ: TokenTyp) -> Header {
+    let mut header = Header::new(jose_algorithm(alg));
+    header.kid = Some(kid.to_owned());
+    header.typ = typ.header_value().map(str::to_owned);
+    header
+}
+
+fn identifiers<'a>(
+    client: &Client,
+    intent: &'a Intent,
+) -> Result<(Option<&'a Sid>, Option<&'a Sub>), NoIdentifier> {
+    let (sid, sub) = (intent.sid.as_ref(), intent.sub.as_ref());
+    if client.backchannel_logout_session_required && sid.is_none() {
+        return Err(NoIdentifier { needs: "sid" });
+    }
+    match client.token.subject {
+        TokenSubject::SidAndSub if sid.is_none() && sub.is_none() => {
+            Err(NoIdentifier { needs: "sid or sub" })
+        }
+        TokenSubject::SidAndSub => Ok((sid, sub)),
+        TokenSubject::Sid => Ok((Some(sid.ok_or(NoIdentifier { needs: "sid" })?), None)),
+        TokenSubject::Sub => {
+            let sub = sub.ok_or(NoIdentifier { needs: "sub" })?;
+            Ok((sid.filter(|_| client.backchannel_logout_session_required), Some(sub)))
+        }
+    }
+}
+
+fn jose_algorithm(alg: SigningAlg) -> Algorithm {
+    match alg {
+        SigningAlg::Rs256 => Algorithm::RS256,
+        SigningAlg::Rs384 => Algorithm::RS384,
+        SigningAlg::Rs512 => Algorithm::RS512,
+        SigningAlg::Ps256 => Algorithm::PS256,
+        SigningAlg::Ps384 => Algorithm::PS384,
+        SigningAlg::Ps512 => Algorithm::PS512,
+        SigningAlg::Es256 => Algorithm::ES256,
+        SigningAlg::Es384 => Algorithm::ES384,
+        SigningAlg::EdDsa => Algorithm::EdDSA,
+    }
+}
