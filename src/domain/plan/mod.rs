@@ -152,7 +152,7 @@ struct Planner<'a> {
     plan: Plan,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     fn created(
         &mut self,
         event: &SessionCreated,
@@ -375,7 +375,7 @@ impl Planner<'_> {
     }
 
     /// The client, if it is to hear of this. A participant that was removed since has nobody left to tell.
-    fn recipient(&self, client_id: &ClientId, initiator: Initiator) -> Option<&Client> {
+    fn recipient(&self, client_id: &ClientId, initiator: Initiator) -> Option<&'a Client> {
         let Registration { client, subscribed } = self.clients.get(client_id)?;
         (*subscribed && client.initiators.include(initiator)).then_some(client)
     }
