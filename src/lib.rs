@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod domain;
 pub mod entropy;
+pub mod intake;
+pub mod storage;
 pub mod token;

@@ -55,7 +55,8 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 6] =
+    /// Every state.
+    pub const ALL: [Self; 6] =
         [Self::Pending, Self::InFlight, Self::Delivered, Self::Rejected, Self::Exhausted, Self::Discarded];
 
     /// The name used in JSON and in the store.
@@ -109,6 +110,34 @@ pub struct DeliverySummary {
     pub client_id: ClientId,
     /// Where it stood when this was made.
     pub state: State,
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The RP has it.
+    Delivered,
+    /// The RP refused it, or nothing could be sent that it would take.
+    Rejected,
+    /// It failed recoverably, and its time ran out.
+    Exhausted,
+    /// There is nobody left to tell.
+    Discarded,
+    /// It failed recoverably and is tried again then.
+    Retry(Timestamp),
+}
+
+impl Verdict {
+    /// The state a delivery is left in.
+    pub const fn state(self) -> State {
+        match self {
+            Self::Delivered => State::Delivered,
+            Self::Rejected => State::Rejected,
+            Self::Exhausted => State::Exhausted,
+            Self::Discarded => State::Discarded,
+            Self::Retry(_) => State::Pending,
+        }
+    }
 }
 
 /// What is kept of one attempt. Never the token.

@@ -11,5 +11,6 @@ pub mod ids;
 pub mod initiator;
 pub mod metadata;
 pub mod plan;
+pub mod receipt;
 pub mod retry;
 pub mod session;

@@ -69,6 +69,10 @@ pub enum Flow {
 }
 
 impl Flow {
+    /// Every flow.
+    pub const ALL: [Self; 4] =
+        [Self::Browser, Self::ResourceOwnerPassword, Self::NativePasskey, Self::NativeSocial];
+
     /// The name used in events and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,0 +1,278 @@
+//! CloudEvents 1.0, as `POST /events` takes them: structured, batched and binary.
+//!
+//! Only the wire form: what an event leads to is the planner's. Unknown members of `data` are errors (a
+//! misspelt `clients` would leave people logged in); unknown attributes are extensions and ignored.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::domain::event::{
+    ClientAdded, Event, EventBody, SessionCreated, SessionTerminated, SessionUpdated, Target,
+};
+use crate::domain::ids::{ClientId, MAX_ID_CHARS, Sid, Sub};
+use crate::domain::initiator::Initiator;
+use crate::domain::metadata::SessionMetadata;
+use crate::domain::session::Flow;
+
+mod named_clients;
+#[cfg(test)]
+mod tests;
+
+use named_clients::NamedClientList;
+
+/// The most events in a batch.
+pub const MAX_BATCH: usize = 1000;
+
+/// The longest message about an event, in characters.
+const MAX_MESSAGE_CHARS: usize = 400;
+
+/// What is wrong with an event's wire form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}{message}", path, if path.is_empty() { "" } else { ": " })]
+pub struct WireError {
+    path: String,
+    message: String,
+}
+
+impl WireError {
+    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        // Messages quote what they are about, and that can be as long as the body.
+        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { path: path.into(), message }
+    }
+
+    fn within(self, outer: &str) -> Self {
+        let path = match self.path.as_str() {
+            "" | "." => outer.to_owned(),
+            inner if inner.starts_with('[') => format!("{outer}{inner}"),
+            inner => format!("{outer}.{inner}"),
+        };
+        Self { path, ..self }
+    }
+}
+
+/// An event in structured mode, or a batch of them if the body is an array.
+pub fn parse_structured(body: &[u8]) -> Result<Event, WireError> {
+    structured(parse_json(body)?)
+}
+
+/// A batch of events. The error names the one at fault by its index, from 0.
+pub fn parse_batch(body: &[u8]) -> Result<Vec<Event>, WireError> {
+    let events: Vec<Value> = match parse_json(body)? {
+        Value::Array(events) => events,
+        _ => return Err(WireError::new("", "the body must be a JSON array of events")),
+    };
+    if events.len() > MAX_BATCH {
+        let message =
+            format!("a batch must have at most {MAX_BATCH} events, and this one has {}", events.len());
+        return Err(WireError::new("", message));
+    }
+    let parse = |(index, event)| structured(event).map_err(|error| error.within(&format!("[{index}]")));
+    events.into_iter().enumerate().map(parse).collect()
+}
+
+/// An event in binary mode: attributes in `ce-` headers, the body is `data`. `header` gives the text of a
+/// header by name.
+pub fn parse_binary<'h>(header: impl Fn(&str) -> Option<&'h str>, body: &[u8]) -> Result<Event, WireError> {
+    let optional = |name: &'static str| match header(name) {
+        // The HTTP binding, section 3.1.3.2, has values percent-encoded.
+        Some(text) => match percent_decode_str(text).decode_utf8() {
+            Ok(text) => Ok(Some(text.into_owned())),
+            Err(_) => Err(WireError::new(name, "must be percent-encoded UTF-8")),
+        },
+        None => Ok(None),
+    };
+    let required = |name: &'static str| {
+        optional(name)?.ok_or_else(|| WireError::new(name, "this header is required in binary mode"))
+    };
+    let time = match optional("ce-time")? {
+        Some(text) => Some(text.parse().map_err(|_| WireError::new("ce-time", NOT_A_TIME))?),
+        None => None,
+    };
+    let attributes = Attributes {
+        specversion: required("ce-specversion")?,
+        id: required("ce-id")?,
+        source: required("ce-source")?,
+        r#type: required("ce-type")?,
+        time,
+    };
+    let data = parse_json(body).map_err(|error| error.within("data"))?;
+    event(attributes, data)
+}
+
+const NOT_A_TIME: &str = "must be an RFC 3339 time such as 2026-01-02T03:04:05Z";
+
+#[derive(Deserialize)]
+struct Attributes {
+    specversion: String,
+    id: String,
+    source: String,
+    r#type: String,
+    #[serde(default, deserialize_with = "time")]
+    time: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreatedData {
+    sid: Sid,
+    sub: Sub,
+    #[serde(default)]
+    clients: NamedClientList,
+    #[serde(default)]
+    session_metadata: SessionMetadata,
+    #[serde(default, deserialize_with = "time")]
+    expires_at: Option<Timestamp>,
+    #[serde(default)]
+    flow: Flow,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientAddedData {
+    sid: Sid,
+    client_id: ClientId,
+    sub: Option<Sub>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpdatedData {
+    sid: Sid,
+    session_metadata: Option<SessionMetadata>,
+    #[serde(default, deserialize_with = "time")]
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TerminatedData {
+    sid: Option<Sid>,
+    sub: Option<Sub>,
+    initiator: Initiator,
+    #[serde(default)]
+    clients: NamedClientList,
+    #[serde(default)]
+    session_metadata: SessionMetadata,
+    #[serde(default)]
+    exclude_clients: BTreeSet<ClientId>,
+}
+
+fn parse_json(body: &[u8]) -> Result<Value, WireError> {
+    serde_json::from_slice(body)
+        .map_err(|error| WireError::new("", format!("the body is not valid JSON: {error}")))
+}
+
+fn structured(envelope: Value) -> Result<Event, WireError> {
+    let Value::Object(mut envelope) = envelope else {
+        return Err(WireError::new("", "an event must be a JSON object"));
+    };
+    if envelope.contains_key("data_base64") {
+        return Err(WireError::new("data_base64", "event data must be JSON, in the member `data`"));
+    }
+    let data = envelope.remove("data").ok_or_else(|| WireError::new("data", "this member is required"))?;
+    event(typed(Value::Object(envelope))?, data)
+}
+
+fn event(attributes: Attributes, data: Value) -> Result<Event, WireError> {
+    let Attributes { specversion, id, source, r#type, time } = attributes;
+    if specversion != "1.0" {
+        return Err(WireError::new("specversion", "must be \"1.0\""));
+    }
+    check_attribute("id", &id)?;
+    check_attribute("source", &source)?;
+    let body = match r#type.as_str() {
+        "session.created" => typed(data).map(CreatedData::into_body),
+        "session.client_added" => typed(data).map(ClientAddedData::into_body),
+        "session.updated" => typed(data).and_then(UpdatedData::into_body),
+        "session.terminated" => typed(data).and_then(TerminatedData::into_body),
+        other => {
+            let message = format!(
+                "`{}` is not an event type; use one of session.created, session.client_added, session.updated, \
+                 session.terminated",
+                other.escape_debug()
+            );
+            return Err(WireError::new("type", message));
+        }
+    };
+    Ok(Event { source, id, time, body: body.map_err(|error| error.within("data"))? })
+}
+
+fn check_attribute(name: &str, value: &str) -> Result<(), WireError> {
+    let chars = value.chars().count();
+    if chars == 0 || chars > MAX_ID_CHARS || value.chars().any(char::is_control) {
+        let message = format!("must have 1 to {MAX_ID_CHARS} characters, none of them a control character");
+        return Err(WireError::new(name, message));
+    }
+    Ok(())
+}
+
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, WireError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        WireError::new(if path == "." { String::new() } else { path }, error.into_inner().to_string())
+    })
+}
+
+fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| serde::de::Error::custom(NOT_A_TIME))
+}
+
+impl CreatedData {
+    fn into_body(self) -> EventBody {
+        EventBody::Created(SessionCreated {
+            sid: self.sid,
+            sub: self.sub,
+            clients: self.clients.0,
+            session_metadata: self.session_metadata,
+            expires_at: self.expires_at,
+            flow: self.flow,
+        })
+    }
+}
+
+impl ClientAddedData {
+    fn into_body(self) -> EventBody {
+        EventBody::ClientAdded(ClientAdded { sid: self.sid, client_id: self.client_id, sub: self.sub })
+    }
+}
+
+impl UpdatedData {
+    fn into_body(self) -> Result<EventBody, WireError> {
+        if self.session_metadata.is_none() && self.expires_at.is_none() {
+            return Err(WireError::new("", "`session_metadata`, `expires_at` or both must be given"));
+        }
+        Ok(EventBody::Updated(SessionUpdated {
+            sid: self.sid,
+            session_metadata: self.session_metadata,
+            expires_at: self.expires_at,
+        }))
+    }
+}
+
+impl TerminatedData {
+    fn into_body(self) -> Result<EventBody, WireError> {
+        let target = match (self.sid, self.sub) {
+            (Some(sid), sub) => Target::Session { sid, sub },
+            (None, Some(sub)) => Target::Subject(sub),
+            (None, None) => return Err(WireError::new("", "`sid`, `sub` or both must be given")),
+        };
+        Ok(EventBody::Terminated(SessionTerminated {
+            target,
+            initiator: self.initiator,
+            clients: self.clients.0,
+            session_metadata: self.session_metadata,
+            exclude_clients: self.exclude_clients,
+        }))
+    }
+}

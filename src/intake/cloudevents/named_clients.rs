@@ -1,0 +1,75 @@
+//! `clients` in an event's data: a list of ids, or of objects for clients with a `sub` of their own.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::domain::event::NamedClients;
+use crate::domain::ids::{ClientId, Sub};
+
+/// The list, as a map from client to its own `sub`.
+#[derive(Default)]
+pub(super) struct NamedClientList(pub(super) NamedClients);
+
+impl<'de> Deserialize<'de> for NamedClientList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = NamedClientList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of client ids or of {\"client_id\", \"sub\"} objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<NamedClientList, A::Error> {
+        let mut named = NamedClients::new();
+        while let Some(NamedClient { client_id, sub }) = list.next_element()? {
+            named.insert(client_id, sub);
+        }
+        Ok(NamedClientList(named))
+    }
+}
+
+struct NamedClient {
+    client_id: ClientId,
+    sub: Option<Sub>,
+}
+
+impl<'de> Deserialize<'de> for NamedClient {
+    // By hand, because serde's untagged enums say only that nothing matched.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ClientVisitor)
+    }
+}
+
+struct ClientVisitor;
+
+impl<'de> Visitor<'de> for ClientVisitor {
+    type Value = NamedClient;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a client id or a {\"client_id\", \"sub\"} object")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, id: &str) -> Result<NamedClient, E> {
+        Ok(NamedClient { client_id: id.parse().map_err(E::custom)?, sub: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<NamedClient, A::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            client_id: ClientId,
+            sub: Option<Sub>,
+        }
+
+        let Fields { client_id, sub } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(NamedClient { client_id, sub })
+    }
+}

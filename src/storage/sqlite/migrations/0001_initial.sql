@@ -1,0 +1,85 @@
+-- Times are milliseconds since the Unix epoch; ids are 16-byte UUIDs; JSON is text.
+
+CREATE TABLE clients (
+    client_id  TEXT    NOT NULL PRIMARY KEY,
+    origin     TEXT    NOT NULL CHECK (origin IN ('file', 'api')),
+    document   TEXT    NOT NULL,                 -- domain::client::Client
+    subscribed INTEGER NOT NULL CHECK (subscribed IN (0, 1)),
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    sid              TEXT    NOT NULL PRIMARY KEY,
+    key              BLOB    NOT NULL UNIQUE,    -- tells one life of a sid from the next
+    sub              TEXT,
+    flow             TEXT    NOT NULL,
+    session_metadata TEXT    NOT NULL,
+    participants     TEXT    NOT NULL,           -- {client_id: its own sub or null}
+    created_at       INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL,
+    expires_at       INTEGER,
+    ended_at         INTEGER,
+    initiator        TEXT,
+    CHECK ((ended_at IS NULL) = (initiator IS NULL))
+) STRICT;
+
+CREATE INDEX sessions_by_sub ON sessions (sub, ended_at) WHERE sub IS NOT NULL;
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Idempotency: which events were accepted, what they said (a digest) and what was answered.
+CREATE TABLE events (
+    source      TEXT    NOT NULL,
+    id          TEXT    NOT NULL,
+    digest      BLOB    NOT NULL,
+    receipt     TEXT    NOT NULL,                -- domain::receipt::Receipt
+    received_at INTEGER NOT NULL,
+    PRIMARY KEY (source, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX events_received ON events (received_at);
+
+CREATE TABLE deliveries (
+    id               BLOB    NOT NULL PRIMARY KEY,
+    session_key      BLOB,
+    sid              TEXT,
+    sub              TEXT,
+    client_id        TEXT    NOT NULL,
+    initiator        TEXT    NOT NULL,
+    session_metadata TEXT    NOT NULL,
+    state            TEXT    NOT NULL
+        CHECK (state IN ('pending', 'in_flight', 'delivered', 'rejected', 'exhausted', 'discarded')),
+    attempts         INTEGER NOT NULL DEFAULT 0,
+    outcome_unknown  INTEGER NOT NULL DEFAULT 0, -- some attempt may have reached the RP without an answer
+    created_at       INTEGER NOT NULL,
+    due_at           INTEGER NOT NULL,
+    expires_at       INTEGER NOT NULL,
+    lease_token      BLOB,
+    lease_until      INTEGER,
+    settled_at       INTEGER,
+    CHECK (sid IS NOT NULL OR sub IS NOT NULL),
+    CHECK ((state = 'in_flight') = (lease_token IS NOT NULL)),
+    CHECK ((lease_token IS NULL) = (lease_until IS NULL)),
+    CHECK ((state IN ('pending', 'in_flight')) = (settled_at IS NULL))
+) STRICT;
+
+-- One delivery for each client of each life of a session.
+CREATE UNIQUE INDEX deliveries_of_session ON deliveries (session_key, client_id) WHERE session_key IS NOT NULL;
+CREATE INDEX deliveries_due ON deliveries (client_id, due_at) WHERE state = 'pending';
+CREATE INDEX deliveries_in_flight ON deliveries (client_id) WHERE state = 'in_flight';
+CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'in_flight';
+CREATE INDEX deliveries_settled ON deliveries (settled_at) WHERE settled_at IS NOT NULL;
+
+CREATE TABLE attempts (
+    delivery_id     BLOB    NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+    number          INTEGER NOT NULL,
+    started_at      INTEGER NOT NULL,
+    duration_us     INTEGER NOT NULL,
+    jti             BLOB,
+    kid             TEXT,
+    remote_address  TEXT,
+    status          INTEGER,
+    error           TEXT,
+    answer          TEXT,
+    outcome_unknown INTEGER NOT NULL,
+    PRIMARY KEY (delivery_id, number)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,126 @@
+//! The store on SQLite: one file, write-ahead log, `synchronous=FULL`.
+//!
+//! One connection writes, so that writers queue in the program instead of failing on SQLite's lock; a few
+//! read. Plain SQL, a file for each aggregate.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{SqlSafeStr, Sqlite, Transaction};
+
+use super::{Maintenance, Result, StorageError};
+
+mod attempts;
+mod clients;
+mod columns;
+mod deliveries;
+mod events;
+mod intake;
+mod queue;
+mod sessions;
+
+const READERS: u32 = 4;
+
+/// How long a writer of another process is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
+
+/// The store in an SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the store at `url`, such as `sqlite://logoutd.db`; makes the file (mode 0600, it holds
+    /// personal data) and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::connect(url).await.map_err(|source| StorageError::Open { url: url.to_owned(), source })
+    }
+
+    async fn connect(url: &str) -> std::result::Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .create_if_missing(false);
+        make_private_file(options.get_filename())?;
+
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        Migrator::with_migrations(migrations()).run(&writer).await?;
+        let reader =
+            SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// A transaction that holds the write lock from its beginning, so that it cannot fail half-way
+    /// because another process wrote what it had read.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+fn migrations() -> Vec<Migration> {
+    let migration = |&(version, description, sql): &(i64, &'static str, &'static str)| {
+        let sql = sql.into_sql_str();
+        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+    };
+    MIGRATIONS.iter().map(migration).collect()
+}
+
+/// SQLite gives its files the process's umask; the log and shared-memory files take after the main one.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    Ok(())
+}
+
+#[async_trait]
+impl Maintenance for SqliteStore {
+    async fn ping(&self) -> Result<()> {
+        // Takes the write lock: a store that can only be read must not report itself ready.
+        let transaction = self.write().await?;
+        sqlx::query("SELECT 1 FROM clients LIMIT 1").fetch_optional(&self.reader).await?;
+        Ok(transaction.rollback().await?)
+    }
+
+    async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        let mut transaction = self.write().await?;
+        let mut swept = 0;
+        // Deliveries first: a session goes only when none of its deliveries is left.
+        for statement in [
+            "DELETE FROM deliveries WHERE id IN
+                 (SELECT id FROM deliveries WHERE settled_at IS NOT NULL AND settled_at < ?1 LIMIT ?2)",
+            "DELETE FROM sessions WHERE sid IN
+                 (SELECT sid FROM sessions WHERE ended_at IS NOT NULL AND ended_at < ?1
+                     AND NOT EXISTS (SELECT 1 FROM deliveries WHERE session_key = sessions.key) LIMIT ?2)",
+            "DELETE FROM events WHERE (source, id) IN
+                 (SELECT source, id FROM events WHERE received_at < ?1 LIMIT ?2)",
+        ] {
+            let done = sqlx::query(statement)
+                .bind(columns::millis(before))
+                .bind(limit)
+                .execute(&mut *transaction)
+                .await?;
+            swept += done.rows_affected();
+        }
+        transaction.commit().await?;
+        Ok(swept)
+    }
+
+    async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
