@@ -1,8 +1,15 @@
-//! logoutd: a durable back-channel logout token issuer that runs beside any OpenID Provider.
-
+//! x
+pub mod app;
 pub mod clock;
+pub mod config;
+pub mod delivery;
 pub mod domain;
+pub mod egress;
 pub mod entropy;
+pub mod http;
 pub mod intake;
+pub mod keyring;
+pub mod shutdown;
 pub mod storage;
+pub mod telemetry;
 pub mod token;

@@ -1,3 +1,2 @@
-//! The `logoutd` binary.
-
+//! x
 fn main() {}

@@ -1,0 +1,278 @@
+//! The composition root: from a configuration to a service that runs.
+//!
+//! The one place that names a backend. It decides nothing else: what a part needs is handed to it here,
+//! and how long it runs is said here.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors, Loaded};
+use crate::delivery::{Attempter, AttempterConfig, Dispatcher, DispatcherConfig, Settler, Waiting};
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::client::Client;
+use crate::domain::retry::RetrySchedule;
+use crate::egress::{Egress, EgressConfig, Policy};
+use crate::entropy::Entropy;
+use crate::http::{Authenticator, HttpState};
+use crate::intake::{Intake, Writer, WriterConfig};
+use crate::keyring::{Keyring, KeyringConfig};
+use crate::shutdown::Shutdown;
+use crate::storage::sqlite::SqliteStore;
+use crate::storage::{DeliveryReader, Maintenance, Storage};
+
+/// How often finished rows are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
+
+/// How many rows of a table are deleted in one transaction: few enough that no event waits for long.
+const SWEEP_BATCH: u32 = 500;
+
+/// The sockets the service listens on, already bound.
+pub struct Listeners {
+    /// For sources and relying parties.
+    pub server: TcpListener,
+    /// For operators.
+    pub management: TcpListener,
+}
+
+impl Listeners {
+    /// Binds the addresses of the configuration.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let bind = async |key: &str, address| {
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {key} = {address}"))
+        };
+        Ok(Self {
+            server: bind("server.listen", config.server.listen).await?,
+            management: bind("management.listen", config.management.listen).await?,
+        })
+    }
+}
+
+/// A service, ready to run.
+pub struct App {
+    store: Arc<dyn Storage>,
+    keyring: Keyring,
+    clock: Arc<dyn Clock>,
+    retention: Duration,
+    http: Arc<HttpState>,
+    writer: Writer,
+    dispatcher: Dispatcher,
+    settler: Settler,
+}
+
+impl App {
+    /// Opens the store and the keys, and puts the parts together.
+    pub async fn build(
+        loaded: &Loaded,
+        shutdown: &Shutdown,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
+        let config = &loaded.config;
+        check(loaded)?;
+        let keyring = open_keyring(config, &clock, &entropy).await?;
+        let egress = Egress::new(egress_config(config))?;
+        let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+        store.replace_file_clients(&config.clients, clock.now()).await?;
+
+        let wake = Arc::new(Notify::new());
+        let waiting = Waiting::new();
+        let (intake, writer) = Intake::new(WriterConfig {
+            store: Arc::clone(&store) as _,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            max_age: config.delivery.max_age,
+            wake: Arc::clone(&wake),
+        });
+        let attempter = Attempter::new(AttempterConfig {
+            issuer: config.issuer.url.to_string(),
+            keyring: keyring.clone(),
+            egress,
+            schedule: RetrySchedule::new(config.delivery.schedule.clone())
+                .expect("a configuration has at least one wait"),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        });
+        let (dispatcher, settler) = Dispatcher::new(DispatcherConfig {
+            queue: Arc::clone(&store) as _,
+            attempter,
+            clock: Arc::clone(&clock),
+            entropy,
+            waiting: waiting.clone(),
+            wake,
+            max_concurrency: config.delivery.max_concurrency as usize,
+            max_concurrency_per_client: config.delivery.max_concurrency_per_client,
+            timeout: config.delivery.timeout,
+        });
+        let http = Arc::new(HttpState {
+            issuer: config.issuer.url.to_string(),
+            jwks_uri: config.issuer.jwks_uri.clone(),
+            keyring: keyring.clone(),
+            intake,
+            deliveries: Arc::clone(&store) as _,
+            waiting,
+            store: Arc::clone(&store) as _,
+            authenticator: Authenticator::new(loaded.bootstrap_token.as_ref()),
+            shutdown: shutdown.clone(),
+        });
+        let retention = config.store.retention;
+        Ok(Self { store, keyring, clock, retention, http, writer, dispatcher, settler })
+    }
+
+    /// The deliveries, for whoever watches them from inside the process.
+    pub fn deliveries(&self) -> Arc<dyn DeliveryReader> {
+        Arc::clone(&self.store) as _
+    }
+
+    /// The keys, to reload them on request.
+    pub fn keyring(&self) -> Keyring {
+        self.keyring.clone()
+    }
+
+    /// Runs until draining is asked for and everything under way is finished, or until stopping is.
+    ///
+    /// A part that ends before that has crashed: the service drains and this returns an error.
+    pub async fn run(self, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
+        let mut parts = JoinSet::new();
+        let server = crate::http::server(&self.http);
+        let management = crate::http::management(&self.http);
+        // The servers now hold the only handles to the intake: when they end, so does its writer.
+        drop(self.http);
+
+        part(&mut parts, "server", serve(listeners.server, server, shutdown.clone()));
+        part(&mut parts, "management", serve(listeners.management, management, shutdown.clone()));
+        part(&mut parts, "intake", infallible(self.writer.run()));
+        part(&mut parts, "settler", infallible(self.settler.run()));
+        part(&mut parts, "dispatcher", infallible(self.dispatcher.run(shutdown.clone())));
+        part(&mut parts, "keyring", infallible(self.keyring.watch(shutdown.drain_token())));
+        let sweeper = sweep(Arc::clone(&self.store) as _, self.clock, self.retention, shutdown.clone());
+        part(&mut parts, "sweeper", infallible(sweeper));
+
+        let mut crashed = None;
+        loop {
+            let ended = tokio::select! {
+                ended = parts.join_next() => ended,
+                () = shutdown.stopped() => break,
+            };
+            match ended {
+                None => break,
+                Some(Ok((_, Ok(())))) if shutdown.is_draining() => {}
+                Some(Ok((name, result))) => {
+                    let error = result.err().unwrap_or_else(|| anyhow::anyhow!("it ended by itself"));
+                    crashed.get_or_insert(error.context(format!("the {name} stopped")));
+                    shutdown.drain();
+                }
+                Some(Err(error)) => {
+                    crashed
+                        .get_or_insert(anyhow::Error::new(error).context("a part of the service panicked"));
+                    shutdown.drain();
+                }
+            }
+        }
+        parts.shutdown().await;
+        self.store.close().await;
+        crashed.map_or(Ok(()), Err)
+    }
+}
+
+type Ended = (&'static str, anyhow::Result<()>);
+
+fn part(
+    parts: &mut JoinSet<Ended>,
+    name: &'static str,
+    future: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) {
+    parts.spawn(async move { (name, future.await) });
+}
+
+async fn infallible(future: impl Future<Output = ()>) -> anyhow::Result<()> {
+    future.await;
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
+    let draining = async move { shutdown.draining().await };
+    Ok(axum::serve(listener, router).with_graceful_shutdown(draining).await?)
+}
+
+/// Deletes what is older than the retention, now and then, in small batches.
+async fn sweep(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>, retention: Duration, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.draining() => return,
+        }
+        let before = clock.now().saturating_sub(retention).expect("a std Duration has no calendar units");
+        loop {
+            match store.sweep(before, SWEEP_BATCH).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "deleted what was older than store.retention"),
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "old rows could not be deleted"
+                    );
+                    break;
+                }
+            }
+            if shutdown.is_draining() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Checks what the configuration alone cannot: the clients' URIs, against the rules for outgoing requests.
+pub fn check(loaded: &Loaded) -> Result<(), ConfigErrors> {
+    let policy = egress_config(&loaded.config).policy;
+    let problem = |(index, client): (usize, &Client)| {
+        let error = policy.check_uri(client.backchannel_logout_uri.as_ref()?).err()?;
+        Some(loaded.problem(&format!("clients[{index}].backchannel_logout_uri"), error.to_string()))
+    };
+    ConfigErrors::check(loaded.config.clients.iter().enumerate().filter_map(problem).collect())
+}
+
+/// Opens the keys, and checks that every client's algorithm has one.
+async fn open_keyring(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Keyring> {
+    let required: BTreeSet<SigningAlg> =
+        config.clients.iter().map(|client| client.id_token_signed_response_alg).collect();
+    let (config, clock, entropy) = (keyring_config(config), Arc::clone(clock), Arc::clone(entropy));
+    // It reads files, and on the first start makes RSA keys.
+    let keyring =
+        tokio::task::spawn_blocking(move || Keyring::open(config, &required, clock, entropy)).await??;
+    Ok(keyring)
+}
+
+/// The configuration's keys, as the keyring takes them.
+pub fn keyring_config(config: &Config) -> KeyringConfig {
+    KeyringConfig {
+        directory: config.keys.directory.clone(),
+        algorithms: config.keys.algorithms.clone(),
+        rotate_every: config.keys.rotate_every,
+        publish_before: config.keys.publish_before,
+        publish_after: config.keys.publish_after,
+    }
+}
+
+/// The configuration's rules for outgoing requests, as the egress takes them.
+pub fn egress_config(config: &Config) -> EgressConfig {
+    EgressConfig {
+        policy: Policy::new(config.egress.allow_http, config.egress.allow_networks.clone()),
+        timeout: config.delivery.timeout,
+        ca_file: config.egress.ca_file.clone(),
+    }
+}

@@ -1,0 +1,171 @@
+//! `check-config`: what a configuration comes to, or what is wrong with it, for people and as JSON.
+//!
+//! It only renders. Loading, and the checks of policy and keys, are the caller's; so is printing.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, ConfigErrors, Human, Place};
+use crate::domain::client::{Client, TokenOptions};
+use crate::domain::initiator::Initiators;
+use crate::domain::metadata::MetadataChoice;
+
+/// The summary of a valid configuration, for people. It ends with a newline.
+pub fn render(config: &Config) -> String {
+    let mut rows = vec![
+        ("issuer", config.issuer.url.to_string()),
+        ("server", config.server.listen.to_string()),
+        ("management", config.management.listen.to_string()),
+        ("store", format!("{}, kept for {}", config.store.url, Human(config.store.retention))),
+        ("keys", keys(config)),
+        ("delivery", delivery(config)),
+        ("egress", egress(config)),
+        ("log", format!("{}, {}", config.log.level, config.log.format.as_str())),
+        ("clients", config.clients.len().to_string()),
+    ];
+    rows.extend(config.clients.iter().map(|client| ("", describe(client))));
+    let mut text = String::new();
+    for (name, value) in rows {
+        let line = format!("{name:<12}{value}");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// The summary as JSON: the whole configuration with its defaults, in the shape of the file.
+pub fn json(config: &Config) -> Value {
+    let keys = &config.keys;
+    let delivery = &config.delivery;
+    json!({
+        "issuer": { "url": config.issuer.url.as_str(), "jwks_uri": config.issuer.jwks_uri },
+        "server": { "listen": config.server.listen },
+        "management": { "listen": config.management.listen },
+        "store": {
+            "url": config.store.url.to_string(),
+            "retention": human(config.store.retention),
+        },
+        "keys": {
+            "directory": keys.directory.display().to_string(),
+            "algorithms": keys.algorithms,
+            "rotate_every": keys.rotate_every.map_or_else(|| "0".to_owned(), human),
+            "publish_before": human(keys.publish_before),
+            "publish_after": human(keys.publish_after),
+        },
+        "delivery": {
+            "timeout": human(delivery.timeout),
+            "max_concurrency": delivery.max_concurrency,
+            "max_concurrency_per_client": delivery.max_concurrency_per_client,
+            "max_age": human(delivery.max_age),
+            "schedule": delivery.schedule.iter().copied().map(human).collect::<Vec<_>>(),
+        },
+        "egress": {
+            "allow_http": config.egress.allow_http,
+            "allow_networks": config.egress.allow_networks,
+            "ca_file": config.egress.ca_file.as_ref().map(|path| path.display().to_string()),
+        },
+        "log": { "format": config.log.format.as_str(), "level": config.log.level },
+        "clients": config.clients.iter().map(client_json).collect::<Vec<_>>(),
+    })
+}
+
+/// The problems as JSON: `{"problems": [{"file", "line", "column", "variable", "key", "message"}]}`, `null`
+/// where there is none.
+pub fn problems_json(errors: &ConfigErrors) -> Value {
+    let problems = errors.problems().iter().map(|problem| {
+        let (line, column, variable) = match &problem.place {
+            Place::File => (None, None, None),
+            Place::At { line, column } => (Some(line), Some(column), None),
+            Place::Variable(name) => (None, None, Some(name)),
+        };
+        json!({
+            "file": variable.is_none().then(|| problem.file.display().to_string()),
+            "line": line,
+            "column": column,
+            "variable": variable,
+            "key": (!problem.key.is_empty()).then_some(&problem.key),
+            "message": problem.message,
+        })
+    });
+    json!({ "problems": problems.collect::<Vec<_>>() })
+}
+
+fn human(duration: std::time::Duration) -> String {
+    Human(duration).to_string()
+}
+
+fn keys(config: &Config) -> String {
+    let keys = &config.keys;
+    let algorithms = keys.algorithms.iter().map(|alg| alg.as_str()).collect::<Vec<_>>().join(", ");
+    let rotation = keys
+        .rotate_every
+        .map_or_else(|| "rotated by hand".to_owned(), |every| format!("rotated every {}", Human(every)));
+    format!("{}: {algorithms}, {rotation}", keys.directory.display())
+}
+
+fn delivery(config: &Config) -> String {
+    let delivery = &config.delivery;
+    let waits = delivery.schedule.iter().copied().map(human).collect::<Vec<_>>().join(", ");
+    format!(
+        "{} at a time, {} per client, {} each; again after {waits}; for {}",
+        delivery.max_concurrency,
+        delivery.max_concurrency_per_client,
+        Human(delivery.timeout),
+        Human(delivery.max_age),
+    )
+}
+
+fn egress(config: &Config) -> String {
+    let egress = &config.egress;
+    let mut words = vec![if egress.allow_http { "https and http" } else { "https only" }.to_owned()];
+    words.push(if egress.allow_networks.is_empty() {
+        "public addresses only".to_owned()
+    } else {
+        let networks: Vec<_> = egress.allow_networks.iter().map(ToString::to_string).collect();
+        format!("public addresses and {}", networks.join(", "))
+    });
+    if let Some(path) = &egress.ca_file {
+        words.push(format!("also trusting {}", path.display()));
+    }
+    words.join("; ")
+}
+
+/// One line about a client. Of its URI only the origin: paths and queries can hold a tenant's secrets.
+fn describe(client: &Client) -> String {
+    let target = client
+        .backchannel_logout_uri
+        .as_ref()
+        .map_or_else(|| "not subscribed".to_owned(), |uri| uri.url().origin().ascii_serialization());
+    let initiators = match &client.initiators {
+        Initiators::All => "all initiators".to_owned(),
+        Initiators::Selected(selected) => {
+            selected.iter().map(|initiator| initiator.as_str()).collect::<Vec<_>>().join("+")
+        }
+    };
+    let metadata = match &client.session_metadata {
+        MetadataChoice::None => "no metadata".to_owned(),
+        MetadataChoice::All => "all metadata".to_owned(),
+        MetadataChoice::Keys(keys) => {
+            format!("metadata {}", keys.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
+        }
+    };
+    format!(
+        "{}: {target}, {}, {initiators}, {metadata}",
+        client.client_id, client.id_token_signed_response_alg
+    )
+}
+
+fn client_json(client: &Client) -> Value {
+    let TokenOptions { ttl, typ, subject } = client.token;
+    json!({
+        "client_id": client.client_id,
+        "client_name": client.client_name,
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "backchannel_logout_session_required": client.backchannel_logout_session_required,
+        "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        "initiators": client.initiators,
+        "session_metadata": client.session_metadata,
+        "token": { "ttl": human(ttl), "typ": typ, "subject": subject },
+    })
+}

@@ -1,0 +1,121 @@
+//! `logoutd events send`: report events from the shell.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstream::{eprintln, println};
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
+
+use super::http;
+use super::style::{BAD, DIM, GOOD, WAITING, paint};
+
+/// Report events.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    #[command(subcommand)]
+    command: EventsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum EventsCommand {
+    /// Send CloudEvents from files or from standard input.
+    Send(SendArgs),
+}
+
+#[derive(Debug, Args)]
+struct SendArgs {
+    /// JSON files, each with an event or a list of events; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Wait for the outcome of the deliveries, at most this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u16>,
+    /// The server that takes events.
+    #[arg(long, env = "LOGOUTD_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    server: String,
+    /// An API token with the scope create:events.
+    #[arg(long, env = "LOGOUTD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: String,
+    /// Print the server's answers as they are.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command: 0 if every file was accepted, 1 if one was not.
+pub async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
+    let EventsCommand::Send(args) = args.command;
+    let client = http::client(Duration::from_secs(10 + u64::from(args.wait.unwrap_or(0))))?;
+    let url = format!("{}/events", args.server.trim_end_matches('/'));
+    for file in &args.files {
+        let body = read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let media_type = match serde_json::from_slice::<Value>(&body) {
+            Ok(Value::Array(_)) => "application/cloudevents-batch+json",
+            Ok(_) => "application/cloudevents+json",
+            Err(error) => bail!("{} is not valid JSON: {error}", file.display()),
+        };
+        let mut request =
+            client.post(&url).bearer_auth(&args.token).header(CONTENT_TYPE, media_type).body(body);
+        if let Some(seconds) = args.wait {
+            request = request.header("prefer", format!("wait={seconds}"));
+        }
+        let response = request.send().await.with_context(|| format!("cannot reach {url}"))?;
+        let status = response.status();
+        let answer: Value = response.json().await.with_context(|| format!("{url} is no logoutd"))?;
+        if args.json {
+            println!("{answer}");
+        } else if status.is_success() {
+            show(&answer);
+        }
+        if !status.is_success() {
+            refuse(file, status, &answer);
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut body = Vec::new();
+        std::io::stdin().read_to_end(&mut body)?;
+        return Ok(body);
+    }
+    std::fs::read(file)
+}
+
+fn show(answer: &Value) {
+    let several = answer.as_array().map_or(std::slice::from_ref(answer), Vec::as_slice);
+    for event in several {
+        let duplicate = if event["duplicate"] == true { paint(DIM, " (accepted before)") } else { String::new() };
+        println!("{} event {}{duplicate}", paint(GOOD, "✓"), text(&event["id"]));
+        let deliveries = event["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if deliveries.is_empty() {
+            println!("  no client had to be told");
+        }
+        for delivery in deliveries {
+            let state = text(&delivery["state"]);
+            let style = match state {
+                "delivered" => GOOD,
+                "pending" | "in_flight" => WAITING,
+                _ => BAD,
+            };
+            let client_id = text(&delivery["client_id"]);
+            println!("  {client_id:<24} {}  {}", paint(style, state), paint(DIM, text(&delivery["id"])));
+        }
+    }
+}
+
+fn refuse(file: &Path, status: StatusCode, answer: &Value) {
+    let message = answer["message"].as_str().unwrap_or("the server gave no reason");
+    eprintln!("{} {}: {status}: {message}", paint(BAD, "✗"), file.display());
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

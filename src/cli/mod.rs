@@ -1,0 +1,118 @@
+//! The command line: a file for each command.
+//!
+//! Commands print for people (or JSON) and call use cases; they decide nothing about events, tokens or
+//! deliveries. Exit status: 0, 1 (it failed), 2 (wrong usage or configuration).
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anstream::eprintln;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigErrors, Loaded};
+
+mod check_config;
+mod demo;
+mod events;
+mod http;
+mod keys;
+mod mock_rp;
+mod serve;
+mod style;
+mod verify;
+
+/// Exit status for wrong usage or configuration.
+const WRONG_USAGE: u8 = 2;
+
+/// A back-channel logout token issuer that runs beside any OpenID Provider.
+#[derive(Debug, Parser)]
+#[command(name = "logoutd", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigPath {
+    /// The configuration file.
+    #[arg(long, value_name = "PATH", default_value = "config.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service until SIGTERM or SIGINT, then finish what is under way.
+    Serve(ConfigPath),
+    /// See it work: the service beside three mock relying parties, on a throw-away store.
+    Demo(demo::DemoArgs),
+    /// Check the configuration, and say what is wrong with it or sum it up.
+    CheckConfig {
+        #[command(flatten)]
+        path: ConfigPath,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Manage the signing keys.
+    Keys {
+        #[command(flatten)]
+        path: ConfigPath,
+        #[command(flatten)]
+        args: keys::KeysArgs,
+    },
+    /// Report events to a running service.
+    Events(events::EventsArgs),
+    /// Run a relying party to test with.
+    MockRp(mock_rp::MockRpArgs),
+    /// Decode a logout token and check it, rule by rule.
+    Verify(verify::VerifyArgs),
+}
+
+/// Runs the program with these arguments, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    crate::keyring::provider::install();
+    match run(cli.command) {
+        Ok(status) => status,
+        Err(error) => {
+            if let Some(problems) = error.downcast_ref::<ConfigErrors>() {
+                eprintln!("{problems}");
+                return ExitCode::from(WRONG_USAGE);
+            }
+            eprintln!("{} {error:#}", style::paint(style::BAD, "error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(path) => {
+            let loaded = load(&path.config)?;
+            crate::telemetry::init(&loaded.config.log)?;
+            block_on(serve::run(&loaded))
+        }
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::CheckConfig { path, json } => check_config::run(load(&path.config), json),
+        Command::Keys { path, args } => keys::run(args, crate::app::keyring_config(&load(&path.config)?.config)),
+        Command::Events(args) => block_on(events::run(args)),
+        Command::MockRp(args) => block_on(mock_rp::run(args)),
+        Command::Verify(args) => block_on(verify::run(args)),
+    }
+}
+
+fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    Config::load(path, std::env::vars_os())
+}
+
+fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

@@ -1,0 +1,77 @@
+//! `logoutd serve`: the service, until SIGTERM or SIGINT.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{App, Listeners};
+use crate::clock::SystemClock;
+use crate::config::Loaded;
+use crate::entropy::SystemEntropy;
+use crate::keyring::Keyring;
+use crate::shutdown::Shutdown;
+
+/// Runs the service. The first signal drains it, a second one stops it at once.
+pub async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
+    let config = &loaded.config;
+    let shutdown = Shutdown::new();
+    let app =
+        App::build(loaded, &shutdown, Arc::new(SystemClock), Arc::new(SystemEntropy::new())).await?;
+    let listeners = Listeners::bind(config).await?;
+    heed_signals(shutdown.clone(), app.keyring())?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        issuer = config.issuer.url.as_str(),
+        server = %listeners.server.local_addr()?,
+        management = %listeners.management.local_addr()?,
+        clients = config.clients.len(),
+        "logoutd is ready"
+    );
+    if loaded.bootstrap_token.is_none() {
+        tracing::warn!("no LOGOUTD_BOOTSTRAP_TOKEN is set: no source can report events");
+    }
+    app.run(listeners, shutdown).await?;
+    tracing::info!("logoutd has stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn heed_signals(shutdown: Shutdown, keyring: Keyring) -> anyhow::Result<()> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => stop(&shutdown),
+                _ = interrupt.recv() => stop(&shutdown),
+                _ = hangup.recv() => reload(keyring.clone()).await,
+            }
+        }
+    });
+    Ok(())
+}
+
+fn stop(shutdown: &Shutdown) {
+    if shutdown.is_draining() {
+        tracing::warn!("second signal, stopping at once");
+        shutdown.stop();
+    } else {
+        tracing::info!("finishing what is under way; a second signal stops at once");
+        shutdown.drain();
+    }
+}
+
+async fn reload(keyring: Keyring) {
+    // Reading files blocks.
+    match tokio::task::spawn_blocking(move || keyring.reload()).await {
+        Ok(Ok(())) => tracing::info!("signing keys reloaded"),
+        Ok(Err(error)) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "signing keys could not be reloaded, the old ones stay in use"
+        ),
+        Err(error) => tracing::error!(%error, "reloading the signing keys panicked"),
+    }
+}

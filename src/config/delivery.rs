@@ -1,0 +1,58 @@
+//! `[delivery]`: how logout tokens are sent and sent again.
+
+use std::time::Duration;
+
+use super::duration::{DAY, within};
+use super::reader::Section;
+
+/// The most entries of `schedule`.
+pub const MAX_SCHEDULE: usize = 50;
+
+const MAX_CONCURRENCY: u32 = 10_000;
+
+/// `[delivery]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// For a whole attempt: DNS, connecting, TLS, headers and body. 5 seconds by default, from 100 ms to a
+    /// minute.
+    pub timeout: Duration,
+    /// The most attempts at a time; 512 by default, from 1 to 10,000.
+    pub max_concurrency: u32,
+    /// The most attempts at a time to one client; 16 by default, from 1 to `max_concurrency`.
+    pub max_concurrency_per_client: u32,
+    /// How long a delivery is attempted; 24 hours by default, from a second to 30 days.
+    pub max_age: Duration,
+    /// The waits between attempts, the last one again and again; 1 to 50 of 1 ms to 24 hours each.
+    pub schedule: Vec<Duration>,
+}
+
+impl Delivery {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let timeout = within(Duration::from_millis(100), Duration::from_mins(1));
+        let max_age = within(Duration::from_secs(1), 30 * DAY);
+        let wait = within(Duration::from_millis(1), DAY);
+        let max_concurrency =
+            section.optional("max_concurrency", |value| value.integer(1, MAX_CONCURRENCY)).unwrap_or(512);
+        let delivery = Self {
+            timeout: section.optional("timeout", timeout).unwrap_or(Duration::from_secs(5)),
+            max_concurrency,
+            max_concurrency_per_client: section
+                .optional("max_concurrency_per_client", |value| value.integer(1, max_concurrency))
+                .unwrap_or(16.min(max_concurrency)),
+            max_age: section.optional("max_age", max_age).unwrap_or(DAY),
+            schedule: section.list("schedule", wait).unwrap_or_else(default_schedule),
+        };
+        if delivery.schedule.is_empty() {
+            section.problem("schedule", "must have at least one wait, such as \"1s\"");
+        }
+        if delivery.schedule.len() > MAX_SCHEDULE {
+            let entries = delivery.schedule.len();
+            section.problem("schedule", format!("must have at most {MAX_SCHEDULE} waits, and has {entries}"));
+        }
+        delivery
+    }
+}
+
+fn default_schedule() -> Vec<Duration> {
+    [1, 5, 30, 2 * 60, 10 * 60, 30 * 60, 3600, 2 * 3600, 4 * 3600].map(Duration::from_secs).to_vec()
+}

@@ -1,0 +1,151 @@
+//! The configuration: a TOML file and the environment, parsed into types that cannot hold what was refused.
+//!
+//! Every problem is found and reported at once, with file, line, column and key. It reads the file and the
+//! secrets' files, and nothing else: no network, no keys, no policy. Relative paths in it are relative to
+//! the working directory. It imports nothing of the crate but `domain`.
+
+mod clients;
+mod delivery;
+mod duration;
+mod egress;
+mod environment;
+mod issuer;
+mod keys;
+mod logging;
+mod management;
+mod problem;
+mod reader;
+pub mod secret;
+mod server;
+mod source;
+mod store;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::domain::client::Client;
+
+pub use self::delivery::{Delivery, MAX_SCHEDULE};
+pub use self::duration::Human;
+pub use self::egress::Egress;
+pub use self::issuer::{Issuer, IssuerUrl, IssuerUrlError};
+pub use self::keys::Keys;
+pub use self::logging::{Log, LogFormat};
+pub use self::management::Management;
+pub use self::problem::{ConfigErrors, Place, Problem};
+pub use self::server::Server;
+pub use self::store::{Store, StoreUrl, StoreUrlError};
+
+use self::environment::Environment;
+use self::reader::{Report, Section};
+
+/// The whole configuration, checked and with its defaults filled in. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `[issuer]`.
+    pub issuer: Issuer,
+    /// `[server]`.
+    pub server: Server,
+    /// `[management]`.
+    pub management: Management,
+    /// `[store]`.
+    pub store: Store,
+    /// `[keys]`.
+    pub keys: Keys,
+    /// `[delivery]`.
+    pub delivery: Delivery,
+    /// `[egress]`.
+    pub egress: Egress,
+    /// `[log]`.
+    pub log: Log,
+    /// `[[clients]]`, in the order of the file; no `client_id` is there twice.
+    pub clients: Vec<Client>,
+}
+
+/// A configuration, and what else was learnt on the way to it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// An API token with every scope, from `LOGOUTD_BOOTSTRAP_TOKEN` or `LOGOUTD_BOOTSTRAP_TOKEN_FILE`.
+    pub bootstrap_token: Option<SecretString>,
+    report: Report,
+}
+
+impl Config {
+    /// Loads the file at `path`, with `env` (all of the environment, as `std::env::vars_os` gives it)
+    /// overriding its keys.
+    pub fn load(
+        path: &Path,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, ConfigErrors> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            let message = match error.kind() {
+                io::ErrorKind::NotFound => {
+                    "there is no such file; name the configuration with --config PATH".to_owned()
+                }
+                io::ErrorKind::InvalidData => "must be UTF-8".to_owned(),
+                _ => format!("cannot read it: {error}"),
+            };
+            Problem { file: path.to_owned(), place: Place::File, key: String::new(), message }
+        })?;
+        Self::parse(path, &text, env)
+    }
+
+    /// Parses `text` as if it were the content of the file at `path`, which is only named in problems.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, ConfigErrors> {
+        let mut report = Report::new(path.to_owned());
+        let table = source::parse(text).map_err(|error| report.problem_at(error.place, "", error.message))?;
+        let mut environment = Environment::read(env, &mut report);
+        let table = environment.merge_into(table, &mut report);
+        let config = reader::read_document(&mut report, table, Self::read);
+        let (token, file) = (environment.bootstrap_token, environment.bootstrap_token_file);
+        let bootstrap_token = bootstrap_token(token, file, &mut report);
+        report.check()?;
+        let config = config.expect("what is required and missing was reported");
+        Ok(Loaded { config, bootstrap_token, report })
+    }
+
+    fn read(root: &mut Section<'_>) -> Option<Self> {
+        let issuer = root.table("issuer", Issuer::read);
+        let server = root.table("server", Server::read);
+        let management = root.table("management", |section| Management::read(section, server));
+        let store = root.table("store", Store::read);
+        let keys = root.table("keys", Keys::read);
+        let delivery = root.table("delivery", Delivery::read);
+        let egress = root.table("egress", Egress::read);
+        let log = root.table("log", Log::read);
+        let clients = clients::read(root);
+        Some(Self { issuer: issuer?, server, management, store, keys, delivery, egress, log, clients })
+    }
+}
+
+impl Loaded {
+    /// A problem with the value of `key` (such as `clients[1].backchannel_logout_uri`) that only the caller
+    /// can see, at the place where the value was written; or, if it is a default, where it would be.
+    pub fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        self.report.locate(key, message)
+    }
+}
+
+fn bootstrap_token(
+    token: Option<SecretString>,
+    file: Option<PathBuf>,
+    report: &mut Report,
+) -> Option<SecretString> {
+    let variable = if token.is_some() { "LOGOUTD_BOOTSTRAP_TOKEN" } else { "LOGOUTD_BOOTSTRAP_TOKEN_FILE" };
+    let token = secret::resolve(token, file)
+        .and_then(|token| token.map(|token| secret::bearer(token, 1)).transpose());
+    token
+        .map_err(|error| report.add_at(Place::Variable(variable.to_owned()), "", error.to_string()))
+        .ok()
+        .flatten()
+}

@@ -1,0 +1,263 @@
+//! Reads typed values out of the tree, and collects every problem instead of stopping at the first.
+//!
+//! This is why the sections are not read with serde: it gives up at the first error, and cannot tell where
+//! the value of an environment variable came from. No key's meaning is known here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::problem::{ConfigErrors, Place, Problem};
+use super::source::{Node, Parsed, Table, Value};
+
+/// The problems so far, and where each key was found.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    file: PathBuf,
+    places: BTreeMap<String, Place>,
+    problems: Vec<Problem>,
+}
+
+impl Report {
+    pub(super) fn new(file: PathBuf) -> Self {
+        Self { file, places: BTreeMap::new(), problems: Vec::new() }
+    }
+
+    /// A problem with `key`, at the key's place or, if it is not there, at that of the table it belongs in.
+    pub(super) fn locate(&self, key: &str, message: impl Into<String>) -> Problem {
+        self.problem_at(self.place(key), key, message)
+    }
+
+    /// Where `key`, or the nearest table above it, was written.
+    pub(super) fn place(&self, key: &str) -> Place {
+        let mut path = key;
+        loop {
+            if let Some(place) = self.places.get(path) {
+                return place.clone();
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return Place::File,
+            }
+        }
+    }
+
+    pub(super) fn problem_at(&self, place: Place, key: &str, message: impl Into<String>) -> Problem {
+        Problem { file: self.file.clone(), place, key: key.to_owned(), message: message.into() }
+    }
+
+    pub(super) fn add(&mut self, key: &str, message: impl Into<String>) {
+        let problem = self.locate(key, message);
+        self.problems.push(problem);
+    }
+
+    pub(super) fn add_at(&mut self, place: Place, key: &str, message: impl Into<String>) {
+        let problem = self.problem_at(place, key, message);
+        self.problems.push(problem);
+    }
+
+    /// `Ok` if nothing was wrong. The problems are gone afterwards.
+    pub(super) fn check(&mut self) -> Result<(), ConfigErrors> {
+        ConfigErrors::check(std::mem::take(&mut self.problems))
+    }
+}
+
+/// A table being read. Whatever is asked for is known; what is left at the end is an error.
+pub(super) struct Section<'r> {
+    report: &'r mut Report,
+    path: String,
+    table: Table,
+    known: Vec<&'static str>,
+}
+
+/// Reads the whole document with `read`.
+pub(super) fn read_document<T>(
+    report: &mut Report,
+    table: Table,
+    read: impl FnOnce(&mut Section<'_>) -> T,
+) -> T {
+    read_table(report, String::new(), table, read)
+}
+
+fn read_table<T>(
+    report: &mut Report,
+    path: String,
+    table: Table,
+    read: impl FnOnce(&mut Section<'_>) -> T,
+) -> T {
+    let mut section = Section { report, path, table, known: Vec::new() };
+    let value = read(&mut section);
+    section.refuse_the_rest();
+    value
+}
+
+impl Section<'_> {
+    /// The value of `key`, if it is there and right. If it is wrong, that is reported, and the caller goes on
+    /// with the default to find what else is wrong.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Value) -> Parsed<T>,
+    ) -> Option<T> {
+        let node = self.take(key)?;
+        self.parsed(&self.path_of(key), parse(&node.value))
+    }
+
+    /// As [`Section::optional`], and a missing key is reported.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Value) -> Parsed<T>,
+    ) -> Option<T> {
+        if !self.table.contains_key(key) {
+            self.known.push(key);
+            self.problem(key, "is required");
+            return None;
+        }
+        self.optional(key, parse)
+    }
+
+    /// A list.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        item: impl Fn(&Value) -> Parsed<T>,
+    ) -> Option<Vec<T>> {
+        let node = self.take(key)?.settled();
+        let path = self.path_of(key);
+        let Value::Array(items) = &node.value else {
+            self.report.add(&path, node.value.unlike("a list in square brackets"));
+            return None;
+        };
+        self.items(&path, items, item)
+    }
+
+    /// A list in which nothing may be twice.
+    pub(super) fn distinct<T: PartialEq>(
+        &mut self,
+        key: &'static str,
+        item: impl Fn(&Value) -> Parsed<T>,
+    ) -> Option<Vec<T>> {
+        let items = self.list(key, item)?;
+        self.without_duplicates(&self.path_of(key), items)
+    }
+
+    /// A single value, or a list in which nothing may be twice and which `whole` makes that value of.
+    pub(super) fn single_or_distinct<T: PartialEq, U>(
+        &mut self,
+        key: &'static str,
+        single: impl FnOnce(&Value) -> Parsed<U>,
+        item: impl Fn(&Value) -> Parsed<T>,
+        whole: impl FnOnce(Vec<T>) -> Parsed<U>,
+    ) -> Option<U> {
+        let node = self.take(key)?.settled();
+        let path = self.path_of(key);
+        let Value::Array(items) = &node.value else {
+            return self.parsed(&path, single(&node.value));
+        };
+        let items = self.items(&path, items, item)?;
+        let items = self.without_duplicates(&path, items)?;
+        self.parsed(&path, whole(items))
+    }
+
+    /// A table; one that is missing is read as an empty one.
+    pub(super) fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
+        let path = self.path_of(key);
+        let table = match self.take(key).map(Node::settled) {
+            None => Table::new(),
+            Some(Node { value: Value::Table(table), .. }) => table,
+            Some(other) => {
+                self.report.add(&path, other.value.unlike("a table"));
+                // Its content is unknown: reading an empty one would report keys that may well be there.
+                let mut ignored = Report::new(PathBuf::new());
+                return read_table(&mut ignored, path, Table::new(), read);
+            }
+        };
+        read_table(self.report, path, table, read)
+    }
+
+    /// A list of tables: `[[key]]`. Each is read, or `None` if it is no table.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
+    ) -> Vec<Option<T>> {
+        let Some(node) = self.take(key).map(Node::settled) else { return Vec::new() };
+        let path = self.path_of(key);
+        let Value::Array(items) = node.value else {
+            self.report.add(&path, node.value.unlike(&format!("a list of tables, each under [[{key}]]")));
+            return Vec::new();
+        };
+        let mut read_all = Vec::with_capacity(items.len());
+        for (i, item) in items.into_iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            self.report.places.insert(path.clone(), item.place);
+            read_all.push(if let Value::Table(table) = item.value {
+                read_table(self.report, path, table, &mut read)
+            } else {
+                self.report.add(&path, item.value.unlike("a table"));
+                None
+            });
+        }
+        read_all
+    }
+
+    /// Reports a problem with `key`.
+    pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
+        let path = self.path_of(key);
+        self.report.add(&path, message);
+    }
+
+    /// Where the value at `path`, counted from the root, was written.
+    pub(super) fn whereabouts(&self, path: &str) -> String {
+        self.report.locate(path, "").whereabouts()
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Node> {
+        self.known.push(key);
+        let entry = self.table.remove(key)?;
+        self.report.places.insert(self.path_of(key), entry.node.place.clone());
+        Some(entry.node)
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn parsed<T>(&mut self, path: &str, parsed: Parsed<T>) -> Option<T> {
+        parsed.map_err(|message| self.report.add(path, message)).ok()
+    }
+
+    fn items<T>(&mut self, path: &str, items: &[Node], item: impl Fn(&Value) -> Parsed<T>) -> Option<Vec<T>> {
+        let mut all = Some(Vec::with_capacity(items.len()));
+        for (i, node) in items.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            self.report.places.insert(path.clone(), node.place.clone());
+            match (self.parsed(&path, item(&node.value)), &mut all) {
+                (Some(value), Some(all)) => all.push(value),
+                _ => all = None,
+            }
+        }
+        all
+    }
+
+    fn without_duplicates<T: PartialEq>(&mut self, path: &str, items: Vec<T>) -> Option<Vec<T>> {
+        let mut distinct = true;
+        for (i, item) in items.iter().enumerate() {
+            if let Some(first) = items[..i].iter().position(|other| other == item) {
+                self.report.add(&format!("{path}[{i}]"), format!("is the same as {path}[{first}]"));
+                distinct = false;
+            }
+        }
+        distinct.then_some(items)
+    }
+
+    fn refuse_the_rest(self) {
+        let known = self.known.join(", ");
+        let of = if self.path.is_empty() { "sections" } else { "keys" };
+        for (key, entry) in &self.table {
+            let path = self.path_of(key);
+            let message = format!("unknown key; the {of} here are {known}");
+            self.report.add_at(entry.key_place.clone(), &path, message);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Secrets: given as `x` or, to keep them out of the environment and the file, as `x_file`. Their values
+//! are in no error and no `Debug` output.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+/// The longest secret file, in bytes: whatever is longer is some other file.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Why there is no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Both `x` and `x_file`.
+    #[error("is given twice, directly and as a file; leave one out")]
+    Both,
+    /// The file could not be read, or is not UTF-8.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Longer than a secret file can be.
+    #[error("{} is too long for a secret: at most 64 KiB", path.display())]
+    FileTooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Too short to be one.
+    #[error("must be at least {min} characters long")]
+    TooShort {
+        /// The shortest, in characters.
+        min: usize,
+    },
+    /// It could never be sent in an `Authorization` header.
+    #[error("must consist of visible ASCII characters, without spaces")]
+    NotVisible,
+}
+
+/// The secret given as `value` or in `file`, without one trailing newline if it was a file's.
+pub fn resolve(
+    value: Option<SecretString>,
+    file: Option<PathBuf>,
+) -> Result<Option<SecretString>, SecretError> {
+    match (value, file) {
+        (Some(_), Some(_)) => Err(SecretError::Both),
+        (None, Some(path)) => read(&path).map(Some),
+        (value, None) => Ok(value),
+    }
+}
+
+/// The secret, if it can be a bearer token: at least `min` characters, all of them visible ASCII (RFC 6750
+/// §2.1 allows no others).
+pub fn bearer(secret: SecretString, min: usize) -> Result<SecretString, SecretError> {
+    let text = secret.expose_secret();
+    if text.chars().count() < min {
+        return Err(SecretError::TooShort { min });
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(SecretError::NotVisible);
+    }
+    Ok(secret)
+}
+
+fn read(path: &Path) -> Result<SecretString, SecretError> {
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
+    let length = read.map_err(|source| SecretError::File { path: path.to_owned(), source })?;
+    if length as u64 > MAX_FILE_BYTES {
+        return Err(SecretError::FileTooLong { path: path.to_owned() });
+    }
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        file
+    }
+
+    #[test]
+    fn one_trailing_newline_is_not_part_of_it() {
+        for (content, expected) in
+            [("abc", "abc"), ("abc\n", "abc"), ("abc\r\n", "abc"), ("abc\n\n", "abc\n")]
+        {
+            let file = file(content.as_bytes());
+            let secret = resolve(None, Some(file.path().to_owned())).unwrap().unwrap();
+            assert_eq!(secret.expose_secret(), expected);
+        }
+    }
+
+    #[test]
+    fn both_forms_are_refused() {
+        let file = file(b"abc");
+        let both = resolve(Some(SecretString::from("abc")), Some(file.path().to_owned()));
+        assert!(matches!(both, Err(SecretError::Both)));
+        assert!(resolve(None, None).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_one_is_refused() {
+        let missing = resolve(None, Some(PathBuf::from("/nonexistent/secret"))).unwrap_err();
+        assert!(missing.to_string().starts_with("cannot read /nonexistent/secret: "), "{missing}");
+        let long = file(&vec![b'x'; 64 * 1024 + 1]);
+        assert!(matches!(resolve(None, Some(long.path().to_owned())), Err(SecretError::FileTooLong { .. })));
+        let binary = file(&[0xff, 0xfe]);
+        assert!(matches!(resolve(None, Some(binary.path().to_owned())), Err(SecretError::File { .. })));
+    }
+
+    #[test]
+    fn a_bearer_token_can_be_sent() {
+        assert!(bearer(SecretString::from("0123456789abcdef"), 16).is_ok());
+        assert!(matches!(
+            bearer(SecretString::from("0123456789abcde"), 16),
+            Err(SecretError::TooShort { min: 16 })
+        ));
+        assert!(matches!(bearer(SecretString::from("0123456789 abcdef"), 16), Err(SecretError::NotVisible)));
+    }
+}

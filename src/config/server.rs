@@ -1,0 +1,26 @@
+//! `[server]`: the listener for sources and relying parties.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::reader::Section;
+use super::source::{Parsed, Value};
+
+/// `[server]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens; 127.0.0.1:8080 by default. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+}
+
+impl Server {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        Self { listen: section.optional("listen", listener).unwrap_or(default) }
+    }
+}
+
+/// An address to listen on. Names are refused: which of its addresses is meant would be up to the resolver.
+pub(super) fn listener(value: &Value) -> Parsed<SocketAddr> {
+    let refused = "must be an IP address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
+    value.text()?.parse().map_err(|_| refused.to_owned())
+}

@@ -1,0 +1,16 @@
+//! The way out: where logout tokens may be sent, and how.
+//!
+//! Relying parties name the addresses logoutd connects to, so every one is checked: literal ones in the
+//! URI, resolved ones in the resolver, and nothing is dialled that was not checked. Nothing here knows
+//! deliveries: what an answer means is `delivery`'s to say.
+
+mod address;
+mod client;
+mod error;
+mod policy;
+mod resolver;
+
+pub use address::AddressClass;
+pub use client::{Answer, Egress, EgressConfig, EgressError};
+pub use error::{SendError, SendErrorKind};
+pub use policy::{ForbiddenAddress, Policy, PolicyError};

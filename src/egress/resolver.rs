@@ -1,0 +1,47 @@
+//! The guarded resolver: the only source of addresses for names.
+
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::policy::{ForbiddenAddress, Policy};
+
+/// Resolves names through the system, and checks every address.
+pub(super) struct GuardedResolver {
+    policy: Arc<Policy>,
+}
+
+/// Why a name gave no addresses. Found again in the client's error by its type.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResolveError {
+    #[error("the name could not be resolved")]
+    Lookup(#[source] std::io::Error),
+    #[error("the name has no addresses")]
+    NoAddress,
+    #[error(transparent)]
+    Forbidden(#[from] ForbiddenAddress),
+}
+
+impl GuardedResolver {
+    pub(super) fn new(policy: Arc<Policy>) -> Self {
+        Self { policy }
+    }
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = Arc::clone(&self.policy);
+        Box::pin(async move {
+            let addresses: Vec<_> =
+                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(ResolveError::Lookup)?.collect();
+            if addresses.is_empty() {
+                return Err(ResolveError::NoAddress.into());
+            }
+            // One forbidden address spoils the name: whoever controls it could have us try them all.
+            for address in &addresses {
+                policy.check_address(address.ip()).map_err(ResolveError::Forbidden)?;
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! What a caller is told when a request fails: a fixed phrase, never a cause. Causes are logged where
+//! they are known.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::router::MAX_BODY_BYTES;
+use crate::domain::plan::Refusal;
+use crate::intake::AcceptError;
+use crate::intake::cloudevents::WireError;
+
+/// An error in the shape of Auth0's Management API.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    headers: HeaderMap,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    status_code: u16,
+    error: &'a str,
+    message: &'a str,
+    error_code: &'a str,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), headers: HeaderMap::new() }
+    }
+
+    fn with_header(mut self, name: axum::http::HeaderName, value: &'static str) -> Self {
+        self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path")
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take this method")
+    }
+
+    pub(super) fn unsupported_media_type() -> Self {
+        let message = "Content-Type must be application/cloudevents+json, application/cloudevents-batch+json, or \
+                       application/json (with ce- headers for the binary mode)";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// No token at all (RFC 6750 §3: then the challenge names no error).
+    pub(super) fn missing_token() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "missing_token",
+            "An API token is required: Authorization: Bearer …",
+        )
+        .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\"")
+    }
+
+    pub(super) fn invalid_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "The API token is not valid")
+            .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\", error=\"invalid_token\"")
+    }
+
+    fn unavailable(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).with_header(RETRY_AFTER, "1")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body {
+            status_code: self.status.as_u16(),
+            error: self.status.canonical_reason().unwrap_or("Error"),
+            message: &self.message,
+            error_code: self.code,
+        };
+        (self.status, self.headers, Json(body)).into_response()
+    }
+}
+
+impl From<WireError> for ApiError {
+    fn from(error: WireError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", error.to_string())
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let message = format!("The body must be at most {MAX_BODY_BYTES} bytes long");
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
+        }
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", "The body could not be read whole")
+    }
+}
+
+/// An error of the intake, and whether the request was a batch: then the event is named by its index.
+pub(super) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
+    let at = |index: &usize| if batch { format!("[{index}].") } else { String::new() };
+    match error {
+        AcceptError::Refused { index, refusal } => {
+            let (status, code) = match refusal {
+                Refusal::MetadataFlow(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
+                Refusal::UnknownSession | Refusal::UnknownSubject => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, "unknown_session")
+                }
+                Refusal::SessionEnded => (StatusCode::UNPROCESSABLE_ENTITY, "session_ended"),
+                Refusal::SubMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "sub_mismatch"),
+                Refusal::UnknownClient { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_client"),
+                Refusal::NoIdentifier { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_identifier"),
+            };
+            ApiError::new(status, code, format!("{}{refusal}", at(index)))
+        }
+        AcceptError::IdReused { index } => {
+            ApiError::new(StatusCode::CONFLICT, "event_id_reused", format!("{}{error}", at(index)))
+        }
+        AcceptError::Busy => ApiError::unavailable("busy", "Too many events are waiting; try again"),
+        AcceptError::Unavailable => ApiError::unavailable(
+            "store_unavailable",
+            "The store is not available; nothing was stored, try again",
+        ),
+    }
+}
+
+/// The answer when a handler panicked. The panic itself was printed by its hook.
+pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    let message = "Something went wrong here; the log says what";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message).into_response()
+}

@@ -1,0 +1,34 @@
+//! `GET /livez` and `GET /readyz`: for whoever restarts the process, and whoever sends it traffic.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::state::HttpState;
+
+#[derive(Serialize)]
+pub(super) struct Status {
+    status: &'static str,
+}
+
+/// The process answers.
+pub(super) async fn live() -> Json<Status> {
+    Json(Status { status: "ok" })
+}
+
+/// Events can be accepted: the store takes writes, and the service is not winding down.
+pub(super) async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, Json<Status>) {
+    if state.shutdown.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Status { status: "draining" }));
+    }
+    match state.store.ping().await {
+        Ok(()) => (StatusCode::OK, Json(Status { status: "ok" })),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "not ready: the store does not work");
+            (StatusCode::SERVICE_UNAVAILABLE, Json(Status { status: "store_unavailable" }))
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The HTTP surface: one listener for sources and relying parties, one for operators.
+//!
+//! A handler reads the request, calls a use case and writes the answer; it contains no SQL and decides
+//! nothing about sessions or deliveries.
+
+mod auth;
+mod discovery;
+mod error;
+mod events;
+mod health;
+mod jwks;
+mod prefer;
+mod router;
+mod state;
+
+pub use auth::{Authenticator, Scope};
+pub use router::{management, server};
+pub use state::HttpState;

@@ -1,0 +1,33 @@
+//! What the handlers work with.
+
+use std::sync::Arc;
+
+use crate::delivery::Waiting;
+use crate::intake::Intake;
+use crate::keyring::Keyring;
+use crate::shutdown::Shutdown;
+use crate::storage::{DeliveryReader, Maintenance};
+
+use super::auth::Authenticator;
+
+/// What the handlers work with. Dropping it, with the servers that hold it, closes the door of the intake.
+pub struct HttpState {
+    /// The `iss` of the tokens.
+    pub issuer: String,
+    /// Where relying parties find the keys.
+    pub jwks_uri: String,
+    /// The keys.
+    pub keyring: Keyring,
+    /// Where events go in.
+    pub intake: Intake,
+    /// Where deliveries stand.
+    pub deliveries: Arc<dyn DeliveryReader>,
+    /// Who waits for outcomes.
+    pub waiting: Waiting,
+    /// Whether the store works.
+    pub store: Arc<dyn Maintenance>,
+    /// Who may do what.
+    pub authenticator: Authenticator,
+    /// Whether the service is winding down.
+    pub shutdown: Shutdown,
+}

@@ -1,0 +1,272 @@
+//! The signing keys: a folder of private keys, when each of them signs, and the JWKS that shows them.
+//!
+//! A [`Keyring`] is one reading of the folder, replaced as a whole when the folder changes; a reading that
+//! fails leaves the previous one in use. What a key is (next, current, retired) follows from its times and
+//! the clock, at every call. It must not know what is signed: tokens are built elsewhere.
+
+mod change;
+mod error;
+mod folder;
+mod generate;
+mod generation;
+mod jwk;
+mod kid;
+mod manage;
+mod manifest;
+mod material;
+mod pkcs8_pem;
+pub mod provider;
+mod schedule;
+mod signing_key;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use self::change::Change;
+pub use self::error::{KeyError, KeyringError, SignError};
+use self::folder::Folder;
+pub use self::generate::RsaBits;
+use self::generation::{Generation, Rules};
+pub use self::jwk::{JwkSet, PublicJwk};
+pub use self::kid::{Kid, KidError};
+pub use self::manage::{GenerateKey, ImportKey, RetiredKey, RotatedKey};
+pub use self::material::KeyKind;
+pub use self::schedule::KeyState;
+use self::schedule::{Policy, Schedule};
+pub use self::signing_key::{SigningKey, jwt_algorithm};
+use crate::clock::Clock;
+use crate::domain::algorithm::SigningAlg;
+use crate::entropy::Entropy;
+
+/// The contract's `[keys]`.
+#[derive(Clone, Debug)]
+pub struct KeyringConfig {
+    /// The folder. It is made where it is missing.
+    pub directory: PathBuf,
+    /// Which algs to keep a current key of, and to rotate.
+    pub algorithms: Vec<SigningAlg>,
+    /// How long a key signs; `None` (or zero) leaves rotation to people.
+    pub rotate_every: Option<Duration>,
+    /// How long a key is in the JWKS before it signs.
+    pub publish_before: Duration,
+    /// How long a retired key stays in the JWKS.
+    pub publish_after: Duration,
+}
+
+/// The signing keys. Clones share them.
+#[derive(Clone)]
+pub struct Keyring {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: KeyringConfig,
+    /// What clients use: a reload that leaves one of these without a key fails.
+    required: BTreeSet<SigningAlg>,
+    /// What an RSA key may become: `required` and `config.algorithms`.
+    wanted: BTreeSet<SigningAlg>,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    generation: RwLock<Arc<Generation>>,
+    /// Held while a generation is being replaced. The folder's lock does this between processes, and a
+    /// read-only folder has none.
+    changing: Mutex<()>,
+}
+
+/// What there is to say about a key. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyInfo {
+    /// Its id.
+    pub kid: Kid,
+    /// Its alg.
+    pub alg: SigningAlg,
+    /// RSA with its size, or the curve.
+    #[serde(serialize_with = "as_text")]
+    pub kind: KeyKind,
+    /// What it is now.
+    pub state: KeyState,
+    /// Since when logoutd has had it.
+    pub created_at: Timestamp,
+    /// From when on it signs.
+    pub activates_at: Timestamp,
+    /// Since when it signs no more.
+    pub retired_at: Option<Timestamp>,
+    /// Whether it is in the JWKS now.
+    pub published: bool,
+    /// When it leaves, or left, the JWKS; known once it is retired.
+    pub published_until: Option<Timestamp>,
+}
+
+impl Keyring {
+    /// Loads the folder; makes it, and a key for each of `config.algorithms` that has none, where missing.
+    ///
+    /// `required` are the algs that clients use: one that nothing signs is an error. Makes RSA keys, reads
+    /// and writes files: keep it off the async workers.
+    pub fn open(
+        config: KeyringConfig,
+        required: &BTreeSet<SigningAlg>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, KeyringError> {
+        let keyring = Self::unloaded(config, required.clone(), clock, entropy);
+        keyring.reload()?;
+        if keyring.current().read_only {
+            tracing::warn!(
+                directory = %keyring.inner.config.directory.display(),
+                "the keys folder is read-only: keys are not made or rotated here, and states are not kept over a restart",
+            );
+        }
+        Ok(keyring)
+    }
+
+    /// Looks at the folder as it is, changing nothing: for `keys list` and as a start for other commands.
+    /// A missing folder is an empty one.
+    pub fn inspect(
+        config: KeyringConfig,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, KeyringError> {
+        let keyring = Self::unloaded(config, BTreeSet::new(), clock, entropy);
+        let directory = &keyring.inner.config.directory;
+        if directory.try_exists().map_err(KeyringError::io("open the keys folder", directory))? {
+            let folder = Folder::inspect(directory);
+            let now = keyring.inner.clock.now();
+            let (generation, _) = Generation::load(&folder, &Schedule::default(), keyring.inner.rules(now))?;
+            keyring.inner.replace(generation);
+        }
+        Ok(keyring)
+    }
+
+    /// The key that signs `alg` now.
+    pub fn signing_key(&self, alg: SigningAlg) -> Option<Arc<SigningKey>> {
+        self.current().signing_key(alg, self.inner.clock.now()).cloned()
+    }
+
+    /// The public keys: current, next and recently retired.
+    pub fn jwks(&self) -> JwkSet {
+        let generation = self.current();
+        let published = self.keys().into_iter().filter(|key| key.published);
+        let keys =
+            published.filter_map(|key| generation.keys.get(&key.kid)).map(|key| key.public_jwk().clone());
+        JwkSet { keys: keys.collect() }
+    }
+
+    /// The algs that something signs now, in the order of [`SigningAlg::ALL`].
+    pub fn algorithms(&self) -> Vec<SigningAlg> {
+        let (generation, now) = (self.current(), self.inner.clock.now());
+        SigningAlg::ALL.into_iter().filter(|alg| generation.signing_key(*alg, now).is_some()).collect()
+    }
+
+    /// Every key there is: current ones first, then next, then retired; by alg in each.
+    pub fn keys(&self) -> Vec<KeyInfo> {
+        let (generation, now) = (self.current(), self.inner.clock.now());
+        let mut keys: Vec<KeyInfo> =
+            generation.keys.values().filter_map(|key| self.inner.info(&generation, key, now)).collect();
+        keys.sort_by(|a, b| (a.state, a.alg, &a.kid).cmp(&(b.state, b.alg, &b.kid)));
+        keys
+    }
+
+    /// Reads the folder again, as at the start: on SIGHUP. On an error everything stays as it was.
+    pub fn reload(&self) -> Result<(), KeyringError> {
+        self.change(|change| {
+            for alg in &self.inner.config.algorithms {
+                change.succeed(*alg, None)?;
+            }
+            let now = change.rules.now;
+            let unsigned =
+                self.inner.required.iter().find(|alg| change.generation.signing_key(**alg, now).is_none());
+            unsigned.map_or(Ok(()), |alg| Err(KeyringError::NoActiveKey(*alg)))
+        })
+    }
+
+    fn unloaded(
+        config: KeyringConfig,
+        required: BTreeSet<SigningAlg>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let wanted = required.iter().chain(&config.algorithms).copied().collect();
+        let policy = Policy {
+            rotate_every: config.rotate_every,
+            publish_before: config.publish_before,
+            publish_after: config.publish_after,
+        };
+        let generation = RwLock::default();
+        let changing = Mutex::default();
+        let inner = Inner { config, required, wanted, policy, clock, entropy, generation, changing };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn current(&self) -> Arc<Generation> {
+        self.inner.generation.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Locks the folder, reads it afresh, makes a change, writes it down, and shows it. Nothing is shown of
+    /// a change that failed.
+    fn change<T>(
+        &self,
+        make: impl FnOnce(&mut Change<'_>) -> Result<T, KeyringError>,
+    ) -> Result<T, KeyringError> {
+        self.change_in(Folder::lock, make)
+    }
+
+    fn change_in<T>(
+        &self,
+        open: impl FnOnce(&std::path::Path) -> Result<Folder, KeyringError>,
+        make: impl FnOnce(&mut Change<'_>) -> Result<T, KeyringError>,
+    ) -> Result<T, KeyringError> {
+        let inner = &*self.inner;
+        let _alone: MutexGuard<'_, ()> = inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = open(&inner.config.directory)?;
+        // Read once the lock is held: waiting for it takes time.
+        let rules = inner.rules(inner.clock.now());
+        let mut change = Change::begin(folder, &self.current().schedule, rules, &*inner.entropy)?;
+        let made = make(&mut change)?;
+        inner.replace(change.commit()?);
+        Ok(made)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring").field("directory", &self.inner.config.directory).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn rules(&self, now: Timestamp) -> Rules<'_> {
+        Rules { wanted: &self.wanted, policy: &self.policy, now }
+    }
+
+    fn replace(&self, generation: Generation) {
+        *self.generation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
+    }
+
+    fn info(&self, generation: &Generation, key: &SigningKey, now: Timestamp) -> Option<KeyInfo> {
+        let (schedule, kid) = (&generation.schedule, key.kid());
+        let entry = schedule.get(kid)?;
+        Some(KeyInfo {
+            kid: kid.clone(),
+            alg: key.alg(),
+            kind: key.kind(),
+            state: schedule.state_at(kid, entry, now),
+            created_at: entry.created_at,
+            activates_at: entry.activates_at,
+            retired_at: schedule.retired_since(kid, entry, now),
+            published: schedule.is_published_at(kid, entry, now, &self.policy),
+            published_until: schedule.published_until(kid, entry, now, &self.policy),
+        })
+    }
+}
+
+fn as_text<S: serde::Serializer>(kind: &KeyKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(kind)
+}

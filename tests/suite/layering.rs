@@ -1,0 +1,117 @@
+//! Who may import whom: the table of the design, against the `use crate::` lines of the sources.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// For each module, what of the crate it may import. Itself is always allowed.
+///
+/// `clock`, `entropy` and `shutdown` are leaves that everything but the pure modules may use.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("entropy", &[]),
+    ("shutdown", &[]),
+    ("domain", &[]),
+    ("token", &["domain"]),
+    ("relying_party", &["clock"]),
+    ("config", &["domain"]),
+    ("storage", &["domain"]),
+    ("keyring", &["domain", "clock", "entropy"]),
+    ("egress", &["domain", "clock"]),
+    ("intake", &["domain", "storage", "clock", "entropy", "shutdown"]),
+    ("delivery", &["domain", "storage", "token", "keyring", "egress", "clock", "entropy", "shutdown"]),
+    ("http", &["domain", "storage", "keyring", "intake", "delivery", "clock", "shutdown"]),
+    ("telemetry", &["config"]),
+    (
+        "app",
+        &[
+            "config", "domain", "storage", "keyring", "egress", "intake", "delivery", "http", "clock",
+            "entropy", "shutdown",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "app",
+            "config",
+            "domain",
+            "storage",
+            "keyring",
+            "egress",
+            "relying_party",
+            "telemetry",
+            "clock",
+            "entropy",
+            "shutdown",
+        ],
+    ),
+];
+
+#[test]
+fn every_import_is_in_the_table() {
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut imports = 0;
+    let mut forbidden = Vec::new();
+    for file in rust_files(&src) {
+        let relative = file.strip_prefix(&src).unwrap();
+        let module = top_module(relative);
+        if matches!(module.as_str(), "lib" | "main") {
+            continue;
+        }
+        let may = allowed.get(module.as_str()).unwrap_or_else(|| panic!("src/{module} is not in the table"));
+        for (number, line) in std::fs::read_to_string(&file).unwrap().lines().enumerate() {
+            for imported in imported_modules(line) {
+                imports += 1;
+                if imported != module && !may.contains(&imported.as_str()) {
+                    forbidden.push(format!(
+                        "{}:{}: {module} imports {imported}",
+                        relative.display(),
+                        number + 1
+                    ));
+                }
+            }
+        }
+    }
+    assert!(imports > 50, "the test no longer finds the imports it is to check ({imports})");
+    assert!(forbidden.is_empty(), "not in the table of allowed edges:\n{}", forbidden.join("\n"));
+}
+
+#[test]
+fn only_the_composition_root_names_a_backend() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in rust_files(&src) {
+        let relative = file.strip_prefix(&src).unwrap();
+        if relative.starts_with("storage") || relative == Path::new("app.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        for name in ["SqliteStore", "sqlx::"] {
+            assert!(!text.contains(name), "{} names {name}", relative.display());
+        }
+    }
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn top_module(relative: &Path) -> String {
+    let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The modules after each `crate::` in a line of code; comments do not count.
+fn imported_modules(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap();
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    code.match_indices("crate::").map(|(at, found)| name(&code[at + found.len()..])).collect()
+}

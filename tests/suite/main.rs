@@ -1,0 +1,13 @@
+//! The tests that go in by the front door: a real service, real sockets, a real database.
+
+#![expect(unreachable_pub, reason = "the suite is one crate, nothing of it is exported")]
+
+mod bad_input;
+//mod command_line;
+//mod config;
+mod delivery;
+mod events;
+mod layering;
+//mod process;
+mod support;
+mod tokens;

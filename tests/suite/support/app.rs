@@ -1,0 +1,189 @@
+//! A service for a test: its own folder, store and keys, in this process, on ports of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use logoutd::app::{App, Listeners};
+use logoutd::clock::SystemClock;
+use logoutd::config::Config;
+use logoutd::entropy::SystemEntropy;
+use logoutd::shutdown::Shutdown;
+use reqwest::StatusCode;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::{ISSUER, TOKEN};
+
+/// How a test's service is configured.
+pub struct Setup {
+    pub folder: TempDir,
+    text: String,
+}
+
+impl Setup {
+    /// A service that dials loopback, retries at once, and keeps an ES256 key.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let text = format!(
+            r#"
+            [issuer]
+            url = "{ISSUER}"
+            [server]
+            listen = "127.0.0.1:0"
+            [management]
+            listen = "127.0.0.1:0"
+            [store]
+            url = "sqlite://{store}"
+            [keys]
+            directory = "{keys}"
+            algorithms = ["ES256"]
+            "#,
+            store = path("store.db"),
+            keys = path("keys"),
+        );
+        Self { folder, text }
+            .with("[egress]\nallow_http = true\nallow_networks = [\"127.0.0.0/8\"]")
+            .with("[delivery]\nschedule = [\"100ms\"]\ntimeout = \"1s\"")
+    }
+
+    /// Appends a piece of configuration. A section that was there before is replaced.
+    pub fn with(mut self, toml: &str) -> Self {
+        if let Some(section) =
+            toml.trim().lines().next().filter(|it| it.starts_with('[') && !it.starts_with("[["))
+            && let Some(at) = self.text.find(section)
+        {
+            let end = self.text[at + 1..].find("\n[").map_or(self.text.len(), |it| at + 1 + it);
+            self.text.replace_range(at..end, "");
+        }
+        // Lists of tables have to come last.
+        let clients = self.text.find("[[clients]]").unwrap_or(self.text.len());
+        let at = if toml.trim_start().starts_with("[[") { self.text.len() } else { clients };
+        self.text.insert_str(at, &format!("\n{toml}\n"));
+        self
+    }
+
+    /// Adds an ES256 client at `uri`, with more settings.
+    pub fn client(self, client_id: &str, uri: &str, settings: &str) -> Self {
+        let alg = if settings.contains("id_token_signed_response_alg") {
+            ""
+        } else {
+            "id_token_signed_response_alg = \"ES256\""
+        };
+        self.with(&format!(
+            "[[clients]]\nclient_id = \"{client_id}\"\nbackchannel_logout_uri = \"{uri}\"\n{alg}\n{settings}\n"
+        ))
+    }
+
+    /// Takes all clients out.
+    pub fn without_clients(mut self) -> Self {
+        self.text.truncate(self.text.find("[[clients]]").unwrap_or(self.text.len()));
+        self
+    }
+
+    /// Writes the configuration file.
+    pub fn write(&self) -> PathBuf {
+        let path = self.folder.path().join("config.toml");
+        let text: Vec<_> = self.text.lines().map(str::trim_start).collect();
+        std::fs::write(&path, text.join("\n")).unwrap();
+        path
+    }
+
+    /// Starts the service.
+    pub async fn start(self) -> TestApp {
+        TestApp::start(self).await
+    }
+}
+
+/// A service that runs.
+pub struct TestApp {
+    pub server: String,
+    pub management: String,
+    pub http: reqwest::Client,
+    pub setup: Setup,
+    shutdown: Shutdown,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestApp {
+    async fn start(setup: Setup) -> Self {
+        let environment = [("LOGOUTD_BOOTSTRAP_TOKEN", TOKEN)];
+        let loaded =
+            Config::load(&setup.write(), environment.map(|(name, value)| (name.into(), value.into())))
+                .unwrap_or_else(|problems| panic!("{problems}"));
+        let shutdown = Shutdown::new();
+        let app = App::build(&loaded, &shutdown, Arc::new(SystemClock), Arc::new(SystemEntropy::new()))
+            .await
+            .unwrap_or_else(|error| panic!("{error:#}"));
+        let listeners = Listeners::bind(&loaded.config).await.unwrap();
+        let url = |address: SocketAddr| format!("http://{address}");
+        Self {
+            server: url(listeners.server.local_addr().unwrap()),
+            management: url(listeners.management.local_addr().unwrap()),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            setup,
+            running: tokio::spawn(app.run(listeners, shutdown.clone())),
+            shutdown,
+        }
+    }
+
+    /// Reports an event or a batch, and returns status and answer.
+    pub async fn report(&self, event: &Value) -> (StatusCode, Value) {
+        self.send(self.request(event)).await
+    }
+
+    /// Reports an event and waits for the outcome, at most `seconds`.
+    pub async fn report_and_wait(&self, event: &Value, seconds: u32) -> (StatusCode, Value) {
+        self.send(self.request(event).header("prefer", format!("wait={seconds}"))).await
+    }
+
+    /// Reports an event, and returns the state each of its deliveries reached within `seconds`, by client.
+    pub async fn outcome(&self, event: &Value, seconds: u32) -> Vec<(String, String)> {
+        let (status, answer) = self.report_and_wait(event, seconds).await;
+        assert_eq!(status, 200, "{answer}");
+        states(&answer)
+    }
+
+    fn request(&self, event: &Value) -> reqwest::RequestBuilder {
+        let media_type = match event {
+            Value::Array(_) => "application/cloudevents-batch+json",
+            _ => "application/cloudevents+json",
+        };
+        self.http
+            .post(format!("{}/events", self.server))
+            .bearer_auth(TOKEN)
+            .header("content-type", media_type)
+            .body(event.to_string())
+    }
+
+    /// Sends any request, and returns status and JSON answer.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        (status, response.json().await.unwrap())
+    }
+
+    /// The public keys.
+    pub async fn jwks(&self) -> Value {
+        self.send(self.http.get(format!("{}/.well-known/jwks.json", self.server))).await.1
+    }
+
+    /// Drains the service, and gives its folder back.
+    pub async fn stop(self) -> Setup {
+        self.shutdown.drain();
+        self.running.await.unwrap().unwrap();
+        self.setup
+    }
+}
+
+/// The state of each delivery in an answer, by client.
+pub fn states(answer: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let deliveries = answer["deliveries"].as_array().unwrap();
+    let mut states: Vec<_> =
+        deliveries.iter().map(|it| (text(&it["client_id"]), text(&it["state"]))).collect();
+    states.sort();
+    states
+}

@@ -1,0 +1,42 @@
+//! What the tests share.
+
+pub mod app;
+//pub mod process;
+pub mod raw_rp;
+pub mod tls_rp;
+pub mod validator;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// The API token of every test's service.
+pub const TOKEN: &str = "a-bootstrap-token-for-tests";
+
+/// The issuer of every test's tokens.
+pub const ISSUER: &str = "https://op.example.com";
+
+/// An event, with an id of its own.
+pub fn event(r#type: &str, data: Value) -> Value {
+    let id = uuid::Uuid::new_v4();
+    json!({"specversion": "1.0", "id": id, "source": "https://op.example.com", "type": r#type, "data": data})
+}
+
+/// The end of a session nobody reported, at these clients.
+pub fn ends(sid: &str, clients: &[&str]) -> Value {
+    event(
+        "session.terminated",
+        json!({"sid": sid, "sub": "alice", "initiator": "rp-logout", "clients": clients}),
+    )
+}
+
+/// Tries again until it succeeds; the test's own timeout is what ends it otherwise.
+pub async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = attempt().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it did not happen within 30 seconds");
+}

@@ -1,0 +1,84 @@
+//! The binary as a process of its own, to be signalled and killed.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use super::TOKEN;
+
+/// The program under test.
+pub fn logoutd() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logoutd"));
+    // Settings of whoever runs the tests are not the tests'.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOGOUTD_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// `logoutd serve`, running.
+pub struct Serve {
+    child: Child,
+    pub server: String,
+    pub management: String,
+}
+
+impl Serve {
+    /// Starts it with the configuration at `path`, and returns when it says that it is ready.
+    pub fn start(path: &Path) -> Self {
+        let (server, management) = (free_port(), free_port());
+        let mut child = logoutd()
+            .args(["serve", "--config"])
+            .arg(path)
+            .env("LOGOUTD_BOOTSTRAP_TOKEN", TOKEN)
+            .env("LOGOUTD_SERVER__LISTEN", format!("127.0.0.1:{server}"))
+            .env("LOGOUTD_MANAGEMENT__LISTEN", format!("127.0.0.1:{management}"))
+            .env("LOGOUTD_LOG__FORMAT", "json")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let ready = log.by_ref().map_while(Result::ok).any(|line| line.contains("logoutd is ready"));
+        assert!(ready, "it ended before it was ready: {:?}", child.wait());
+        // Whoever writes to a pipe nobody reads blocks in the end.
+        std::thread::spawn(move || log.for_each(drop));
+        let url = |port| format!("http://127.0.0.1:{port}");
+        Self { child, server: url(server), management: url(management) }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Kills it as a crash would: it gets to do nothing more.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Its exit status, when it has ended.
+    pub fn ended(&mut self) -> ExitStatus {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("it did not end within 30 seconds");
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
