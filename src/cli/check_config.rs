@@ -131,7 +131,7 @@ fn egress(config: &Config) -> String {
     words.join("; ")
 }
 
-/// One line about a client. Of its URI only the origin: paths and queries can hold a tenant's secrets.
+/// One line about a client. Of its URI the origin is enough to see a mistake; the JSON has all of it.
 fn describe(client: &Client) -> String {
     let target = client
         .backchannel_logout_uri

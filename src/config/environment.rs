@@ -47,7 +47,8 @@ impl Environment {
                 environment.take(name, value, report);
             }
         }
-        // `LOGOUTD_LOG` sorts behind `LOGOUTD_LOG__LEVEL`'s path only by its variable: it has the last word.
+        // Outer keys before what is inside them; and of the two names of `log.level`, `LOGOUTD_LOG` has the
+        // last word.
         environment.overrides.sort_by(|a, b| {
             (&a.path, a.variable == "LOGOUTD_LOG").cmp(&(&b.path, b.variable == "LOGOUTD_LOG"))
         });
@@ -155,10 +156,9 @@ fn set(node: &mut Node, path: &[Segment], variable: &Place, text: String) -> Res
         Segment::Index(index) => {
             let items = array_of(node, variable);
             if *index > items.len() {
+                let next = items.len();
                 return Err(format!(
-                    "the list has {} entries, and they are counted from 0: use an index of at most {}",
-                    items.len(),
-                    items.len()
+                    "there is no entry {index}: they are counted from 0, and the next one is {next}"
                 ));
             }
             if *index == items.len() {

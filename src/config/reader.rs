@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::problem::{ConfigErrors, Place, Problem};
-use super::source::{Node, Parsed, Table, Value};
+use super::source::{Entry, Node, Parsed, Table, Value};
 
 /// The problems so far, and where each key was found.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl Section<'_> {
         key: &'static str,
         parse: impl FnOnce(&Value) -> Parsed<T>,
     ) -> Option<T> {
-        let node = self.take(key)?;
+        let node = self.take_value(key)?;
         self.parsed(&self.path_of(key), parse(&node.value))
     }
 
@@ -122,7 +122,7 @@ impl Section<'_> {
         key: &'static str,
         item: impl Fn(&Value) -> Parsed<T>,
     ) -> Option<Vec<T>> {
-        let node = self.take(key)?.settled();
+        let node = self.take_value(key)?.settled();
         let path = self.path_of(key);
         let Value::Array(items) = &node.value else {
             self.report.add(&path, node.value.unlike("a list in square brackets"));
@@ -149,7 +149,7 @@ impl Section<'_> {
         item: impl Fn(&Value) -> Parsed<T>,
         whole: impl FnOnce(Vec<T>) -> Parsed<U>,
     ) -> Option<U> {
-        let node = self.take(key)?.settled();
+        let node = self.take_value(key)?.settled();
         let path = self.path_of(key);
         let Value::Array(items) = &node.value else {
             return self.parsed(&path, single(&node.value));
@@ -162,7 +162,7 @@ impl Section<'_> {
     /// A table; one that is missing is read as an empty one.
     pub(super) fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
         let path = self.path_of(key);
-        let table = match self.take(key).map(Node::settled) {
+        let table = match self.take(key).map(|entry| entry.node.settled()) {
             None => Table::new(),
             Some(Node { value: Value::Table(table), .. }) => table,
             Some(other) => {
@@ -181,7 +181,7 @@ impl Section<'_> {
         key: &'static str,
         mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
     ) -> Vec<Option<T>> {
-        let Some(node) = self.take(key).map(Node::settled) else { return Vec::new() };
+        let Some(node) = self.take_value(key).map(Node::settled) else { return Vec::new() };
         let path = self.path_of(key);
         let Value::Array(items) = node.value else {
             self.report.add(&path, node.value.unlike(&format!("a list of tables, each under [[{key}]]")));
@@ -212,11 +212,21 @@ impl Section<'_> {
         self.report.locate(path, "").whereabouts()
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Node> {
+    fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.known.push(key);
         let entry = self.table.remove(key)?;
         self.report.places.insert(self.path_of(key), entry.node.place.clone());
-        Some(entry.node)
+        Some(entry)
+    }
+
+    /// What no table is expected for. One that stands there only because a variable's path goes through it
+    /// has no place of its own, and the variable is to blame.
+    fn take_value(&mut self, key: &'static str) -> Option<Node> {
+        let Entry { key_place, node } = self.take(key)?;
+        if node.place == Place::File {
+            self.report.places.insert(self.path_of(key), key_place);
+        }
+        Some(node)
     }
 
     fn path_of(&self, key: &str) -> String {

@@ -473,7 +473,7 @@ fn a_problem_of_a_variable_names_it() {
         (
             "LOGOUTD_CLIENTS__1__CLIENT_ID",
             "x",
-            "LOGOUTD_CLIENTS__1__CLIENT_ID: the list has 0 entries, and they are counted from 0: use an index of at most 0",
+            "LOGOUTD_CLIENTS__1__CLIENT_ID: there is no entry 1: they are counted from 0, and the next one is 0",
         ),
         (
             "LOGOUTD_CLIENTS__0__CLIENT_NAME",
@@ -494,6 +494,35 @@ fn a_problem_of_a_variable_names_it() {
     ] {
         assert_eq!(refused(MINIMAL, &[(name, value)]), expected);
     }
+}
+
+#[test]
+fn a_table_a_variable_goes_through_is_not_to_blame_for_what_is_missing() {
+    assert_eq!(refused("", &[("LOGOUTD_ISSUER", "{}")]), "LOGOUTD_ISSUER: issuer.url: is required");
+    assert_eq!(
+        refused("", &[("LOGOUTD_ISSUER__NAME", "x")]),
+        "config.toml: issuer.url: is required\n\
+         LOGOUTD_ISSUER__NAME: issuer.name: unknown key; the keys here are url"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_unicode_is_refused() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let garbage = OsString::from_vec(vec![0xff]);
+    let env = [(garbage.clone(), garbage.clone()), (OsString::from("LOGOUTD_LOG__LEVEL"), garbage)];
+    let errors = Config::parse(Path::new("config.toml"), MINIMAL, env).unwrap_err();
+    assert_eq!(errors.to_string(), "LOGOUTD_LOG__LEVEL: its value must be UTF-8");
+}
+
+#[test]
+fn a_problem_is_one_line_whatever_it_quotes() {
+    let text = format!("{MINIMAL}\"a\\nb\" = 1\n[keys]\nalgorithms = [\"R\\u001b[31mS\\n\"]\n");
+    let shown = refused(&text, &[]);
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert!(shown.contains("config.toml:2:1: a\\nb: unknown key"), "{shown}");
+    assert!(shown.contains("`R\\u{1b}[31mS\\n` is not"), "{shown}");
 }
 
 #[test]
