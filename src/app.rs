@@ -18,7 +18,6 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::delivery::{Attempter, AttempterConfig, Dispatcher, DispatcherConfig, Settler, Waiting};
 use crate::domain::algorithm::SigningAlg;
-use crate::domain::client::Client;
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
@@ -77,7 +76,7 @@ impl App {
         entropy: Arc<dyn Entropy>,
     ) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        check(loaded)?;
+        check(loaded, &clock, &entropy)?;
         let keyring = open_keyring(config, &clock, &entropy).await?;
         let egress = Egress::new(egress_config(config))?;
         let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
@@ -232,14 +231,31 @@ async fn sweep(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>, retention: Du
     }
 }
 
-/// Checks what the configuration alone cannot: the clients' URIs, against the rules for outgoing requests.
-pub fn check(loaded: &Loaded) -> Result<(), ConfigErrors> {
-    let policy = egress_config(&loaded.config).policy;
-    let problem = |(index, client): (usize, &Client)| {
-        let error = policy.check_uri(client.backchannel_logout_uri.as_ref()?).err()?;
-        Some(loaded.problem(&format!("clients[{index}].backchannel_logout_uri"), error.to_string()))
-    };
-    ConfigErrors::check(loaded.config.clients.iter().enumerate().filter_map(problem).collect())
+/// Checks what the configuration alone cannot: the clients' URIs against the rules for outgoing requests,
+/// and their algorithms against the keys there are or will be. It makes no keys.
+pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let policy = egress_config(config).policy;
+    let keyring = Keyring::inspect(keyring_config(config), Arc::clone(clock), Arc::clone(entropy))?;
+    let mut algs: BTreeSet<SigningAlg> = keyring.algorithms().into_iter().collect();
+    algs.extend(&config.keys.algorithms);
+
+    let mut problems = Vec::new();
+    for (index, client) in config.clients.iter().enumerate() {
+        if let Some(uri) = &client.backchannel_logout_uri
+            && let Err(error) = policy.check_uri(uri)
+        {
+            let key = format!("clients[{index}].backchannel_logout_uri");
+            problems.push(loaded.problem(&key, error.to_string()));
+        }
+        let alg = client.id_token_signed_response_alg;
+        if !algs.contains(&alg) {
+            let key = format!("clients[{index}].id_token_signed_response_alg");
+            let fix = format!("there is no {alg} key; add \"{alg}\" to keys.algorithms, or import one");
+            problems.push(loaded.problem(&key, fix));
+        }
+    }
+    Ok(ConfigErrors::check(problems)?)
 }
 
 /// Opens the keys, and checks that every client's algorithm has one.

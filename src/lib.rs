@@ -1,5 +1,47 @@
-//! x
+//! logoutd: a durable back-channel logout token issuer that runs beside any OpenID Provider.
+//!
+//! # One way through
+//!
+//! ```text
+//! source ──▶ intake ──▶ storage (one transaction) ──▶ delivery ──▶ token ▶ keyring ▶ egress ──▶ RP
+//! (http)      │ plan: sessions × clients,       ▲        │ lease, attempt, classify
+//!             │ initiators, metadata            └────────┘ settle: outcome, next time
+//!             └─ 202 only after the commit
+//! ```
+//!
+//! # Map
+//!
+//! | module | is for |
+//! |---|---|
+//! | [`domain`] | the meanings, and the pure planner: event + what is known → what to store |
+//! | [`token`] | claims and header of a logout token, pure |
+//! | [`keyring`] | signing keys: load, generate, rotate, sign, JWKS |
+//! | [`egress`] | the way out: address guard, resolver, the HTTP client for RPs |
+//! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
+//! | [`intake`] | the one door for events, and their wire forms |
+//! | [`delivery`] | the queue's workers: dispatcher, attempt, outcome, settling |
+//! | [`http`] | routes, authentication, handlers |
+//! | [`config`] | the configuration, parsed and checked |
+//! | [`telemetry`] | the log |
+//! | [`relying_party`] | the other side of the wire: checks tokens without sharing code with the issuer |
+//! | [`cli`] | a file for each command |
+//! | [`app`] | the composition root |
+//! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
+//!
+//! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
+//!
+//! # Invariants
+//!
+//! - An event is acknowledged only after the commit of everything that follows from it.
+//! - A delivery's row holds intent, never a token: every attempt signs a fresh one (`jti`, `iat`, `exp`,
+//!   the current key).
+//! - A leased row changes only under its lease's token; no transaction is open across an HTTP call.
+//! - The store is the only memory of what is to be done; what is held in memory is bounded.
+//! - Time and randomness are arguments; reading them ambiently is banned by `clippy.toml`.
+//! - Tokens, secrets, `sub` and metadata values are in no log.
+
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
@@ -9,6 +51,7 @@ pub mod entropy;
 pub mod http;
 pub mod intake;
 pub mod keyring;
+pub mod relying_party;
 pub mod shutdown;
 pub mod storage;
 pub mod telemetry;

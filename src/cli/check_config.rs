@@ -1,15 +1,45 @@
-//! `check-config`: what a configuration comes to, or what is wrong with it, for people and as JSON.
-//!
-//! It only renders. Loading, and the checks of policy and keys, are the caller's; so is printing.
+//! `logoutd check-config`: what a configuration comes to, or what is wrong with it, for people and as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anstream::{print, println};
 
 use serde_json::{Value, json};
 
+use crate::app;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigErrors, Human, Place};
 use crate::domain::client::{Client, TokenOptions};
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::telemetry;
+
+/// Runs the command: 0 with a summary, or 2 with every problem.
+pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
+    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
+        (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
+    let checked = super::load(path).map_err(anyhow::Error::new).and_then(|loaded| {
+        telemetry::check(&loaded)?;
+        app::check(&loaded, &clock, &entropy)?;
+        Ok(loaded.config)
+    });
+    match checked {
+        Ok(config) if json_wanted => println!("{}", json(&config)),
+        Ok(config) => print!("{}", render(&config)),
+        Err(error) => match error.downcast_ref::<ConfigErrors>() {
+            Some(problems) if json_wanted => {
+                println!("{}", problems_json(problems));
+                return Ok(ExitCode::from(super::WRONG_USAGE));
+            }
+            _ => return Err(error),
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
 
 /// The summary of a valid configuration, for people. It ends with a newline.
 pub fn render(config: &Config) -> String {

@@ -17,7 +17,7 @@ use super::style::{BAD, DIM, GOOD, WAITING, paint};
 
 /// Report events.
 #[derive(Debug, Args)]
-pub struct EventsArgs {
+pub(super) struct EventsArgs {
     #[command(subcommand)]
     command: EventsCommand,
 }
@@ -48,7 +48,7 @@ struct SendArgs {
 }
 
 /// Runs the command: 0 if every file was accepted, 1 if one was not.
-pub async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
     let EventsCommand::Send(args) = args.command;
     let client = http::client(Duration::from_secs(10 + u64::from(args.wait.unwrap_or(0))))?;
     let url = format!("{}/events", args.server.trim_end_matches('/'));
@@ -92,7 +92,8 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 fn show(answer: &Value) {
     let several = answer.as_array().map_or(std::slice::from_ref(answer), Vec::as_slice);
     for event in several {
-        let duplicate = if event["duplicate"] == true { paint(DIM, " (accepted before)") } else { String::new() };
+        let duplicate =
+            if event["duplicate"] == true { paint(DIM, " (accepted before)") } else { String::new() };
         println!("{} event {}{duplicate}", paint(GOOD, "✓"), text(&event["id"]));
         let deliveries = event["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
         if deliveries.is_empty() {

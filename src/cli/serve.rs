@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Listeners};
@@ -13,12 +14,14 @@ use crate::entropy::SystemEntropy;
 use crate::keyring::Keyring;
 use crate::shutdown::Shutdown;
 
+/// A token of fewer characters is warned of.
+const WEAK_TOKEN_CHARS: usize = 16;
+
 /// Runs the service. The first signal drains it, a second one stops it at once.
-pub async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     let shutdown = Shutdown::new();
-    let app =
-        App::build(loaded, &shutdown, Arc::new(SystemClock), Arc::new(SystemEntropy::new())).await?;
+    let app = App::build(loaded, &shutdown, Arc::new(SystemClock), Arc::new(SystemEntropy::new())).await?;
     let listeners = Listeners::bind(config).await?;
     heed_signals(shutdown.clone(), app.keyring())?;
     tracing::info!(
@@ -31,6 +34,9 @@ pub async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     );
     if loaded.bootstrap_token.is_none() {
         tracing::warn!("no LOGOUTD_BOOTSTRAP_TOKEN is set: no source can report events");
+    }
+    if loaded.bootstrap_token.as_ref().is_some_and(|it| it.expose_secret().len() < WEAK_TOKEN_CHARS) {
+        tracing::warn!("LOGOUTD_BOOTSTRAP_TOKEN is short enough to be guessed: use 16 characters or more");
     }
     app.run(listeners, shutdown).await?;
     tracing::info!("logoutd has stopped");

@@ -142,8 +142,7 @@ fn bootstrap_token(
     report: &mut Report,
 ) -> Option<SecretString> {
     let variable = if token.is_some() { "LOGOUTD_BOOTSTRAP_TOKEN" } else { "LOGOUTD_BOOTSTRAP_TOKEN_FILE" };
-    let token = secret::resolve(token, file)
-        .and_then(|token| token.map(|token| secret::bearer(token, 1)).transpose());
+    let token = secret::resolve(token, file).and_then(|token| token.map(secret::bearer).transpose());
     token
         .map_err(|error| report.add_at(Place::Variable(variable.to_owned()), "", error.to_string()))
         .ok()

@@ -31,12 +31,9 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
-    /// Too short to be one.
-    #[error("must be at least {min} characters long")]
-    TooShort {
-        /// The shortest, in characters.
-        min: usize,
-    },
+    /// Nothing at all, which nobody means.
+    #[error("must not be empty")]
+    Empty,
     /// It could never be sent in an `Authorization` header.
     #[error("must consist of visible ASCII characters, without spaces")]
     NotVisible,
@@ -54,12 +51,11 @@ pub fn resolve(
     }
 }
 
-/// The secret, if it can be a bearer token: at least `min` characters, all of them visible ASCII (RFC 6750
-/// §2.1 allows no others).
-pub fn bearer(secret: SecretString, min: usize) -> Result<SecretString, SecretError> {
+/// The secret, if it can be a bearer token: not empty, and visible ASCII (RFC 6750 §2.1 allows no other).
+pub fn bearer(secret: SecretString) -> Result<SecretString, SecretError> {
     let text = secret.expose_secret();
-    if text.chars().count() < min {
-        return Err(SecretError::TooShort { min });
+    if text.is_empty() {
+        return Err(SecretError::Empty);
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(SecretError::NotVisible);
@@ -119,11 +115,8 @@ mod tests {
 
     #[test]
     fn a_bearer_token_can_be_sent() {
-        assert!(bearer(SecretString::from("0123456789abcdef"), 16).is_ok());
-        assert!(matches!(
-            bearer(SecretString::from("0123456789abcde"), 16),
-            Err(SecretError::TooShort { min: 16 })
-        ));
-        assert!(matches!(bearer(SecretString::from("0123456789 abcdef"), 16), Err(SecretError::NotVisible)));
+        assert!(bearer(SecretString::from("0123456789abcdef")).is_ok());
+        assert!(matches!(bearer(SecretString::from("")), Err(SecretError::Empty)));
+        assert!(matches!(bearer(SecretString::from("0123456789 abcdef")), Err(SecretError::NotVisible)));
     }
 }

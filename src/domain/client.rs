@@ -129,6 +129,9 @@ pub enum LogoutUriError {
     /// Longer than [`LogoutUri::MAX_BYTES`].
     #[error("must be at most {max} bytes long", max = LogoutUri::MAX_BYTES)]
     TooLong,
+    /// A character no URI has.
+    #[error("must not contain spaces, control characters or backslashes")]
+    Character,
     /// Not an absolute URI.
     #[error("must be an absolute URI such as https://rp.example.com/backchannel-logout ({0})")]
     NotAbsolute(url::ParseError),
@@ -150,9 +153,16 @@ impl TryFrom<String> for LogoutUri {
         if text.len() > Self::MAX_BYTES {
             return Err(LogoutUriError::TooLong);
         }
+        // `Url::parse` forgives browsers' users much that another parser would read differently.
+        if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+            return Err(LogoutUriError::Character);
+        }
         let url = Url::parse(&text).map_err(LogoutUriError::NotAbsolute)?;
         if !matches!(url.scheme(), "https" | "http") {
             return Err(LogoutUriError::Scheme(url.scheme().to_owned()));
+        }
+        if !text.contains("://") {
+            return Err(LogoutUriError::NotAbsolute(url::ParseError::RelativeUrlWithoutBase));
         }
         if url.fragment().is_some() {
             return Err(LogoutUriError::Fragment);
@@ -209,6 +219,9 @@ mod tests {
             ("/logout", "must be an absolute URI"),
             ("rp.example.com/logout", "must be an absolute URI"),
             ("https://", "must be an absolute URI"),
+            ("https:rp.example.com", "must be an absolute URI"),
+            (" https://rp.example.com/", "must not contain spaces"),
+            ("https://rp.example.com\\@evil.example/", "must not contain spaces"),
             ("ftp://rp.example.com/", "must be an https URI, not ftp:"),
             ("https://rp.example.com/#x", "must not have a fragment"),
             ("https://rp.example.com/#", "must not have a fragment"),

@@ -85,7 +85,7 @@ impl<'a> Change<'a> {
         let first = self.generation.keys.is_empty();
         let file = self.folder.write_key(&kid, format, content, first)?;
         let Rules { now, policy, .. } = self.rules;
-        self.schedule_mut().add(kid.clone(), alg, start, now, policy);
+        self.schedule_mut().add(&kid, alg, start, now, policy);
         let key = generation::read(&self.folder, &file, &mut self.generation.schedule, self.rules)?;
         self.generation.keys.insert(kid.clone(), Arc::new(key));
         tracing::info!(%kid, %alg, "a new key is in the keys folder");

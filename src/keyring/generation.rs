@@ -150,7 +150,7 @@ pub(super) fn read(
     let known = schedule.get(&file.kid).map(|entry| entry.alg);
     let alg = parsed.alg(known, schedule, rules).map_err(wrong)?;
     if known.is_none() {
-        schedule.add(file.kid.clone(), alg, Start::Announced, rules.now, rules.policy);
+        schedule.add(&file.kid, alg, Start::Announced, rules.now, rules.policy);
         tracing::info!(kid = %file.kid, %alg, "a new key was found in the keys folder");
     }
     Ok(SigningKey::new(file.kid.clone(), alg, parsed.material))

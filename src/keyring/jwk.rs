@@ -103,22 +103,17 @@ fn rsa(members: &Members) -> Result<KeyMaterial, KeyError> {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         Ok(Zeroizing::new(bytes[zeros..].to_vec()))
     };
-    let n = number("n", members.n.as_deref())?;
-    let e = number("e", members.e.as_deref())?;
-    let d = number("d", members.d.text())?;
-    let p = number("p", members.p.text())?;
-    let q = number("q", members.q.text())?;
-    let dp = number("dp", members.dp.text())?;
-    let dq = number("dq", members.dq.text())?;
-    let qi = number("qi", members.qi.text())?;
     KeyMaterial::rsa_from_components(&KeyPairComponents {
-        public_key: PublicKeyComponents { n: &n, e: &e },
-        d: &d,
-        p: &p,
-        q: &q,
-        dP: &dp,
-        dQ: &dq,
-        qInv: &qi,
+        public_key: PublicKeyComponents {
+            n: number("n", members.n.as_deref())?,
+            e: number("e", members.e.as_deref())?,
+        },
+        d: number("d", members.d.text())?,
+        p: number("p", members.p.text())?,
+        q: number("q", members.q.text())?,
+        dP: number("dp", members.dp.text())?,
+        dQ: number("dq", members.dq.text())?,
+        qInv: number("qi", members.qi.text())?,
     })
 }
 

@@ -152,13 +152,13 @@ impl Keyring {
             let schedule = &change.generation.schedule;
             let entry = *schedule.get(kid).ok_or_else(|| KeyringError::UnknownKid(kid.clone()))?;
             let was_current = schedule.state_at(kid, &entry, now) == KeyState::Current;
-            let kind = change.generation.kind(kid);
+            let like = change.generation.kind(kid);
             if compromised {
                 change.schedule_mut().unpublish(kid, now);
             } else {
                 change.schedule_mut().retire(kid, now);
             }
-            if was_current { change.succeed(entry.alg, kind) } else { Ok(None) }
+            if was_current { change.succeed(entry.alg, like) } else { Ok(None) }
         })?;
         let successor = successor.map(|kid| self.key(&kid)).transpose()?;
         Ok(RetiredKey { key: self.key(kid)?, successor })

@@ -12,6 +12,7 @@ use ring::signature::{
     Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
     RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
 };
+use zeroize::Zeroizing;
 
 use super::error::KeyError;
 use crate::domain::algorithm::SigningAlg;
@@ -134,7 +135,9 @@ impl KeyMaterial {
         Self::checked(Pair::Rsa(pair))
     }
 
-    pub(super) fn rsa_from_components(parts: &KeyPairComponents<&[u8]>) -> Result<Self, KeyError> {
+    pub(super) fn rsa_from_components(
+        parts: &KeyPairComponents<Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, KeyError> {
         let pair = RsaKeyPair::from_components(parts).map_err(rejected("RSA"))?;
         Self::checked(Pair::Rsa(pair))
     }

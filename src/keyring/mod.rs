@@ -215,23 +215,15 @@ impl Keyring {
         &self,
         make: impl FnOnce(&mut Change<'_>) -> Result<T, KeyringError>,
     ) -> Result<T, KeyringError> {
-        self.change_in(Folder::lock, make)
-    }
-
-    fn change_in<T>(
-        &self,
-        open: impl FnOnce(&std::path::Path) -> Result<Folder, KeyringError>,
-        make: impl FnOnce(&mut Change<'_>) -> Result<T, KeyringError>,
-    ) -> Result<T, KeyringError> {
         let inner = &*self.inner;
         let _alone: MutexGuard<'_, ()> = inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = open(&inner.config.directory)?;
+        let folder = Folder::lock(&inner.config.directory)?;
         // Read once the lock is held: waiting for it takes time.
         let rules = inner.rules(inner.clock.now());
         let mut change = Change::begin(folder, &self.current().schedule, rules, &*inner.entropy)?;
-        let made = make(&mut change)?;
+        let result = make(&mut change)?;
         inner.replace(change.commit()?);
-        Ok(made)
+        Ok(result)
     }
 }
 
@@ -270,3 +262,6 @@ impl Inner {
 fn as_text<S: serde::Serializer>(kind: &KeyKind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(kind)
 }
+
+#[cfg(test)]
+mod tests;

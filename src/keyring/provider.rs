@@ -33,7 +33,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 /// `jsonwebtoken`, which otherwise settles on a provider that panics.
 pub fn install() {
     // The error says that there is one already: this one, since nothing else here installs any.
-    drop(CryptoProvider::install_default(&PROVIDER));
+    let _ = CryptoProvider::install_default(&PROVIDER);
 }
 
 fn signing_alg(algorithm: Algorithm) -> Result<SigningAlg> {
@@ -48,6 +48,7 @@ struct RingSigner {
     material: KeyMaterial,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature jsonwebtoken asks for")]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     let alg = signing_alg(*algorithm)?;
     if key.family() != algorithm.family() {
@@ -84,6 +85,7 @@ struct RingVerifier {
     key: DecodingKey,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature jsonwebtoken asks for")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let alg = signing_alg(*algorithm)?;
     if key.family() != algorithm.family() {
@@ -186,6 +188,7 @@ fn ed_public_from_private(der: &[u8], curve: &EllipticCurve) -> Result<Vec<u8>> 
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature jsonwebtoken asks for")]
 fn hash(data: &[u8], function: ThumbprintHash) -> Result<Vec<u8>> {
     let algorithm = match function {
         ThumbprintHash::SHA256 => &digest::SHA256,
@@ -194,4 +197,79 @@ fn hash(data: &[u8], function: ThumbprintHash) -> Result<Vec<u8>> {
         _ => return Err(ErrorKind::UnsupportedAlgorithm.into()),
     };
     Ok(digest::digest(algorithm, data).as_ref().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::jwk::Jwk;
+    use jsonwebtoken::{Header, Validation};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::keyring::tests::pem;
+
+    fn der(alg: SigningAlg) -> Vec<u8> {
+        pem::parse(pem(alg)).unwrap().into_contents()
+    }
+
+    /// Signs with `jsonwebtoken::encode`, and verifies with the public key it derives itself.
+    fn round_trip(key: &EncodingKey, algorithm: Algorithm) {
+        let token = jsonwebtoken::encode(&Header::new(algorithm), &json!({"a": 1}), key).unwrap();
+        let jwk = Jwk::from_encoding_key(key, algorithm).unwrap();
+        let mut validation = Validation::new(algorithm);
+        validation.required_spec_claims.clear();
+        let decoding = DecodingKey::from_jwk(&jwk).unwrap();
+        let decoded = jsonwebtoken::decode::<Value>(&token, &decoding, &validation).unwrap();
+        assert_eq!(decoded.claims, json!({"a": 1}));
+    }
+
+    #[test]
+    fn jsonwebtoken_signs_and_verifies_every_alg_with_it() {
+        install();
+        install();
+        let rsa_der = der(SigningAlg::Rs256);
+        let pkcs1 = pkcs8::PrivateKeyInfoRef::try_from(rsa_der.as_slice()).unwrap().private_key.as_bytes();
+        for alg in SigningAlg::ALL {
+            let key = match alg {
+                SigningAlg::Es256 | SigningAlg::Es384 => EncodingKey::from_ec_der(&der(alg)),
+                SigningAlg::EdDsa => EncodingKey::from_ed_der(&der(alg)),
+                SigningAlg::Rs256 => EncodingKey::from_rsa_der(pkcs1),
+                _ => EncodingKey::from_rsa_der(&rsa_der),
+            };
+            round_trip(&key, jwt_algorithm(alg));
+        }
+    }
+
+    #[test]
+    fn hmac_and_mismatched_keys_are_refused() {
+        let secret = EncodingKey::from_secret(b"secret");
+        assert!(signer(&Algorithm::HS256, &secret).is_err());
+        assert!(signer(&Algorithm::ES256, &secret).is_err());
+        assert!(verifier(&Algorithm::HS256, &DecodingKey::from_secret(b"secret")).is_err());
+        assert!(verifier(&Algorithm::EdDSA, &DecodingKey::from_ec_der(&[4])).is_err());
+        assert!(signer(&Algorithm::ES384, &EncodingKey::from_ec_der(&der(SigningAlg::Es256))).is_err());
+    }
+
+    #[test]
+    fn rsa_public_keys_are_taken_apart() {
+        let private = der(SigningAlg::Rs256);
+        let numbers = rsa_public_from_private(&private).unwrap();
+        let info = pkcs8::PrivateKeyInfoRef::try_from(private.as_slice()).unwrap();
+        let key = rsa::pkcs1::RsaPrivateKeyRef::try_from(info.private_key.as_bytes()).unwrap();
+        let public = pkcs8::der::Encode::to_der(&key.public_key()).unwrap();
+        assert_eq!(rsa_public_from_public(&public).unwrap(), numbers);
+        assert!(rsa_public_from_public(&private).is_err());
+    }
+
+    /// The example of RFC 8037 appendix A.3.
+    #[test]
+    fn thumbprints_are_those_of_the_rfc() {
+        install();
+        let jwk: Jwk = serde_json::from_value(json!({
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        }))
+        .unwrap();
+        let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).unwrap();
+        assert_eq!(thumbprint, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
 }

@@ -109,3 +109,90 @@ impl Watcher {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::domain::algorithm::SigningAlg;
+    use crate::keyring::tests::{Bench, DAY, kid, pem};
+
+    fn watcher(keyring: &Keyring) -> Watcher {
+        Watcher { keyring: keyring.clone(), failed: Failed::default(), rotate_after: None }
+    }
+
+    #[test]
+    fn a_new_file_is_taken_over_and_a_torn_one_waits_until_it_is_whole() {
+        let bench = Bench::new(&[SigningAlg::EdDsa]);
+        let keyring = bench.open().unwrap();
+        let mut watcher = watcher(&keyring);
+        watcher.look();
+        assert_eq!(keyring.keys().len(), 1);
+
+        let content = pem(SigningAlg::Es256);
+        bench.put("b.pem", &content[..40]);
+        watcher.look();
+        assert_eq!(keyring.keys().len(), 1);
+        assert!(matches!(watcher.failed, Failed::Reload(_)));
+        bench.put("b.pem", &content);
+        watcher.look();
+        assert_eq!(keyring.signing_key(SigningAlg::Es256).unwrap().kid(), &kid("b"));
+        assert!(watcher.failed == Failed::Nothing);
+
+        fs::remove_file(bench.directory().join("b.pem")).unwrap();
+        watcher.look();
+        assert_eq!(keyring.keys().len(), 1);
+    }
+
+    #[test]
+    fn what_the_keyring_writes_itself_is_not_read_again() {
+        let bench = Bench::new(&[SigningAlg::EdDsa]);
+        let keyring = bench.open().unwrap();
+        keyring.rotate(SigningAlg::EdDsa, true).unwrap();
+        let before = keyring.current();
+        watcher(&keyring).look();
+        assert!(std::sync::Arc::ptr_eq(&before, &keyring.current()));
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_leaves_the_keys() {
+        let bench = Bench::new(&[SigningAlg::EdDsa]);
+        let keyring = bench.open().unwrap();
+        let mut watcher = watcher(&keyring);
+        fs::rename(bench.directory(), bench.directory().with_file_name("moved")).unwrap();
+        watcher.look();
+        assert!(watcher.failed == Failed::Listing);
+        assert_eq!(keyring.keys().len(), 1);
+        fs::rename(bench.directory().with_file_name("moved"), bench.directory()).unwrap();
+        watcher.look();
+        assert!(watcher.failed == Failed::Nothing);
+    }
+
+    #[test]
+    fn rotation_that_fails_is_tried_again_later() {
+        let mut bench = Bench::new(&[SigningAlg::EdDsa]);
+        bench.config.rotate_every = Some(DAY * 2);
+        let keyring = bench.open().unwrap();
+        let mut watcher = watcher(&keyring);
+        bench.clock.advance(DAY * 3);
+        bench.put("bad.pem", "torn");
+        watcher.look();
+        assert_eq!(keyring.keys().len(), 1);
+        fs::remove_file(bench.directory().join("bad.pem")).unwrap();
+        watcher.look();
+        assert_eq!(keyring.keys().len(), 1, "it waits a while");
+        bench.clock.advance(RETRY_ROTATION);
+        watcher.look();
+        assert_eq!(keyring.keys().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn it_stops_when_told() {
+        let bench = Bench::new(&[SigningAlg::EdDsa]);
+        let stop = CancellationToken::new();
+        let watching = tokio::spawn(bench.open().unwrap().watch(stop.clone()));
+        stop.cancel();
+        watching.await.unwrap();
+    }
+}

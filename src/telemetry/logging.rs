@@ -3,41 +3,34 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{ConfigErrors, Loaded, LogFormat};
 
-/// The log could not be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum LoggingError {
-    /// `log.level` is no filter.
-    #[error(
-        "log.level: use a level such as \"info\", or directives such as \"info,logoutd::delivery=debug\""
-    )]
-    Level(#[from] ParseError),
-    /// There is a log already.
-    #[error("the log was already set up")]
-    Twice,
+/// Checks that `log.level` can be read.
+pub fn check(loaded: &Loaded) -> Result<(), ConfigErrors> {
+    filter(loaded).map(drop)
 }
 
-/// Sets up the log of this process.
-pub fn init(config: &Log) -> Result<(), LoggingError> {
-    let filter = EnvFilter::builder().parse(&config.level)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::NONE);
+/// Sets up the log of this process. Whoever set one up before keeps it.
+pub fn init(loaded: &Loaded) -> Result<(), ConfigErrors> {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(loaded)?).with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();
-    let json = match config.format {
+    let json = match loaded.config.log.format {
         LogFormat::Auto => !terminal,
         LogFormat::Json => true,
         LogFormat::Human => false,
     };
-    let set = if json {
+    let _ = if json {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     } else {
         builder.with_ansi(terminal).try_init()
     };
-    set.map_err(|_| LoggingError::Twice)
+    Ok(())
+}
+
+fn filter(loaded: &Loaded) -> Result<EnvFilter, ConfigErrors> {
+    EnvFilter::builder().parse(&loaded.config.log.level).map_err(|_| {
+        let fix = "must be a level such as \"info\", or directives such as \"info,logoutd::delivery=debug\"";
+        loaded.problem("log.level", fix).into()
+    })
 }

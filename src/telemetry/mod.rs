@@ -4,4 +4,4 @@
 
 mod logging;
 
-pub use logging::{LoggingError, init};
+pub use logging::{check, init};

@@ -3,11 +3,11 @@
 #![expect(unreachable_pub, reason = "the suite is one crate, nothing of it is exported")]
 
 mod bad_input;
-//mod command_line;
-//mod config;
+mod command_line;
+mod config;
 mod delivery;
 mod events;
 mod layering;
-//mod process;
+mod process;
 mod support;
 mod tokens;

@@ -7,11 +7,10 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::support::app::{Setup, states};
 use crate::support::process::Serve;
 use crate::support::raw_rp::{RawRp, Trick};
-use crate::support::{TOKEN, ends, eventually};
+use crate::support::{TOKEN, ends, eventually, http};
 
 async fn report(serve: &Serve, event: &Value, wait: u32) -> Value {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut request = client
+    let mut request = http()
         .post(format!("{}/events", serve.server))
         .bearer_auth(TOKEN)
         .header("content-type", "application/cloudevents+json")
@@ -95,15 +94,14 @@ async fn the_first_signal_drains_and_the_second_stops_at_once() {
     // With a relying party that never answers, draining takes as long as the attempt may; a second signal
     // does not.
     let hanging = RawRp::start(Trick::Hang).await;
-    let path = setup.without_clients().client("shop", &hanging.uri(), "").write();
-    let mut serve = Serve::start(&path);
+    let setup = setup.without_clients().client("shop", &hanging.uri(), "");
+    let mut serve = Serve::start(&setup.write());
     report(&serve, &ends("s-2", &["shop"]), 0).await;
     eventually(async || (hanging.requests() == 1).then_some(())).await;
     serve.signal("INT");
     let ready = format!("{}/readyz", serve.management);
     eventually(async || {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let status = client.get(&ready).send().await.map(|response| response.status());
+        let status = http().get(&ready).send().await.map(|response| response.status());
         (!status.is_ok_and(|status| status.is_success())).then_some(())
     })
     .await;

@@ -19,18 +19,18 @@ use expectations::Expectation;
 use stage::Stage;
 
 /// How long everything that is expected may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The arguments of `logoutd demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Exit when all has happened that should: 0 if every expectation held, 1 if one did not.
     #[arg(long)]
     once: bool,
 }
 
 /// Runs the demo.
-pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut stage = Stage::set().await?;
     stage.introduce();
 

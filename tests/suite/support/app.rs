@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::{ISSUER, TOKEN};
+use super::{ISSUER, TOKEN, http};
 
 /// How a test's service is configured.
 pub struct Setup {
@@ -122,7 +122,7 @@ impl TestApp {
         Self {
             server: url(listeners.server.local_addr().unwrap()),
             management: url(listeners.management.local_addr().unwrap()),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: http(),
             setup,
             running: tokio::spawn(app.run(listeners, shutdown.clone())),
             shutdown,

@@ -1,7 +1,7 @@
 //! What the tests share.
 
 pub mod app;
-//pub mod process;
+pub mod process;
 pub mod raw_rp;
 pub mod tls_rp;
 pub mod validator;
@@ -28,6 +28,13 @@ pub fn ends(sid: &str, clients: &[&str]) -> Value {
         "session.terminated",
         json!({"sid": sid, "sub": "alice", "initiator": "rp-logout", "clients": clients}),
     )
+}
+
+/// A client for the tests themselves.
+pub fn http() -> reqwest::Client {
+    // Whoever was first has installed ring too.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// Tries again until it succeeds; the test's own timeout is what ends it otherwise.

@@ -1,0 +1,150 @@
+//! The OP's keys as a relying party keeps them: fetched once, and again when a token names a new one.
+//!
+//! How they are fetched is the caller's ([`FetchJwks`]); this module only decides when.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+use super::jwks::Jwks;
+
+/// The shortest time between two fetches, so that made-up `kid`s cannot be used to flood the OP.
+const BETWEEN_FETCHES: Duration = Duration::from_secs(1);
+
+/// Where the OP's JWKS comes from.
+#[async_trait]
+pub trait FetchJwks: Send + Sync + 'static {
+    /// Gets the current JWKS.
+    async fn fetch(&self) -> Result<Jwks, JwksUnavailable>;
+}
+
+/// Why there is no JWKS, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JwksUnavailable(pub String);
+
+/// A JWKS that never changes.
+#[async_trait]
+impl FetchJwks for Jwks {
+    async fn fetch(&self) -> Result<Jwks, JwksUnavailable> {
+        Ok(self.clone())
+    }
+}
+
+/// The keys fetched last.
+pub(super) struct KeyCache {
+    source: Box<dyn FetchJwks>,
+    pause: Duration,
+    keys: RwLock<Arc<Jwks>>,
+    /// Held while fetching, so that tokens that need the same fetch share it.
+    last: Mutex<Option<Fetched>>,
+}
+
+/// A fetch that was made: when it began, and whether it failed.
+struct Fetched {
+    at: Instant,
+    failure: Option<JwksUnavailable>,
+}
+
+impl KeyCache {
+    pub(super) fn new(source: Box<dyn FetchJwks>) -> Self {
+        Self { source, pause: BETWEEN_FETCHES, keys: RwLock::default(), last: Mutex::new(None) }
+    }
+
+    /// A set in which this `kid` is, if the OP publishes it by now. Waits rather than give an outdated
+    /// answer, because the refusal of a token is final.
+    pub(super) async fn for_kid(&self, kid: &str) -> Result<Arc<Jwks>, JwksUnavailable> {
+        let needed = Instant::now();
+        let keys = self.cached();
+        if keys.contains(kid) {
+            return Ok(keys);
+        }
+        let mut last = self.last.lock().await;
+        if let Some(fetched) = &*last {
+            let keys = self.cached();
+            if keys.contains(kid) {
+                return Ok(keys);
+            }
+            if fetched.at >= needed {
+                return fetched.failure.clone().map_or(Ok(keys), Err);
+            }
+            sleep_until(fetched.at + self.pause).await;
+        }
+        let at = Instant::now();
+        let result = self.source.fetch().await;
+        *last = Some(Fetched { at, failure: result.as_ref().err().cloned() });
+        let keys = Arc::new(result?);
+        *self.keys.write().expect("no holder of this lock panics") = Arc::clone(&keys);
+        Ok(keys)
+    }
+
+    fn cached(&self) -> Arc<Jwks> {
+        Arc::clone(&self.keys.read().expect("no holder of this lock panics"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::relying_party::test_support::{TestKey, jwks};
+
+    /// Publishes one more key with every fetch (`k1`, `k2`, …), after failing `failures` times.
+    struct Growing {
+        fetches: Arc<AtomicUsize>,
+        failures: usize,
+    }
+
+    #[async_trait]
+    impl FetchJwks for Growing {
+        async fn fetch(&self) -> Result<Jwks, JwksUnavailable> {
+            let fetch = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::task::yield_now().await;
+            if fetch <= self.failures {
+                return Err(JwksUnavailable("down".to_owned()));
+            }
+            let keys: Vec<_> = (1..=fetch).map(|n| TestKey::es256(&format!("k{n}")).jwk()).collect();
+            Ok(jwks(&keys))
+        }
+    }
+
+    fn cache(failures: usize) -> (KeyCache, Arc<AtomicUsize>) {
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let source = Growing { fetches: Arc::clone(&fetches), failures };
+        (KeyCache { pause: Duration::from_millis(1), ..KeyCache::new(Box::new(source)) }, fetches)
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_once_and_again_for_a_new_kid() {
+        let (cache, fetches) = cache(0);
+        for (kid, expected) in [("k1", 1), ("k1", 1), ("k2", 2), ("k1", 2), ("unknown", 3), ("k3", 3)] {
+            let keys = cache.for_kid(kid).await.unwrap();
+            assert_eq!(keys.contains(kid), kid != "unknown");
+            assert_eq!(fetches.load(Ordering::SeqCst), expected, "{kid}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_that_come_together_share_a_fetch() {
+        let (cache, fetches) = cache(0);
+        let (a, b, c) = tokio::join!(cache.for_kid("unknown"), cache.for_kid("unknown"), cache.for_kid("k1"));
+        assert!(a.is_ok() && b.is_ok() && c.unwrap().contains("k1"));
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_fetch_is_told_and_tried_again() {
+        let (cache, fetches) = cache(1);
+        let (a, b) = tokio::join!(cache.for_kid("k2"), cache.for_kid("k2"));
+        assert_eq!((a.err(), b.err()), {
+            let down = Some(JwksUnavailable("down".to_owned()));
+            (down.clone(), down)
+        });
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+        assert!(cache.for_kid("k2").await.unwrap().contains("k2"));
+    }
+}
