@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct ConfigPath {
     /// The configuration file.
-    #[arg(long, value_name = "PATH", default_value = "config.toml")]
+    #[arg(long, global = true, value_name = "PATH", default_value = "config.toml")]
     config: PathBuf,
 }
 

@@ -80,7 +80,9 @@ impl Environment {
             _ => {}
         }
         let key = &name[PREFIX.len()..];
-        if is_service_link(key) {
+        // Every key is in a section, so a name of one level is none of ours: Kubernetes and Docker set such
+        // for a service that is called `logoutd`, and people for their scripts.
+        if !key.contains("__") {
             return;
         }
         if key.contains(|c: char| c.is_ascii_lowercase()) {
@@ -105,24 +107,6 @@ impl Environment {
             _ => unreachable!("a path begins with a key, and setting one in a table leaves it a table"),
         }
     }
-}
-
-/// Whether it is one of the variables Kubernetes and Docker links set for a service that is called
-/// `logoutd` or `logoutd-…`: nobody wrote it, so it cannot be a mistyped override.
-fn is_service_link(key: &str) -> bool {
-    if key.contains("__") {
-        return false;
-    }
-    let words: Vec<&str> = key.split('_').collect();
-    let is_port = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    let transport = |word: &&str| matches!(*word, "TCP" | "UDP" | "SCTP");
-    words.iter().enumerate().any(|(i, word)| match (*word, &words[i + 1..]) {
-        ("SERVICE", ["HOST"] | ["PORT", ..]) | ("PORT", []) => true,
-        ("PORT", [port, protocol, rest @ ..]) if is_port(port) && transport(protocol) => {
-            matches!(rest, [] | ["PROTO" | "PORT" | "ADDR"])
-        }
-        _ => false,
-    })
 }
 
 fn path_of(key: &str) -> Vec<Segment> {
@@ -192,25 +176,6 @@ fn array_of<'n>(node: &'n mut Node, variable: &Place) -> &'n mut Vec<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_an_orchestrator_sets_is_no_override() {
-        for key in [
-            "SERVICE_HOST",
-            "SERVICE_PORT",
-            "SERVICE_PORT_HTTP",
-            "PORT",
-            "PORT_8080_TCP",
-            "PORT_8080_TCP_ADDR",
-            "MANAGEMENT_SERVICE_HOST",
-            "MANAGEMENT_PORT_8081_TCP_PROTO",
-        ] {
-            assert!(is_service_link(key), "{key}");
-        }
-        for key in ["PORTS", "SERVICE", "SERVER__PORT", "PORT_X_TCP", "LISTEN", "SERVICE__HOST"] {
-            assert!(!is_service_link(key), "{key}");
-        }
-    }
 
     #[test]
     fn a_path_has_keys_and_indices() {

@@ -78,6 +78,22 @@ impl From<SigningAlg> for &'static str {
     }
 }
 
+impl From<SigningAlg> for jsonwebtoken::Algorithm {
+    fn from(alg: SigningAlg) -> Self {
+        match alg {
+            SigningAlg::Rs256 => Self::RS256,
+            SigningAlg::Rs384 => Self::RS384,
+            SigningAlg::Rs512 => Self::RS512,
+            SigningAlg::Ps256 => Self::PS256,
+            SigningAlg::Ps384 => Self::PS384,
+            SigningAlg::Ps512 => Self::PS512,
+            SigningAlg::Es256 => Self::ES256,
+            SigningAlg::Es384 => Self::ES384,
+            SigningAlg::EdDsa => Self::EdDSA,
+        }
+    }
+}
+
 /// The name is none of [`SigningAlg::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -172,6 +172,9 @@ pub enum KeyringError {
         /// The folder.
         path: PathBuf,
     },
+    /// There were keys, and now there are none.
+    #[error("the keys folder {} has no keys any more; put them back, or restart logoutd to have new ones made", .0.display())]
+    AllGone(PathBuf),
     /// A client's alg that nothing can sign with.
     #[error(
         "a client uses {0}, and no key signs that now; add {0} to keys.algorithms, or import a key for it"

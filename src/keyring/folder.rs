@@ -75,14 +75,15 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder to change it, waiting for other processes that do; makes it (0700) where it is
-    /// missing. A folder that cannot be written to is opened all the same, see [`Folder::is_writable`].
+    /// Makes the folder (0700) where it is missing.
+    pub(super) fn make(path: &Path) -> Result<(), KeyringError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(KeyringError::io("make the keys folder", path))
+    }
+
+    /// Opens the folder to change it, waiting for other processes that do. A folder that cannot be written
+    /// to is opened all the same, see [`Folder::is_writable`].
     pub(super) fn lock(path: &Path) -> Result<Self, KeyringError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(KeyringError::io("make the keys folder", path))?;
         let lock_path = path.join(LOCK_FILE);
         let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
         let access = match opened {

@@ -40,7 +40,7 @@ pub use self::manage::{GenerateKey, ImportKey, RetiredKey, RotatedKey};
 pub use self::material::KeyKind;
 pub use self::schedule::KeyState;
 use self::schedule::{Policy, Schedule};
-pub use self::signing_key::{SigningKey, jwt_algorithm};
+pub use self::signing_key::SigningKey;
 use crate::clock::Clock;
 use crate::domain::algorithm::SigningAlg;
 use crate::entropy::Entropy;
@@ -217,10 +217,19 @@ impl Keyring {
     ) -> Result<T, KeyringError> {
         let inner = &*self.inner;
         let _alone: MutexGuard<'_, ()> = inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = Folder::lock(&inner.config.directory)?;
+        let directory = &inner.config.directory;
+        let known = self.current();
+        if known.keys.is_empty() {
+            Folder::make(directory)?;
+        }
+        let folder = Folder::lock(directory)?;
         // Read once the lock is held: waiting for it takes time.
         let rules = inner.rules(inner.clock.now());
-        let mut change = Change::begin(folder, &self.current().schedule, rules, &*inner.entropy)?;
+        let mut change = Change::begin(folder, &known.schedule, rules, &*inner.entropy)?;
+        // An unmounted volume looks like this; new keys in its place would be worse than the old ones.
+        if !known.keys.is_empty() && change.generation.keys.is_empty() {
+            return Err(KeyringError::AllGone(directory.clone()));
+        }
         let result = make(&mut change)?;
         inner.replace(change.commit()?);
         Ok(result)

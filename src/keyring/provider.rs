@@ -14,7 +14,6 @@ use ring::signature as ring_signature;
 use ring::signature::{RsaParameters, UnparsedPublicKey, VerificationAlgorithm};
 
 use super::material::{Curve, KeyMaterial, PublicNumbers};
-use super::signing_key::jwt_algorithm;
 use crate::domain::algorithm::SigningAlg;
 
 static PROVIDER: CryptoProvider = CryptoProvider {
@@ -39,7 +38,7 @@ pub fn install() {
 fn signing_alg(algorithm: Algorithm) -> Result<SigningAlg> {
     SigningAlg::ALL
         .into_iter()
-        .find(|alg| jwt_algorithm(*alg) == algorithm)
+        .find(|alg| Algorithm::from(*alg) == algorithm)
         .ok_or_else(|| ErrorKind::UnsupportedAlgorithm.into())
 }
 
@@ -76,7 +75,7 @@ impl Signer<Vec<u8>> for RingSigner {
 
 impl JwtSigner for RingSigner {
     fn algorithm(&self) -> Algorithm {
-        jwt_algorithm(self.alg)
+        self.alg.into()
     }
 }
 
@@ -111,7 +110,7 @@ impl Verifier<Vec<u8>> for RingVerifier {
 
 impl JwtVerifier for RingVerifier {
     fn algorithm(&self) -> Algorithm {
-        jwt_algorithm(self.alg)
+        self.alg.into()
     }
 }
 
@@ -236,7 +235,7 @@ mod tests {
                 SigningAlg::Rs256 => EncodingKey::from_rsa_der(pkcs1),
                 _ => EncodingKey::from_rsa_der(&rsa_der),
             };
-            round_trip(&key, jwt_algorithm(alg));
+            round_trip(&key, alg.into());
         }
     }
 

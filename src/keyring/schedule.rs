@@ -531,6 +531,21 @@ mod tests {
     }
 
     #[test]
+    fn retiring_again_does_not_prolong_the_stay_in_the_jwks() {
+        let policy = policy(None, 24, 24);
+        let mut schedule = Schedule::default();
+        schedule.add(&kid("a"), SigningAlg::Rs256, Start::Announced, hour(0), &policy);
+        schedule.retire(&kid("a"), hour(1));
+        schedule.retire(&kid("a"), hour(20));
+        let entry = schedule.get(&kid("a")).unwrap();
+        assert_eq!(schedule.published_until(&kid("a"), entry, hour(21), &policy), Some(hour(25)));
+        schedule.unpublish(&kid("a"), hour(21));
+        schedule.unpublish(&kid("a"), hour(22));
+        let entry = schedule.get(&kid("a")).unwrap();
+        assert_eq!(schedule.published_until(&kid("a"), entry, hour(23), &policy), Some(hour(21)));
+    }
+
+    #[test]
     fn rotation_is_announced_in_time_and_not_twice() {
         let policy = policy(Some(90), 24, 24);
         let mut schedule = Schedule::default();

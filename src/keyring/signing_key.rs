@@ -52,20 +52,13 @@ impl SigningKey {
         &self.public
     }
 
-    /// A header for a token signed with this key: `alg`, `kid` and, if given, `typ`.
-    pub fn header(&self, typ: Option<&str>) -> Header {
-        let mut header = Header::new(jwt_algorithm(self.alg));
-        header.typ = typ.map(str::to_owned);
-        header.kid = Some(self.kid.to_string());
-        header
-    }
-
     /// The compact JWS (RFC 7515 §7.1) of these claims. `jsonwebtoken::encode` would do the same, and parse
     /// the key anew for every token.
     ///
     /// An RSA signature takes about a millisecond of CPU: keep it off the async workers.
     pub fn encode(&self, header: &Header, claims: &impl Serialize) -> Result<String, SignError> {
-        let ours = header.alg == jwt_algorithm(self.alg) && header.kid.as_deref() == Some(self.kid.as_str());
+        let ours =
+            header.alg == Algorithm::from(self.alg) && header.kid.as_deref() == Some(self.kid.as_str());
         if !ours {
             return Err(SignError::Header { kid: self.kid.clone(), alg: self.alg });
         }
@@ -96,21 +89,6 @@ impl Signer<Vec<u8>> for SigningKey {
 
 impl JwtSigner for SigningKey {
     fn algorithm(&self) -> Algorithm {
-        jwt_algorithm(self.alg)
-    }
-}
-
-/// jsonwebtoken's name of an alg.
-pub const fn jwt_algorithm(alg: SigningAlg) -> Algorithm {
-    match alg {
-        SigningAlg::Rs256 => Algorithm::RS256,
-        SigningAlg::Rs384 => Algorithm::RS384,
-        SigningAlg::Rs512 => Algorithm::RS512,
-        SigningAlg::Ps256 => Algorithm::PS256,
-        SigningAlg::Ps384 => Algorithm::PS384,
-        SigningAlg::Ps512 => Algorithm::PS512,
-        SigningAlg::Es256 => Algorithm::ES256,
-        SigningAlg::Es384 => Algorithm::ES384,
-        SigningAlg::EdDsa => Algorithm::EdDSA,
+        self.alg.into()
     }
 }

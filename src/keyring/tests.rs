@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{DecodingKey, Validation};
+use jsonwebtoken::{DecodingKey, Header, Validation};
 use rsa::pkcs1::{RsaPrivateKeyRef, UintRef};
 use serde_json::{Value, json};
 
@@ -130,10 +130,18 @@ fn ec_jwk() -> Value {
 }
 
 /// Signs with the current key of `alg`, and verifies with the JWKS as a receiver does: `kid`, then `alg`.
+fn header(key: &SigningKey, typ: Option<&str>) -> Header {
+    let mut header = Header::new(key.alg().into());
+    header.typ = typ.map(str::to_owned);
+    header.kid = Some(key.kid().to_string());
+    header
+}
+
 fn round_trip(keyring: &Keyring, alg: SigningAlg) {
     provider::install();
     let key = keyring.signing_key(alg).unwrap();
-    let token = key.encode(&key.header(Some("logout+jwt")), &json!({"iss": "https://op", "exp": 1})).unwrap();
+    let token =
+        key.encode(&header(&key, Some("logout+jwt")), &json!({"iss": "https://op", "exp": 1})).unwrap();
 
     let header = jsonwebtoken::decode_header(&token).unwrap();
     assert_eq!(header.typ.as_deref(), Some("logout+jwt"));
@@ -142,7 +150,7 @@ fn round_trip(keyring: &Keyring, alg: SigningAlg) {
     let jwk = jwks.find(&header.kid.unwrap()).unwrap();
     assert_eq!(jwk.common.key_algorithm.unwrap().to_string(), alg.as_str());
 
-    let mut validation = Validation::new(jwt_algorithm(alg));
+    let mut validation = Validation::new(alg.into());
     validation.validate_exp = false;
     let decoding = DecodingKey::from_jwk(jwk).unwrap();
     let decoded = jsonwebtoken::decode::<Value>(&token, &decoding, &validation).unwrap();
@@ -205,6 +213,15 @@ fn every_alg_round_trips_through_the_jwks() {
 }
 
 #[test]
+fn padded_rsa_numbers_are_read() {
+    let bench = Bench::new(&[]);
+    bench.put("a.jwk", with(rsa_jwk(&pem(SigningAlg::Rs256)), "e", "AAEAAQ").to_string());
+    let keyring = bench.open().unwrap();
+    round_trip(&keyring, SigningAlg::Rs256);
+    assert_eq!(serde_json::to_value(keyring.jwks()).unwrap()["keys"][0]["e"], "AQAB");
+}
+
+#[test]
 fn generated_keys_of_every_kind_sign() {
     let bench = Bench::new(&[SigningAlg::Ps256, SigningAlg::Es256, SigningAlg::Es384, SigningAlg::EdDsa]);
     let keyring = bench.open().unwrap();
@@ -255,6 +272,11 @@ fn keys_made_with_openssl_sign() {
     assert_eq!(keyring.algorithms(), algs);
     for alg in algs {
         round_trip(&keyring, alg);
+        // And the other way round: an operator can take our keys elsewhere.
+        let wanted = GenerateKey { alg, kid: None, bits: None, activate_now: false };
+        let path = bench.directory().join(format!("{}.pem", keyring.generate(wanted).unwrap().kid));
+        let read = std::process::Command::new("openssl").args(["pkey", "-noout", "-in"]).arg(path).output();
+        assert!(read.as_ref().unwrap().status.success(), "{alg}: {read:?}");
     }
 }
 
@@ -461,10 +483,26 @@ fn a_bad_reload_keeps_the_previous_keys() {
 fn a_reload_that_would_leave_a_client_without_a_key_fails() {
     let bench = Bench::new(&[]);
     bench.put("a.pem", pem(SigningAlg::EdDsa));
+    bench.put("b.pem", pem(SigningAlg::Es256));
     let keyring = bench.open_for(&[SigningAlg::EdDsa]).unwrap();
     fs::remove_file(bench.directory().join("a.pem")).unwrap();
     assert!(matches!(keyring.reload(), Err(KeyringError::NoActiveKey(SigningAlg::EdDsa))));
     assert!(keyring.signing_key(SigningAlg::EdDsa).is_some());
+}
+
+#[test]
+fn keys_that_are_all_gone_are_not_replaced() {
+    let bench = Bench::new(&[SigningAlg::EdDsa]);
+    let keyring = bench.open().unwrap();
+    let before = keyring.keys();
+    let elsewhere = bench.directory().with_file_name("unmounted");
+    fs::rename(bench.directory(), &elsewhere).unwrap();
+    assert!(matches!(keyring.reload(), Err(KeyringError::Io { .. })));
+    assert!(!bench.directory().exists());
+    fs::create_dir(bench.directory()).unwrap();
+    assert!(matches!(keyring.reload(), Err(KeyringError::AllGone(_))));
+    assert!(matches!(keyring.rotate(SigningAlg::EdDsa, true), Err(KeyringError::AllGone(_))));
+    assert_eq!(keyring.keys(), before);
 }
 
 #[test]
@@ -604,11 +642,11 @@ fn a_read_only_folder_is_used_as_it_is() {
 fn a_token_is_signed_only_under_the_keys_own_header() {
     let bench = Bench::new(&[SigningAlg::EdDsa]);
     let key = bench.open().unwrap().signing_key(SigningAlg::EdDsa).unwrap();
-    let good = key.header(None);
+    let good = header(&key, None);
     assert!(key.encode(&good, &json!({})).is_ok());
-    let wrong_kid = jsonwebtoken::Header { kid: Some("other".into()), ..good.clone() };
-    let no_kid = jsonwebtoken::Header { kid: None, ..good.clone() };
-    let wrong_alg = jsonwebtoken::Header { alg: jsonwebtoken::Algorithm::ES256, ..good };
+    let wrong_kid = Header { kid: Some("other".into()), ..good.clone() };
+    let no_kid = Header { kid: None, ..good.clone() };
+    let wrong_alg = Header { alg: jsonwebtoken::Algorithm::ES256, ..good };
     for header in [wrong_kid, no_kid, wrong_alg] {
         assert!(matches!(key.encode(&header, &json!({})), Err(SignError::Header { .. })));
     }

@@ -3,7 +3,7 @@
 //! Pure: it signs nothing and sends nothing. Its shape is fixed by Back-Channel Logout 1.0 §2.4.
 
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, Header};
+use jsonwebtoken::Header;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -80,7 +80,7 @@ pub fn claims<'a>(
 
 /// The header of a token signed by the key `kid`.
 pub fn header(alg: SigningAlg, kid: &str, typ: TokenTyp) -> Header {
-    let mut header = Header::new(jose_algorithm(alg));
+    let mut header = Header::new(alg.into());
     header.kid = Some(kid.to_owned());
     header.typ = typ.header_value().map(str::to_owned);
     header
@@ -104,19 +104,5 @@ fn identifiers<'a>(
             let sub = sub.ok_or(NoIdentifier { needs: "sub" })?;
             Ok((sid.filter(|_| client.backchannel_logout_session_required), Some(sub)))
         }
-    }
-}
-
-fn jose_algorithm(alg: SigningAlg) -> Algorithm {
-    match alg {
-        SigningAlg::Rs256 => Algorithm::RS256,
-        SigningAlg::Rs384 => Algorithm::RS384,
-        SigningAlg::Rs512 => Algorithm::RS512,
-        SigningAlg::Ps256 => Algorithm::PS256,
-        SigningAlg::Ps384 => Algorithm::PS384,
-        SigningAlg::Ps512 => Algorithm::PS512,
-        SigningAlg::Es256 => Algorithm::ES256,
-        SigningAlg::Es384 => Algorithm::ES384,
-        SigningAlg::EdDsa => Algorithm::EdDSA,
     }
 }
