@@ -14,24 +14,3 @@ pub(super) fn client(timeout: Duration) -> anyhow::Result<reqwest::Client> {
         .build()
         .context("cannot set up TLS")
 }
-
-pub(super) fn keys_of(url: &str) -> anyhow::Result<KeysAt> {
-    Ok(KeysAt { url: url.to_owned(), client: client(Duration::from_secs(5))? })
-}
-
-pub(super) struct KeysAt {
-    url: String,
-    client: reqwest::Client,
-}
-
-#[async_trait::async_trait]
-impl crate::relying_party::keys::FetchJwks for KeysAt {
-    async fn fetch(
-        &self,
-    ) -> Result<crate::relying_party::jwks::Jwks, crate::relying_party::keys::JwksUnavailable> {
-        use crate::relying_party::keys::JwksUnavailable;
-        let u = |e: reqwest::Error| JwksUnavailable(e.to_string());
-        let text = self.client.get(&self.url).send().await.map_err(u)?.text().await.map_err(u)?;
-        crate::relying_party::jwks::Jwks::parse(&text).map_err(|e| JwksUnavailable(e.to_string()))
-    }
-}

@@ -16,11 +16,13 @@ pub mod check_config;
 mod demo;
 mod events;
 mod http;
+mod jwks;
 mod keys;
-//mod mock_rp;
+mod mock_rp;
 mod serve;
 mod style;
-//mod verify;
+mod token_view;
+mod verify;
 
 /// Exit status for wrong usage or configuration.
 const WRONG_USAGE: u8 = 2;
@@ -63,10 +65,10 @@ enum Command {
     },
     /// Report events to a running service.
     Events(events::EventsArgs),
-    //// Run a relying party to test with.
-    //MockRp(mock_rp::MockRpArgs),
-    //// Decode a logout token and check it, rule by rule.
-    //Verify(verify::VerifyArgs),
+    /// Run a relying party to test with.
+    MockRp(mock_rp::MockRpArgs),
+    /// Decode a logout token and check it, rule by rule.
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -107,8 +109,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Events(args) => block_on(events::run(args)),
-        //Command::MockRp(args) => block_on(mock_rp::run(args)),
-        //Command::Verify(args) => block_on(verify::run(args)),
+        Command::MockRp(args) => block_on(mock_rp::run(args)),
+        Command::Verify(args) => block_on(verify::run(args)),
     }
 }
 

@@ -72,6 +72,11 @@ pub(super) fn at_most(max: Duration) -> impl Fn(&Value) -> Parsed<Duration> {
     }
 }
 
+/// A duration as it is written in the configuration, for arguments of commands.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse(&Value::String(text.to_owned()))
+}
+
 fn parse(value: &Value) -> Parsed<Duration> {
     let no_unit = || Err("durations are strings with a unit, such as \"5s\"".to_owned());
     if matches!(value, Value::Integer(_) | Value::Float) {

@@ -30,7 +30,7 @@ use secrecy::SecretString;
 use crate::domain::client::Client;
 
 pub use self::delivery::{Delivery, MAX_SCHEDULE};
-pub use self::duration::Human;
+pub use self::duration::{Human, parse_duration};
 pub use self::egress::Egress;
 pub use self::issuer::{Issuer, IssuerUrl, IssuerUrlError};
 pub use self::keys::Keys;

@@ -1,6 +1,11 @@
 //! The tests that go in by the front door: a real service, real sockets, a real database.
 
 #![expect(unreachable_pub, reason = "the suite is one crate, nothing of it is exported")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests are outside: they have the real time and randomness"
+)]
 
 mod bad_input;
 mod command_line;

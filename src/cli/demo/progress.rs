@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::stage::{Party, Stage, Watched};
 use crate::cli::style::{BAD, DIM, GOOD, WAITING, paint};
+use crate::cli::token_view;
 use crate::domain::delivery::{Attempt, State};
 use crate::domain::ids::DeliveryId;
 use crate::relying_party::mock::Received;
@@ -149,14 +150,7 @@ impl Story {
             println!("  {} nothing", paint(BAD, "✗"));
             return;
         };
-        for (name, part) in [("header", &received.header), ("claims", &received.claims)] {
-            let part = part.clone().map(Value::Object).unwrap_or_default();
-            // Maps with string keys always serialize.
-            let text = serde_json::to_string_pretty(&part).unwrap_or_default();
-            let mut lines = text.lines();
-            println!("  {}  {}", paint(DIM, name), lines.next().unwrap_or_default());
-            lines.for_each(|line| println!("          {line}"));
-        }
+        token_view::show(received.header.as_ref(), received.claims.as_ref());
         let count =
             |wanted: &[Outcome]| received.checks.iter().filter(|it| wanted.contains(&it.outcome)).count();
         let held = count(&[Outcome::Pass, Outcome::Warn]);

@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 
 use super::progress;
 use crate::app::{App, Listeners};
-use crate::cli::http::{self, keys_of};
+use crate::cli::http;
+use crate::cli::jwks::{JwksLocation, JwksSource};
 use crate::cli::style::{DIM, GOOD, paint};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -207,7 +208,7 @@ impl Party {
             leeway: Duration::ZERO,
         };
         let (sender, received) = unbounded_channel();
-        let keys = keys_of(&format!("{issuer}/.well-known/jwks.json"))?;
+        let keys = JwksSource::new(JwksLocation::Discovery(issuer.to_owned()))?;
         let party = MockRp::new(expected, behaviour, keys, Arc::new(SystemClock), sender);
         let token = shutdown.drain_token();
         tokio::spawn(async move {

@@ -17,6 +17,7 @@ pub const TOKEN: &str = "a-bootstrap-token-for-tests";
 pub const ISSUER: &str = "https://op.example.com";
 
 /// An event, with an id of its own.
+#[expect(clippy::needless_pass_by_value, reason = "it is called with `json!` all over the suite")]
 pub fn event(r#type: &str, data: Value) -> Value {
     let id = uuid::Uuid::new_v4();
     json!({"specversion": "1.0", "id": id, "source": "https://op.example.com", "type": r#type, "data": data})

@@ -66,7 +66,7 @@ async fn perform(mut stream: TcpStream, trick: Trick, requests: Arc<AtomicUsize>
             // No lingering: the kernel answers what is unread with a reset.
             stream.set_zero_linger().unwrap();
         }
-        Trick::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
+        Trick::Hang => tokio::time::sleep(Duration::from_mins(1)).await,
         Trick::Trickle(status) => {
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 1000000\r\n\r\n");
             let _ = stream.write_all(head.as_bytes()).await;

@@ -1,0 +1,111 @@
+//! Where the commands that play a relying party get the OP's keys from: a file, a URL, or the OP's discovery
+//! document.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use async_trait::async_trait;
+use reqwest::Client;
+use serde::Deserialize;
+
+use super::http;
+use crate::relying_party::jwks::Jwks;
+use crate::relying_party::keys::{FetchJwks, JwksUnavailable};
+
+/// How long a document is waited for.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a person gave as `--jwks`: an `http(s)` URL, or else the path of a file.
+#[derive(Clone, Debug)]
+pub(super) enum JwksLocation {
+    Url(String),
+    File(PathBuf),
+    /// The `jwks_uri` of this issuer's discovery document (OpenID Connect Discovery 1.0 §4).
+    Discovery(String),
+}
+
+impl FromStr for JwksLocation {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let lower = text.to_ascii_lowercase();
+        if lower.starts_with("http://") || lower.starts_with("https://") {
+            return Ok(Self::Url(text.to_owned()));
+        }
+        Ok(Self::File(text.into()))
+    }
+}
+
+impl fmt::Display for JwksLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => f.write_str(url),
+            Self::File(path) => path.display().fmt(f),
+            Self::Discovery(issuer) => f.write_str(&discovery_url(issuer)),
+        }
+    }
+}
+
+/// Reads the keys anew each time it is asked.
+pub(super) struct JwksSource {
+    location: JwksLocation,
+    client: Client,
+}
+
+impl JwksSource {
+    pub(super) fn new(location: JwksLocation) -> anyhow::Result<Self> {
+        Ok(Self { location, client: http::client(TIMEOUT)? })
+    }
+
+    /// The keys as they are now.
+    pub(super) async fn read(&self) -> anyhow::Result<Jwks> {
+        let (text, from) = match &self.location {
+            JwksLocation::File(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("the JWKS {} cannot be read", path.display()))?;
+                (text, path.display().to_string())
+            }
+            JwksLocation::Url(url) => (self.get(url).await?, url.clone()),
+            JwksLocation::Discovery(issuer) => {
+                let url = self.discover(issuer).await?;
+                (self.get(&url).await?, url)
+            }
+        };
+        Jwks::parse(&text).with_context(|| format!("{from} is no JWKS"))
+    }
+
+    async fn discover(&self, issuer: &str) -> anyhow::Result<String> {
+        #[derive(Deserialize)]
+        struct Document {
+            jwks_uri: String,
+        }
+        let url = discovery_url(issuer);
+        let text = self.get(&url).await?;
+        let document: Document = serde_json::from_str(&text)
+            .map_err(|error| anyhow!("{url} is no discovery document: {error}"))?;
+        Ok(document.jwks_uri)
+    }
+
+    async fn get(&self, url: &str) -> anyhow::Result<String> {
+        let response = self.client.get(url).send().await.with_context(|| format!("cannot reach {url}"))?;
+        let response = response.error_for_status().map_err(|error| {
+            let status = error.status().map_or_else(String::new, |status| status.to_string());
+            anyhow!("{url} answers {status}")
+        })?;
+        response.text().await.with_context(|| format!("{url} broke off"))
+    }
+}
+
+#[async_trait]
+impl FetchJwks for JwksSource {
+    async fn fetch(&self) -> Result<Jwks, JwksUnavailable> {
+        self.read().await.map_err(|error| JwksUnavailable(format!("{error:#}")))
+    }
+}
+
+fn discovery_url(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
+}

@@ -1,0 +1,111 @@
+//! `logoutd mock-rp`: a relying party to test with. It verifies what it gets with code of its own, answers
+//! as told, and prints what it received.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anstream::println;
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::jwks::{JwksLocation, JwksSource};
+use super::style::{BAD, BOLD, DIM, GOOD, paint};
+use super::token_view;
+use crate::clock::SystemClock;
+use crate::config::parse_duration;
+use crate::relying_party::mock::{Behaviour, MockRp, Received, Verdict};
+use crate::relying_party::verify::Expected;
+
+/// Run a relying party to test with: it verifies every token, answers as told, and prints what it received.
+#[derive(Debug, Args)]
+pub(super) struct MockRpArgs {
+    /// Where it listens. A POST to any path is a logout request.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
+    listen: SocketAddr,
+    /// How it answers: ok | fail-first=N | slow=MS | status=CODE | retry-after=S | hang | reset
+    #[arg(long, value_name = "BEHAVIOUR", default_value = "ok")]
+    behaviour: Behaviour,
+    /// The OP's issuer identifier, to compare with `iss`.
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    issuer: String,
+    /// The OP's public keys: a URL or a file. By default the `jwks_uri` of the issuer's discovery document.
+    #[arg(long, value_name = "URL|FILE")]
+    jwks: Option<JwksLocation>,
+    /// This relying party's `client_id`, to compare with `aud`. Without one, `aud` is not compared.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// How far the clocks may be apart.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    leeway: Duration,
+    /// Print each request as a line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command until Ctrl-C or SIGTERM.
+pub(super) async fn run(args: MockRpArgs) -> anyhow::Result<ExitCode> {
+    let listener =
+        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let address = listener.local_addr()?;
+    let location = args.jwks.unwrap_or_else(|| JwksLocation::Discovery(args.issuer.clone()));
+    if !args.json {
+        println!("A relying party of {} at http://{address}/backchannel-logout", args.issuer);
+        println!("{}", paint(DIM, format_args!("behaviour {}, keys from {location}", args.behaviour)));
+    }
+    let expected = Expected { issuer: Some(args.issuer), client_id: args.client_id, leeway: args.leeway };
+    let (sender, mut received) = unbounded_channel();
+    let keys = JwksSource::new(location)?;
+    let rp = MockRp::new(expected, args.behaviour, keys, Arc::new(SystemClock), sender);
+
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .context("cannot listen for signals")?;
+    let stopped = async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let serving = tokio::spawn(rp.serve(listener, stopped));
+    // Ends when the relying party, which holds the sender, does.
+    while let Some(request) = received.recv().await {
+        if args.json {
+            println!("{}", serde_json::to_string(&request)?);
+        } else {
+            show(&request);
+        }
+    }
+    serving.await?.context("the relying party stopped")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(received: &Received) {
+    let valid = received.verdict == Verdict::Valid;
+    let (style, mark) = if valid { (GOOD, "✓") } else { (BAD, "✗") };
+    let verdict = match received.verdict {
+        Verdict::Valid => "a valid logout token",
+        Verdict::Invalid => "a logout token that is not valid",
+        Verdict::Replayed => "a logout token that was received before",
+        Verdict::Malformed => "no logout token",
+        Verdict::Unverified => "a logout token that could not be verified",
+    };
+    let answer =
+        received.status.map_or_else(|| "no answer".to_owned(), |status| format!("answered {status}"));
+    println!();
+    println!(
+        "{} {} {}, {answer} {}",
+        paint(style, mark),
+        paint(DIM, received.at.strftime("%H:%M:%S")),
+        paint(BOLD, verdict),
+        paint(DIM, format_args!("POST {}", received.path.escape_debug()))
+    );
+    if let Some(problem) = &received.problem {
+        println!("  {}", paint(BAD, problem));
+    }
+    if received.header.is_some() || received.claims.is_some() {
+        token_view::show(received.header.as_ref(), received.claims.as_ref());
+    }
+}

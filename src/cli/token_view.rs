@@ -1,0 +1,20 @@
+//! A decoded token on the terminal.
+
+use anstream::println;
+use serde_json::{Map, Value};
+
+use super::style::{DIM, paint};
+
+/// Shows header and claims, pretty-printed, each under its name.
+pub(super) fn show(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Value>>) {
+    for (name, part) in [("header", header), ("claims", claims)] {
+        let text = match part {
+            // Maps with string keys always serialize.
+            Some(part) => serde_json::to_string_pretty(part).unwrap_or_default(),
+            None => "cannot be read".to_owned(),
+        };
+        let mut lines = text.lines();
+        println!("  {}  {}", paint(DIM, name), lines.next().unwrap_or_default());
+        lines.for_each(|line| println!("          {line}"));
+    }
+}

@@ -1,0 +1,98 @@
+//! `logoutd verify`: a logout token decoded and held to every rule, for people and as JSON.
+
+use std::io::{IsTerminal, Read};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstream::{eprintln, println};
+use anyhow::Context;
+use clap::Args;
+
+use super::jwks::{JwksLocation, JwksSource};
+use super::style::{BAD, BOLD, DIM, GOOD, WAITING, paint};
+use super::token_view;
+use crate::clock::{Clock, SystemClock};
+use crate::config::parse_duration;
+use crate::relying_party::rules::{Check, Outcome};
+use crate::relying_party::token::Token;
+use crate::relying_party::verify::{Expected, Report, verify};
+
+/// Decode a logout token and check it, rule by rule.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The logout token; `-` (the default) reads it from standard input, where other users cannot see it.
+    /// `logout_token=` before it is taken off.
+    #[arg(default_value = "-", value_name = "TOKEN", hide_default_value = true)]
+    token: String,
+    /// The OP's public keys: a URL or a file.
+    #[arg(long, value_name = "URL|FILE")]
+    jwks: JwksLocation,
+    /// The OP's issuer identifier, to compare with `iss`.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// The relying party's `client_id`, to compare with `aud`.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// How far the clocks may be apart.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    leeway: Duration,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command: 0 if no rule failed, 1 if one did.
+pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
+    let text = if args.token == "-" { from_standard_input()? } else { args.token };
+    let text = text.trim();
+    let token = Token::parse(text.strip_prefix("logout_token=").unwrap_or(text));
+    let jwks = JwksSource::new(args.jwks)?.read().await?;
+    let expected = Expected { issuer: args.issuer, client_id: args.client_id, leeway: args.leeway };
+    let report = verify(&token, &jwks, &expected, SystemClock.now());
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        show(&report);
+    }
+    Ok(if report.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn from_standard_input() -> anyhow::Result<String> {
+    let mut input = std::io::stdin();
+    if input.is_terminal() {
+        eprintln!("Paste the logout token, then press Ctrl-D:");
+    }
+    let mut text = String::new();
+    input.read_to_string(&mut text).context("cannot read the token from standard input")?;
+    Ok(text)
+}
+
+fn show(report: &Report) {
+    token_view::show(report.header.as_ref(), report.claims.as_ref());
+    println!();
+    for check in &report.checks {
+        show_check(check);
+    }
+    println!();
+    let failed = report.failures().count();
+    if failed == 0 {
+        println!("{} {}", paint(GOOD, "✓"), paint(BOLD, "valid"));
+    } else {
+        let rules = if failed == 1 { "1 rule fails".to_owned() } else { format!("{failed} rules fail") };
+        println!("{} {}: {rules}", paint(BAD, "✗"), paint(BOLD, "not valid"));
+    }
+}
+
+fn show_check(check: &Check) {
+    let (style, mark) = match check.outcome {
+        Outcome::Pass => (GOOD, "✓"),
+        Outcome::Warn => (WAITING, "!"),
+        Outcome::Fail => (BAD, "✗"),
+        Outcome::Skip => (DIM, "-"),
+    };
+    let spec = match check.outcome {
+        Outcome::Pass | Outcome::Skip => String::new(),
+        Outcome::Warn | Outcome::Fail => paint(DIM, format_args!(" ({})", check.rule.spec())),
+    };
+    println!("{} {:<16} {}{spec}", paint(style, mark), check.rule.name(), check.explanation);
+}
