@@ -14,5 +14,6 @@ mod delivery;
 mod events;
 mod layering;
 mod process;
+mod receivers;
 mod support;
 mod tokens;

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# All tests: unit, front-door and the real relying party. Installs what they need where it is missing
+# (Debian packages, and npm packages pinned by tests/real-rp/package-lock.json).
+#
+#   tests/run.sh              everything
+#   tests/run.sh PATTERN…     only the Rust tests whose names contain a pattern
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+# need COMMAND PACKAGE…: installs the Debian packages unless the command is there.
+need() {
+    local command=$1
+    shift
+    if command -v "$command" > /dev/null; then return; fi
+    local sudo=()
+    if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
+    if ! command -v apt-get > /dev/null; then
+        echo "$command is missing, and there is no apt-get to install it ($*) with" >&2
+        exit 1
+    fi
+    say "installing $* for $command"
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+if ! command -v cargo > /dev/null; then
+    echo "cargo is missing: install Rust 1.94 or newer" >&2
+    exit 1
+fi
+need cc gcc libc6-dev
+need node nodejs
+need npm npm
+if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+    echo "Node.js 20 or newer is needed for the real relying party, and this is $(node --version)" >&2
+    exit 1
+fi
+
+say "Rust tests"
+if cargo nextest --version > /dev/null 2>&1; then
+    cargo nextest run --locked --no-fail-fast "$@"
+else
+    cargo test --locked --no-fail-fast -- "$@"
+fi
+if [ $# -gt 0 ]; then exit 0; fi
+
+say "examples in the documentation"
+cargo test --locked --doc
+
+say "a real relying party: express-openid-connect"
+cargo build --locked --bin logoutd
+LOGOUTD_BIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/logoutd")
+export LOGOUTD_BIN
+(
+    cd tests/real-rp
+    if ! cmp -s package-lock.json node_modules/.installed-lock; then
+        npm ci --no-audit --no-fund
+        cp package-lock.json node_modules/.installed-lock
+    fi
+    npm test
+)
