@@ -11,22 +11,27 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Loaded};
-use crate::delivery::{Attempter, AttempterConfig, Dispatcher, DispatcherConfig, Settler, Waiting};
+use crate::delivery::{
+    Attempter, AttempterConfig, Dispatcher, DispatcherConfig, Redelivery, Reservation, Runner, Settler,
+    Waiting,
+};
 use crate::domain::algorithm::SigningAlg;
+use crate::domain::breaker::BreakerRules;
+use crate::domain::ids::ClientId;
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
 use crate::http::{Authenticator, HttpState};
-use crate::intake::{Intake, Writer, WriterConfig};
+use crate::intake::{Handoff, Intake, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
-use crate::storage::{DeliveryReader, Maintenance, Storage};
+use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Maintenance, Storage};
+use crate::telemetry::Metrics;
 
 /// How often finished rows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
@@ -65,6 +70,32 @@ pub struct App {
     writer: Writer,
     dispatcher: Dispatcher,
     settler: Settler,
+    redelivery: Redelivery,
+}
+
+/// New deliveries go from the door straight to the attempts, where there is room.
+struct ToRunner(Runner);
+
+impl Handoff for ToRunner {
+    fn reserve(&self, clients: &[&ClientId]) -> Box<dyn Reserved> {
+        Box::new(Room(self.0.reserve(clients)))
+    }
+
+    fn queued(&self, clients: &[&ClientId]) {
+        self.0.queued(clients.iter().copied());
+    }
+}
+
+struct Room(Reservation);
+
+impl Reserved for Room {
+    fn leases(&self) -> Vec<Option<Lease>> {
+        self.0.leases()
+    }
+
+    fn start(self: Box<Self>, deliveries: Vec<LeasedDelivery>) {
+        self.0.start(deliveries);
+    }
 }
 
 impl App {
@@ -82,15 +113,13 @@ impl App {
         let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
         store.replace_file_clients(&config.clients, clock.now()).await?;
 
-        let wake = Arc::new(Notify::new());
+        let recovered = store.recover(clock.now()).await?;
+        if recovered > 0 {
+            tracing::warn!(recovered, "attempts that an earlier run did not finish are made again");
+        }
+
+        let metrics = Arc::new(Metrics::new());
         let waiting = Waiting::new();
-        let (intake, writer) = Intake::new(WriterConfig {
-            store: Arc::clone(&store) as _,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            max_age: config.delivery.max_age,
-            wake: Arc::clone(&wake),
-        });
         let attempter = Attempter::new(AttempterConfig {
             issuer: config.issuer.url.to_string(),
             keyring: keyring.clone(),
@@ -99,17 +128,39 @@ impl App {
                 .expect("a configuration has at least one wait"),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
+            metrics: Arc::clone(&metrics),
         });
         let (dispatcher, settler) = Dispatcher::new(DispatcherConfig {
             queue: Arc::clone(&store) as _,
             attempter,
             clock: Arc::clone(&clock),
-            entropy,
+            entropy: Arc::clone(&entropy),
             waiting: waiting.clone(),
-            wake,
-            max_concurrency: config.delivery.max_concurrency as usize,
+            metrics: Arc::clone(&metrics),
+            shutdown: shutdown.clone(),
+            max_concurrency: config.delivery.max_concurrency,
             max_concurrency_per_client: config.delivery.max_concurrency_per_client,
-            timeout: config.delivery.timeout,
+            breaker: BreakerRules {
+                failures: config.delivery.breaker_failures,
+                pause: config.delivery.breaker_pause,
+                max_pause: config.delivery.breaker_max_pause,
+            },
+        });
+        dispatcher.restore().await?;
+        let redelivery = Redelivery::new(
+            Arc::clone(&store) as _,
+            dispatcher.runner(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            config.delivery.max_age,
+        );
+        let (intake, writer) = Intake::new(WriterConfig {
+            store: Arc::clone(&store) as _,
+            clock: Arc::clone(&clock),
+            entropy,
+            max_age: config.delivery.max_age,
+            handoff: Box::new(ToRunner(dispatcher.runner())),
+            metrics: Arc::clone(&metrics),
         });
         let http = Arc::new(HttpState {
             issuer: config.issuer.url.to_string(),
@@ -118,12 +169,16 @@ impl App {
             intake,
             deliveries: Arc::clone(&store) as _,
             waiting,
+            redelivery: redelivery.clone(),
+            clock: Arc::clone(&clock),
+            metrics,
+            gauges: dispatcher.gauges(),
             store: Arc::clone(&store) as _,
             authenticator: Authenticator::new(loaded.bootstrap_token.as_ref()),
             shutdown: shutdown.clone(),
         });
         let retention = config.store.retention;
-        Ok(Self { store, keyring, clock, retention, http, writer, dispatcher, settler })
+        Ok(Self { store, keyring, clock, retention, http, writer, dispatcher, settler, redelivery })
     }
 
     /// The deliveries, for whoever watches them from inside the process.
@@ -151,6 +206,7 @@ impl App {
         part(&mut parts, "intake", infallible(self.writer.run()));
         part(&mut parts, "settler", infallible(self.settler.run()));
         part(&mut parts, "dispatcher", infallible(self.dispatcher.run(shutdown.clone())));
+        part(&mut parts, "redelivery", infallible(self.redelivery.run(shutdown.clone())));
         part(&mut parts, "keyring", infallible(self.keyring.watch(shutdown.drain_token())));
         let sweeper = sweep(Arc::clone(&self.store) as _, self.clock, self.retention, shutdown.clone());
         part(&mut parts, "sweeper", infallible(sweeper));

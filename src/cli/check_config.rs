@@ -89,6 +89,9 @@ pub fn json(config: &Config) -> Value {
             "max_concurrency_per_client": delivery.max_concurrency_per_client,
             "max_age": human(delivery.max_age),
             "schedule": delivery.schedule.iter().copied().map(human).collect::<Vec<_>>(),
+            "breaker_failures": delivery.breaker_failures,
+            "breaker_pause": human(delivery.breaker_pause),
+            "breaker_max_pause": human(delivery.breaker_max_pause),
         },
         "egress": {
             "allow_http": config.egress.allow_http,
@@ -180,8 +183,9 @@ fn describe(client: &Client) -> String {
             format!("metadata {}", keys.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
         }
     };
+    let disabled = if client.enabled { "" } else { ", disabled" };
     format!(
-        "{}: {target}, {}, {initiators}, {metadata}",
+        "{}: {target}, {}, {initiators}, {metadata}{disabled}",
         client.client_id, client.id_token_signed_response_alg
     )
 }
@@ -197,5 +201,7 @@ fn client_json(client: &Client) -> Value {
         "initiators": client.initiators,
         "session_metadata": client.session_metadata,
         "token": { "ttl": human(ttl), "typ": typ, "subject": subject },
+        "subject_logout": client.subject_logout,
+        "enabled": client.enabled,
     })
 }

@@ -11,7 +11,9 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error as PlainError;
 
 use crate::domain::algorithm::SigningAlg;
-use crate::domain::client::{Client, LogoutUri, LogoutUriError, TokenOptions, TokenSubject, TokenTyp};
+use crate::domain::client::{
+    Client, LogoutUri, LogoutUriError, SubjectLogout, TokenOptions, TokenSubject, TokenTyp,
+};
 use crate::domain::ids::{ClientId, IdError};
 use crate::domain::initiator::{Initiator, Initiators, UnknownInitiator};
 use crate::domain::metadata::MetadataChoice;
@@ -63,6 +65,13 @@ fn client(section: &mut Section<'_>) -> Option<Client> {
             "must be \"sid+sub\" or \"sid\": backchannel_logout_session_required asks for a sid",
         );
     }
+    let subject_logout = section.optional("subject_logout", subject_logout).unwrap_or_default();
+    if subject_logout == SubjectLogout::Sub
+        && (backchannel_logout_session_required || token.subject == TokenSubject::Sid)
+    {
+        section.problem("subject_logout", "must be \"sid\": this client's tokens must have a sid");
+    }
+    let enabled = section.optional("enabled", Value::boolean).unwrap_or(true);
     Some(Client {
         client_id: client_id?,
         client_name,
@@ -72,6 +81,8 @@ fn client(section: &mut Section<'_>) -> Option<Client> {
         initiators,
         session_metadata,
         token,
+        subject_logout,
+        enabled,
     })
 }
 
@@ -144,6 +155,10 @@ fn typ(value: &Value) -> Parsed<TokenTyp> {
 
 fn subject(value: &Value) -> Parsed<TokenSubject> {
     named(value, "\"sid+sub\", \"sid\" or \"sub\"")
+}
+
+fn subject_logout(value: &Value) -> Parsed<SubjectLogout> {
+    named(value, "\"sid\" or \"sub\"")
 }
 
 /// One of the domain's names, which `names` lists for people.

@@ -10,6 +10,9 @@ pub const MAX_SCHEDULE: usize = 50;
 
 const MAX_CONCURRENCY: u32 = 10_000;
 
+const MAX_BREAKER_FAILURES: u32 = 1_000;
+const MAX_PAUSE: Duration = Duration::from_hours(1);
+
 /// `[delivery]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -24,6 +27,13 @@ pub struct Delivery {
     pub max_age: Duration,
     /// The waits between attempts, the last one again and again; 1 to 50 of 1 ms to 24 hours each.
     pub schedule: Vec<Duration>,
+    /// How many recoverable failures in a row open a client's circuit breaker; 10 by default, 0 (never) to
+    /// 1,000.
+    pub breaker_failures: u32,
+    /// How long a breaker stays open the first time; 5 seconds by default, from 100 ms to an hour.
+    pub breaker_pause: Duration,
+    /// The longest it stays open; a minute by default, from `breaker_pause` to an hour.
+    pub breaker_max_pause: Duration,
 }
 
 impl Delivery {
@@ -33,6 +43,8 @@ impl Delivery {
         let wait = within(Duration::from_millis(1), DAY);
         let max_concurrency =
             section.optional("max_concurrency", |value| value.integer(1, MAX_CONCURRENCY)).unwrap_or(512);
+        let pause = within(Duration::from_millis(100), MAX_PAUSE);
+        let breaker_pause = section.optional("breaker_pause", pause).unwrap_or(Duration::from_secs(5));
         let delivery = Self {
             timeout: section.optional("timeout", timeout).unwrap_or(Duration::from_secs(5)),
             max_concurrency,
@@ -41,6 +53,13 @@ impl Delivery {
                 .unwrap_or(16.min(max_concurrency)),
             max_age: section.optional("max_age", max_age).unwrap_or(DAY),
             schedule: section.list("schedule", wait).unwrap_or_else(default_schedule),
+            breaker_failures: section
+                .optional("breaker_failures", |value| value.integer(0, MAX_BREAKER_FAILURES))
+                .unwrap_or(10),
+            breaker_pause,
+            breaker_max_pause: section
+                .optional("breaker_max_pause", within(breaker_pause, MAX_PAUSE))
+                .unwrap_or(Duration::from_mins(1).max(breaker_pause)),
         };
         if delivery.schedule.is_empty() {
             section.problem("schedule", "must have at least one wait, such as \"1s\"");

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::outcome::{self, Outcome};
 use crate::clock::Clock;
 use crate::domain::client::LogoutUri;
-use crate::domain::delivery::{Attempt, Verdict};
+use crate::domain::delivery::{Attempt, Phases, Verdict};
 use crate::domain::retry::RetrySchedule;
-use crate::egress::{Answer, Egress, SendError};
+use crate::egress::{Answer, Egress, Posted, SendError};
 use crate::entropy::Entropy;
 use crate::keyring::{Keyring, SigningKey};
 use crate::storage::{LeasedDelivery, Settlement};
+use crate::telemetry::Metrics;
 use crate::token;
 
 /// What attempts are made with.
@@ -31,11 +33,32 @@ pub struct AttempterConfig {
     pub clock: Arc<dyn Clock>,
     /// `jti`s and jitter.
     pub entropy: Arc<dyn Entropy>,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Makes attempts.
 pub struct Attempter {
     config: AttempterConfig,
+    /// RSA signatures that are computed at a time: one for each core. More would only take turns.
+    signers: Semaphore,
+}
+
+/// An attempt that was made.
+pub(super) struct Attempted {
+    pub(super) settlement: Settlement,
+    pub(super) health: Health,
+}
+
+/// What an attempt says about its relying party, for the circuit breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    /// It answered, if only to refuse.
+    Answers,
+    /// It failed recoverably.
+    Fails,
+    /// Nothing was sent: it is not to blame.
+    Unknown,
 }
 
 /// Why there was no token to send.
@@ -59,29 +82,41 @@ struct Draft {
 impl Attempter {
     /// Makes attempts with these.
     pub fn new(config: AttempterConfig) -> Self {
-        Self { config }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { config, signers: Semaphore::new(cores) }
     }
 
-    /// Attempts a leased delivery. `None` if its lease ran out before anything was sent: it is another
-    /// worker's by now.
-    pub(super) async fn attempt(&self, leased: &LeasedDelivery) -> Option<Settlement> {
+    /// Attempts a leased delivery. `None` if its lease was lost before anything was sent: it is another
+    /// worker's by now. `is_held` tells.
+    pub(super) async fn attempt(
+        &self,
+        leased: &LeasedDelivery,
+        is_held: impl Fn(Timestamp) -> bool,
+    ) -> Option<Attempted> {
         let now = self.config.clock.now();
         let jti = self.config.entropy.uuid_v4();
         let mut draft = Draft::new(now);
 
-        let (uri, token) = match self.sign(leased, now, jti).await {
+        let signed = self.sign(leased, now, jti).await;
+        draft.attempt.phases.sign = Some(draft.began.elapsed());
+        let (uri, token) = match signed {
             Ok((uri, key, token)) => {
                 draft.attempt.jti = Some(jti);
                 draft.attempt.kid = Some(key.kid().to_string());
+                self.config.metrics.signed(key.alg().as_str(), draft.began.elapsed());
                 (uri, token)
             }
             Err(unsigned) => return Some(self.unsigned(leased, draft, &unsigned)),
         };
-        if self.config.clock.now() >= leased.lease.until {
-            tracing::warn!(delivery = %leased.intent.id, "lease ran out before the attempt began");
+        if !is_held(self.config.clock.now()) {
+            tracing::warn!(delivery = %leased.intent.id, "the lease was lost before the attempt began");
             return None;
         }
-        Some(match self.config.egress.post_logout_token(uri, &token, now).await {
+        let Posted { result, phases, remote_address } =
+            self.config.egress.post_logout_token(uri, &token, now).await;
+        draft.attempt.phases = Phases { sign: draft.attempt.phases.sign, ..phases };
+        draft.attempt.remote_address = remote_address.map(|address| address.to_string());
+        Some(match result {
             Ok(answer) => self.answered(leased, draft, answer),
             Err(error) => self.unanswered(leased, draft, &error),
         })
@@ -102,6 +137,7 @@ impl Attempter {
         let header = token::header(alg, key.kid().as_str(), client.token.typ);
 
         let signed = if alg.is_rsa() {
+            let _turn = self.signers.acquire().await.map_err(|_| Unsigned::Failed)?;
             // Most of a millisecond of arithmetic: not on a worker that others' I/O waits for.
             let claims = serde_json::to_value(&claims).map_err(|_| Unsigned::Failed)?;
             let key = Arc::clone(&key);
@@ -120,7 +156,7 @@ impl Attempter {
         }
     }
 
-    fn unsigned(&self, leased: &LeasedDelivery, mut draft: Draft, unsigned: &Unsigned) -> Settlement {
+    fn unsigned(&self, leased: &LeasedDelivery, mut draft: Draft, unsigned: &Unsigned) -> Attempted {
         let (class, verdict) = match unsigned {
             Unsigned::NoKey => ("no_signing_key", None),
             Unsigned::Failed => ("signing_failed", None),
@@ -129,30 +165,36 @@ impl Attempter {
         };
         draft.attempt.error = Some(class.to_owned());
         let verdict = verdict.unwrap_or_else(|| self.retry(leased, None));
-        draft.settle(leased, verdict)
+        self.finish(leased, draft, verdict, Health::Unknown)
     }
 
-    fn answered(&self, leased: &LeasedDelivery, mut draft: Draft, answer: Answer) -> Settlement {
+    fn answered(&self, leased: &LeasedDelivery, mut draft: Draft, answer: Answer) -> Attempted {
         let outcome = outcome::of_status(answer.status, answer.retry_after);
         draft.attempt.status = Some(answer.status);
-        draft.attempt.remote_address = answer.remote_address.map(|address| address.to_string());
         draft.attempt.answer = (!answer.body.is_empty()).then_some(answer.body);
         if outcome != Outcome::Delivered {
             draft.attempt.error = Some(format!("status_{}", answer.status));
         }
+        let health = match outcome {
+            Outcome::Recoverable { .. } => Health::Fails,
+            Outcome::Delivered | Outcome::Unrecoverable | Outcome::Gone => Health::Answers,
+        };
         let verdict = self.verdict(leased, outcome);
-        let mut settlement = draft.settle(leased, verdict);
-        if outcome == Outcome::Gone {
-            settlement.unsubscribe = Some(leased.client.client_id.clone());
-        }
-        settlement
+        let mut attempted = self.finish(leased, draft, verdict, health);
+        attempted.settlement.unsubscribe = outcome == Outcome::Gone;
+        attempted
     }
 
-    fn unanswered(&self, leased: &LeasedDelivery, mut draft: Draft, error: &SendError) -> Settlement {
+    fn unanswered(&self, leased: &LeasedDelivery, mut draft: Draft, error: &SendError) -> Attempted {
         draft.attempt.error = Some(error.kind.as_str().to_owned());
         draft.attempt.outcome_unknown = error.outcome_unknown;
-        let verdict = self.verdict(leased, outcome::of_error(&error.kind));
-        draft.settle(leased, verdict)
+        let outcome = outcome::of_error(&error.kind);
+        let health = match outcome {
+            Outcome::Recoverable { .. } => Health::Fails,
+            Outcome::Delivered | Outcome::Unrecoverable | Outcome::Gone => Health::Unknown,
+        };
+        let verdict = self.verdict(leased, outcome);
+        self.finish(leased, draft, verdict, health)
     }
 
     fn verdict(&self, leased: &LeasedDelivery, outcome: Outcome) -> Verdict {
@@ -164,13 +206,53 @@ impl Attempter {
     }
 
     fn retry(&self, leased: &LeasedDelivery, hint: Option<Duration>) -> Verdict {
-        let failures = leased.attempts + 1;
+        let failures = leased.failures + 1;
         let jitter = self.config.entropy.fraction();
         let now = self.config.clock.now();
         self.config
             .schedule
             .next_attempt(failures, now, leased.intent.expires_at, hint, jitter)
             .map_or(Verdict::Exhausted, Verdict::Retry)
+    }
+
+    fn finish(
+        &self,
+        leased: &LeasedDelivery,
+        mut draft: Draft,
+        verdict: Verdict,
+        health: Health,
+    ) -> Attempted {
+        draft.attempt.duration = draft.began.elapsed();
+        let attempt = draft.attempt;
+        log(leased, &attempt, verdict);
+        self.measure(leased, &attempt, verdict);
+        let settlement = Settlement {
+            id: leased.intent.id,
+            lease_token: leased.lease.token,
+            client_id: leased.client.client_id.clone(),
+            attempt,
+            verdict,
+            unsubscribe: false,
+        };
+        Attempted { settlement, health }
+    }
+
+    fn measure(&self, leased: &LeasedDelivery, attempt: &Attempt, verdict: Verdict) {
+        let metrics = &self.config.metrics;
+        metrics.attempt(leased.client.client_id.as_str(), attempt.error.as_deref().unwrap_or("delivered"));
+        let Phases { sign: _, dns, connect, answer, body } = attempt.phases;
+        for (phase, took) in [("dns", dns), ("connect", connect), ("answer", answer), ("body", body)] {
+            if let Some(took) = took {
+                metrics.phase(phase, took);
+            }
+        }
+        if attempt.status.is_some() {
+            metrics.connection(connect.is_none());
+        }
+        if verdict == Verdict::Delivered {
+            let lag = self.config.clock.now().duration_since(leased.intent.created_at);
+            metrics.delivered_after(lag.try_into().unwrap_or_default());
+        }
     }
 }
 
@@ -179,6 +261,7 @@ impl Draft {
         let attempt = Attempt {
             started_at,
             duration: Duration::ZERO,
+            phases: Phases::default(),
             jti: None,
             kid: None,
             remote_address: None,
@@ -188,18 +271,6 @@ impl Draft {
             outcome_unknown: false,
         };
         Self { attempt, began: Instant::now() }
-    }
-
-    fn settle(mut self, leased: &LeasedDelivery, verdict: Verdict) -> Settlement {
-        self.attempt.duration = self.began.elapsed();
-        log(leased, &self.attempt, verdict);
-        Settlement {
-            id: leased.intent.id,
-            lease_token: leased.lease.token,
-            attempt: self.attempt,
-            verdict,
-            unsubscribe: None,
-        }
     }
 }
 

@@ -1,30 +1,27 @@
-//! The dispatcher: finds what is due, leases it in fair shares, and sees each attempt through.
+//! The dispatcher: leases what is due in fair turns, and has it attempted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
-
+use super::agenda::Limits;
 use super::attempt::Attempter;
-use super::settler::{Settlements, Settler};
-use super::shares::fair_shares;
+use super::runner::Runner;
+use super::settler::Settler;
+use super::upkeep::Upkeep;
 use super::waiting::Waiting;
+use super::window::Window;
 use crate::clock::Clock;
+use crate::domain::breaker::BreakerRules;
 use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryQueue, Lease, LeasedDelivery, StorageError};
+use crate::storage::{DeliveryQueue, StorageError};
+use crate::telemetry::Metrics;
 
-/// The longest the queue is left unlooked at. Commits wake the dispatcher; this is the safety net for
-/// what another process stored.
+/// The longest the agenda is left unlooked at; what is in it comes from elsewhere, in time.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long after a failure of the store it is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
-
-/// How much longer than an attempt's deadline a lease lasts: room to sign, to settle, and for a store that
-/// is slow for a moment. It is also how long after a crash a delivery waits for its next attempt.
-const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
 /// What the dispatcher works with.
 pub struct DispatcherConfig {
@@ -34,80 +31,116 @@ pub struct DispatcherConfig {
     pub attempter: Attempter,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Lease tokens.
+    /// Lease tokens and jitter.
     pub entropy: Arc<dyn Entropy>,
     /// Who waits for outcomes.
     pub waiting: Waiting,
-    /// Notified when deliveries were stored.
-    pub wake: Arc<Notify>,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
+    /// When everything is to be dropped where it stands.
+    pub shutdown: Shutdown,
     /// The most attempts at a time.
-    pub max_concurrency: usize,
+    pub max_concurrency: u32,
     /// The most of these for one client.
     pub max_concurrency_per_client: u32,
-    /// An attempt's deadline.
-    pub timeout: Duration,
+    /// When a client's deliveries wait instead of being attempted.
+    pub breaker: BreakerRules,
 }
 
 /// Works the queue off.
 pub struct Dispatcher {
     queue: Arc<dyn DeliveryQueue>,
-    attempter: Arc<Attempter>,
     clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    wake: Arc<Notify>,
-    settlements: Settlements,
-    attempts: TaskTracker,
-    max_concurrency: usize,
-    max_concurrency_per_client: u32,
-    lease_for: Duration,
+    window: Arc<Window>,
+    runner: Runner,
+    upkeep: Upkeep,
 }
 
 impl Dispatcher {
-    /// A dispatcher and the settler it needs; the caller runs both. The settler ends after the dispatcher.
+    /// A dispatcher and the settler it needs; the caller runs both. The settler ends after the dispatcher and
+    /// every [`Runner`] are gone.
     pub fn new(config: DispatcherConfig) -> (Self, Settler) {
+        let window = Window::new(Limits {
+            total: config.max_concurrency,
+            per_client: config.max_concurrency_per_client,
+            breaker: config.breaker,
+        });
         let (settlements, settler) = Settler::new(
             Arc::clone(&config.queue),
             Arc::clone(&config.clock),
-            config.waiting,
-            Arc::clone(&config.wake),
-            config.max_concurrency,
+            Arc::clone(&window),
+            config.waiting.clone(),
+            Arc::clone(&config.metrics),
+            config.shutdown,
         );
-        let dispatcher = Self {
-            queue: config.queue,
-            attempter: Arc::new(config.attempter),
-            clock: config.clock,
-            entropy: config.entropy,
-            wake: config.wake,
+        let runner = Runner::new(
+            Arc::clone(&window),
+            config.attempter,
             settlements,
-            attempts: TaskTracker::new(),
-            max_concurrency: config.max_concurrency,
-            max_concurrency_per_client: config.max_concurrency_per_client,
-            lease_for: config.timeout + LEASE_MARGIN,
-        };
-        (dispatcher, settler)
+            Arc::clone(&config.clock),
+            config.entropy,
+        );
+        let upkeep = Upkeep::new(
+            Arc::clone(&config.queue),
+            Arc::clone(&config.clock),
+            Arc::clone(&window),
+            config.waiting,
+            config.metrics,
+        );
+        (Self { queue: config.queue, clock: config.clock, window, runner, upkeep }, settler)
+    }
+
+    /// Takes up where an earlier run ended: what is due, and which breakers are open. To be called before
+    /// anything is attempted.
+    pub async fn restore(&self) -> Result<(), StorageError> {
+        for queue in self.queue.queues().await? {
+            if let Some(due_at) = queue.due_at {
+                self.window.note_due(&queue.client_id, due_at);
+            }
+            if let Some(breaker) = queue.breaker {
+                self.window.restore(&queue.client_id, breaker);
+            }
+        }
+        Ok(())
+    }
+
+    /// A way to have deliveries attempted that are leased as they are stored.
+    pub fn runner(&self) -> Runner {
+        self.runner.clone()
+    }
+
+    /// What the process has under way, for metrics.
+    pub fn gauges(&self) -> super::Gauges {
+        super::Gauges::new(Arc::clone(&self.window))
     }
 
     /// Works until draining is asked for, then sees the attempts under way through to their settlement.
     pub async fn run(self, shutdown: Shutdown) {
+        tokio::select! {
+            () = self.upkeep.run() => {}
+            () = self.work(&shutdown) => {}
+        }
+    }
+
+    async fn work(&self, shutdown: &Shutdown) {
         while !shutdown.is_draining() {
-            let pause = match self.pass(&shutdown).await {
+            let pause = match self.pass(shutdown).await {
                 Ok(pause) => pause,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the queue cannot be read");
+                    tracing::error!(error = &error as &dyn std::error::Error, "nothing can be leased");
                     AFTER_FAILURE
                 }
             };
-            // A wake-up between the pass and this wait is not lost: `notify_one` leaves a permit, and
-            // nobody else waits here.
+            // A wake-up between the pass and this wait is not lost: it leaves a permit, and nobody else
+            // waits here.
             tokio::select! {
                 () = shutdown.draining() => {}
-                () = self.wake.notified() => {}
+                () = self.window.woken() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        self.attempts.close();
         tokio::select! {
-            () = self.attempts.wait() => {}
+            () = self.runner.finish() => {}
             () = shutdown.stopped() => {}
         }
     }
@@ -115,44 +148,32 @@ impl Dispatcher {
     /// Leases and starts what is due, and says how long there is nothing to do after that.
     async fn pass(&self, shutdown: &Shutdown) -> Result<Duration, StorageError> {
         let now = self.clock.now();
-        let reclaimed = self.queue.reclaim(now).await?;
-        if reclaimed > 0 {
-            tracing::warn!(reclaimed, "leases of a worker that went away ran out, trying again");
+        let turns = self.window.plan_turns(now);
+        if turns.is_empty() {
+            let next = self.window.next_due(now);
+            return Ok(next.map_or(LOOK_AGAIN, |next| {
+                next.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(LOOK_AGAIN)
+            }));
         }
-        let due = self.queue.due(now).await?;
-        let free = self.max_concurrency.saturating_sub(self.attempts.len());
-        let shares = fair_shares(&due.clients, free, self.max_concurrency_per_client);
-        let pause = match due.next {
-            Some(next) => next.duration_since(now).unsigned_abs().min(LOOK_AGAIN),
-            None => LOOK_AGAIN,
+        let lease = self.runner.new_lease(now);
+        let leased = match self.queue.lease(&turns, lease, now).await {
+            Ok(leased) => leased,
+            Err(error) => {
+                self.window.put_off(&turns, now);
+                return Err(error);
+            }
         };
-        if shares.is_empty() {
-            return Ok(pause);
-        }
-
-        let until = now.saturating_add(self.lease_for).expect("a std Duration has no calendar units");
-        let lease = Lease { token: self.entropy.uuid_v4(), until };
-        let leased = self.queue.lease(&shares, lease, now).await?;
+        let admitted = self.window.admit(turns, leased);
         if shutdown.is_draining() {
-            let ids: Vec<_> = leased.iter().map(|it| it.intent.id).collect();
-            self.queue.release(&ids, lease.token, self.clock.now()).await?;
+            let leases: Vec<_> = admitted.iter().map(|(it, _)| (it.intent.id, it.lease.token)).collect();
+            self.window.let_go(leases.iter().copied());
+            self.queue.release(&leases, self.clock.now()).await?;
             return Ok(Duration::ZERO);
         }
-        // A client that had less due than its share left slots to the others: look again at once.
-        let pause = if leased.is_empty() { pause } else { Duration::ZERO };
-        for delivery in leased {
-            self.start(delivery);
+        for (delivery, slot) in admitted {
+            self.runner.start(delivery, slot);
         }
-        Ok(pause)
-    }
-
-    fn start(&self, leased: LeasedDelivery) {
-        let attempter = Arc::clone(&self.attempter);
-        let settlements = self.settlements.clone();
-        self.attempts.spawn(async move {
-            if let Some(settlement) = attempter.attempt(&leased).await {
-                settlements.settle(settlement).await;
-            }
-        });
+        // A client that had less due than its share left slots to the others: look again at once.
+        Ok(Duration::ZERO)
     }
 }

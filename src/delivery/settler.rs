@@ -1,37 +1,42 @@
 //! Settling: what came of the attempts is written down, a group at a time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::waiting::Waiting;
+use super::window::Window;
 use crate::clock::Clock;
-use crate::storage::{DeliveryQueue, Settlement};
+use crate::domain::delivery::Verdict;
+use crate::shutdown::Shutdown;
+use crate::storage::{DeliveryQueue, Settled, Settlement, StorageError};
+use crate::telemetry::Metrics;
 
 /// The most settlements in a transaction.
 const MAX_GROUP: usize = 256;
 
-/// How often a failing store is tried again, and how long after, before the leases are left to run out.
-const TRIES: u32 = 5;
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How many settlements may wait for a transaction. When it is full, attempts wait for it, so that memory
+/// stays bounded.
+const MAX_WAITING: usize = 1024;
 
-struct Request {
-    settlement: Settlement,
-    done: oneshot::Sender<()>,
-}
+/// How long after a failure the store is tried again: this at first, then twice that, and so on.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
+const TRY_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_secs(4);
+
+/// How often a failing store is tried once the service winds down. Then the leases are left to run out.
+const TRIES_WHEN_DRAINING: u32 = 5;
 
 /// A handle to the settler.
 #[derive(Clone, Debug)]
-pub(super) struct Settlements(mpsc::Sender<Request>);
+pub(super) struct Settlements(mpsc::Sender<Settlement>);
 
 impl Settlements {
-    /// Returns when the settlement is durable, or the store failed for so long that the lease is lost.
+    /// Returns when the settler has it, which is when there is room.
     pub(super) async fn settle(&self, settlement: Settlement) {
-        let (done, settled) = oneshot::channel();
-        if self.0.send(Request { settlement, done }).await.is_ok() {
-            let _ = settled.await;
-        }
+        // It ends only when it is stopped at once. Then the lease runs out, and the delivery is attempted
+        // again after a restart.
+        let _ = self.0.send(settlement).await;
     }
 }
 
@@ -39,62 +44,99 @@ impl Settlements {
 pub struct Settler {
     queue: Arc<dyn DeliveryQueue>,
     clock: Arc<dyn Clock>,
+    window: Arc<Window>,
     waiting: Waiting,
-    wake: Arc<Notify>,
-    requests: mpsc::Receiver<Request>,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    requests: mpsc::Receiver<Settlement>,
 }
 
 impl Settler {
-    /// A settler for at most `window` attempts at a time, and the handle to it.
     pub(super) fn new(
         queue: Arc<dyn DeliveryQueue>,
         clock: Arc<dyn Clock>,
+        window: Arc<Window>,
         waiting: Waiting,
-        wake: Arc<Notify>,
-        window: usize,
+        metrics: Arc<Metrics>,
+        shutdown: Shutdown,
     ) -> (Settlements, Self) {
-        let (sender, requests) = mpsc::channel(window);
-        (Settlements(sender), Self { queue, clock, waiting, wake, requests })
+        let (sender, requests) = mpsc::channel(MAX_WAITING);
+        (Settlements(sender), Self { queue, clock, window, waiting, metrics, shutdown, requests })
     }
 
     /// Settles until every handle is dropped.
     pub async fn run(mut self) {
         let mut group = Vec::with_capacity(MAX_GROUP);
+        // Whatever came while the last group was being committed makes the next.
         while self.requests.recv_many(&mut group, MAX_GROUP).await > 0 {
-            let (settlements, done): (Vec<_>, Vec<_>) =
-                group.drain(..).map(|request| (request.settlement, request.done)).unzip();
-            self.settle(&settlements).await;
-            // Each one that waits holds a slot of the dispatcher: free them, then tell it.
-            drop(done);
-            self.wake.notify_one();
+            self.settle(&group).await;
+            group.clear();
         }
     }
 
-    async fn settle(&self, settlements: &[Settlement]) {
-        for attempt in 1..=TRIES {
-            match self.queue.settle(settlements, self.clock.now()).await {
-                Ok(states) => {
-                    for (settlement, state) in settlements.iter().zip(states) {
-                        match state {
-                            Some(state) if state.is_final() => self.waiting.finished(settlement.id),
-                            Some(_) => {}
-                            None => {
-                                tracing::warn!(delivery = %settlement.id, "lease was lost, outcome not recorded");
-                            }
-                        }
-                    }
-                    return;
+    /// Settles a group, however long the store fails: what is known of an answer is not thrown away.
+    async fn settle(&self, group: &[Settlement]) {
+        let mut pause = TRY_AGAIN_AFTER;
+        let mut tries = 0;
+        loop {
+            let Err(error) = self.try_settle(group).await else { return };
+            tries += 1;
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                outcomes = group.len(),
+                tries,
+                "outcomes could not be recorded, trying again"
+            );
+            if !error.is_outage() && group.len() > 1 {
+                // One of them is to blame: the others go without it.
+                for settlement in group {
+                    Box::pin(self.settle(std::slice::from_ref(settlement))).await;
                 }
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    attempt,
-                    settlements = settlements.len(),
-                    "outcomes could not be recorded"
-                ),
+                return;
             }
-            if attempt < TRIES {
-                tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            if (self.shutdown.is_draining() || !error.is_outage()) && tries >= TRIES_WHEN_DRAINING {
+                self.let_go(group);
+                return;
             }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(TRY_AGAIN_AT_LEAST_EVERY);
         }
+    }
+
+    async fn try_settle(&self, group: &[Settlement]) -> Result<(), StorageError> {
+        let began = Instant::now();
+        let breakers = self.window.take_changed_breakers();
+        let settled = match self.queue.settle(group, &breakers, self.clock.now()).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                self.window.return_changed_breakers(breakers);
+                return Err(error);
+            }
+        };
+        self.metrics.committed("outcomes", group.len(), began.elapsed());
+        self.let_go(group);
+        for (settlement, settled) in group.iter().zip(settled) {
+            self.follow(settlement, settled);
+        }
+        self.window.wake();
+        Ok(())
+    }
+
+    fn follow(&self, settlement: &Settlement, settled: Option<Settled>) {
+        let Some(Settled { state, .. }) = settled else {
+            tracing::warn!(delivery = %settlement.id, "lease was lost, outcome not recorded");
+            self.metrics.lease_lost();
+            return;
+        };
+        if state.is_final() {
+            self.metrics.delivery_ended(settlement.client_id.as_str(), state.as_str());
+            self.waiting.finished(settlement.id);
+        } else if let Verdict::Retry(due_at) = settlement.verdict {
+            self.window.note_due(&settlement.client_id, due_at);
+        }
+    }
+
+    fn let_go(&self, group: &[Settlement]) {
+        self.window.let_go(group.iter().map(|settlement| (settlement.id, settlement.lease_token)));
     }
 }

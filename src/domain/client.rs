@@ -31,6 +31,21 @@ pub struct Client {
     pub session_metadata: MetadataChoice,
     /// The shape of its tokens.
     pub token: TokenOptions,
+    /// How it is told that every session of a user ended.
+    pub subject_logout: SubjectLogout,
+    /// An operator's switch: while it is off, deliveries wait.
+    pub enabled: bool,
+}
+
+/// How a client is told that every session of a user ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubjectLogout {
+    /// A token for each session it takes part in. Some receivers can do nothing with a `sub` alone.
+    #[default]
+    Sid,
+    /// One token with the `sub` alone, which means every session of the user (Back-Channel Logout 1.0 §2.4).
+    Sub,
 }
 
 /// What differs between clients in the token itself: no single choice suits every receiver.

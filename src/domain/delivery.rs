@@ -1,5 +1,6 @@
 //! A delivery: one terminated session × one client, and what becomes of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub struct Intent {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Waits for its time, or for a slot.
@@ -140,6 +141,62 @@ impl Verdict {
     }
 }
 
+/// A delivery as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What it is to say.
+    pub intent: Intent,
+    /// Where it stands.
+    pub state: State,
+    /// How many attempts were made, over all redeliveries.
+    pub attempts: u32,
+    /// How often it was put back into the queue by hand.
+    pub redeliveries: u32,
+    /// Whether some attempt may have reached the RP without our learning of its answer. A `rejected` one
+    /// may then only mean that the RP had the token already.
+    pub outcome_unknown: bool,
+    /// When it is, or was, to be attempted next.
+    pub due_at: Timestamp,
+    /// When it reached its final state.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// Which deliveries. What is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryFilter {
+    /// Of this client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// In one of these states.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub states: Option<BTreeSet<State>>,
+    /// Of sessions that ended so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<Initiator>,
+    /// Made at this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_after: Option<Timestamp>,
+    /// Made before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<Timestamp>,
+}
+
+/// How long the parts of an attempt took. A part that did not take place is `None`: a kept connection needs
+/// no DNS and no connecting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Building and signing the token.
+    pub sign: Option<Duration>,
+    /// Resolving the host's name.
+    pub dns: Option<Duration>,
+    /// Connecting: TCP and TLS.
+    pub connect: Option<Duration>,
+    /// From then to the answer's head.
+    pub answer: Option<Duration>,
+    /// Reading the answer's body.
+    pub body: Option<Duration>,
+}
+
 /// What is kept of one attempt. Never the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -147,11 +204,13 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// How long it took: signing, DNS, connect, TLS, headers and body.
     pub duration: Duration,
+    /// Its parts.
+    pub phases: Phases,
     /// The token's `jti`, if one was signed.
     pub jti: Option<Uuid>,
     /// The key it was signed with.
     pub kid: Option<String>,
-    /// The address that was connected to.
+    /// The address that was connected to, or that the name resolved to.
     pub remote_address: Option<String>,
     /// The HTTP status, if there was an answer.
     pub status: Option<u16>,

@@ -4,6 +4,7 @@
 //! file; time and randomness come in as arguments. It imports nothing else of the crate.
 
 pub mod algorithm;
+pub mod breaker;
 pub mod client;
 pub mod delivery;
 pub mod event;
@@ -12,5 +13,6 @@ pub mod initiator;
 pub mod metadata;
 pub mod plan;
 pub mod receipt;
+pub mod redelivery;
 pub mod retry;
 pub mod session;

@@ -1,6 +1,6 @@
 //! A session at the OP: whose it is, which clients take part in it, and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct Session {
     pub expires_at: Option<Timestamp>,
     /// How it ended; `None` while it lives.
     pub ended: Option<Ended>,
+    /// Participants that were told of its end by a token about the user, which is no delivery of this session.
+    pub told_as_subject: BTreeSet<ClientId>,
 }
 
 impl Session {

@@ -1,6 +1,6 @@
 //! The HTTP client for relying parties: one for all of them, with one deadline for everything.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,11 +9,14 @@ use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Response, redirect};
 use tokio::time::{Instant, timeout_at};
+use url::Host;
 
 use super::error::SendError;
 use super::policy::Policy;
 use super::resolver::GuardedResolver;
+use super::timing::{ConnectTimer, recorded};
 use crate::domain::client::LogoutUri;
+use crate::domain::delivery::Phases;
 
 /// How much of an answer's body is read. A sane RP sends nothing, or a short JSON error.
 const READ_AT_MOST: usize = 16 * 1024;
@@ -70,8 +73,17 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The first KiB of the body; what is no printable text is replaced.
     pub body: String,
-    /// Where it came from.
-    pub remote_address: Option<SocketAddr>,
+}
+
+/// A token that was posted, or tried to be.
+#[derive(Debug)]
+pub struct Posted {
+    /// What came of it.
+    pub result: Result<Answer, SendError>,
+    /// How long the parts took. Signing was before.
+    pub phases: Phases,
+    /// The address it was sent to, or would have been.
+    pub remote_address: Option<IpAddr>,
 }
 
 /// Sends logout tokens. Clones share connections.
@@ -100,6 +112,7 @@ impl Egress {
             .referer(false)
             .dns_resolver(GuardedResolver::new(Arc::clone(&policy)))
             .connect_timeout(connect_timeout(config.timeout))
+            .connector_layer(ConnectTimer)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tls_certs_merge(roots)
             .build()
@@ -111,14 +124,15 @@ impl Egress {
     /// measured from.
     ///
     /// As soon as there is a status that is the answer, however slowly or endlessly its body comes.
-    pub async fn post_logout_token(
-        &self,
-        uri: &LogoutUri,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Answer, SendError> {
-        self.policy.check_uri(uri)?;
-        let deadline = Instant::now() + self.timeout;
+    pub async fn post_logout_token(&self, uri: &LogoutUri, token: &str, now: Timestamp) -> Posted {
+        if let Err(forbidden) = self.policy.check_uri(uri) {
+            return Posted {
+                result: Err(forbidden.into()),
+                phases: Phases::default(),
+                remote_address: literal_address(uri),
+            };
+        }
+        let (began, deadline) = (Instant::now(), Instant::now() + self.timeout);
         let request = self
             .client
             .post(uri.url().clone())
@@ -126,18 +140,40 @@ impl Egress {
             .header(ACCEPT, "application/json")
             // A compact JWS has nothing that a form would escape.
             .body(format!("logout_token={token}"));
-        let response = timeout_at(deadline, request.send()).await.map_err(|_| SendError::deadline())??;
+        let (response, connecting) = recorded(timeout_at(deadline, request.send())).await;
+        let after_connecting = began.elapsed().saturating_sub(connecting.whole());
+        let mut phases = Phases { dns: connecting.dns, connect: connecting.connect(), ..Phases::default() };
+        let mut remote_address = connecting.address.or_else(|| literal_address(uri));
 
+        let response = match response {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Posted { result: Err(error.into()), phases, remote_address },
+            Err(_) => {
+                let result = Err(SendError::deadline(!connecting.is_unfinished()));
+                return Posted { result, phases, remote_address };
+            }
+        };
+        phases.answer = Some(after_connecting);
+        remote_address = response.remote_addr().map(|address| address.ip()).or(remote_address);
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), now);
-        let remote_address = response.remote_addr();
+        let headed = Instant::now();
         let body = read(response, deadline).await;
-        Ok(Answer { status, retry_after, body: printable(&body), remote_address })
+        phases.body = Some(headed.elapsed());
+        Posted { result: Ok(Answer { status, retry_after, body: printable(&body) }), phases, remote_address }
     }
 }
 
-/// A little shorter than the whole deadline: then a timeout while connecting is known to be one, and that
-/// nothing was sent.
+fn literal_address(uri: &LogoutUri) -> Option<IpAddr> {
+    match uri.url().host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+/// A little shorter than the whole deadline, so that a timeout while connecting comes as such. It also makes
+/// the client share the time out among a name's addresses, where the first may be a black hole.
 fn connect_timeout(timeout: Duration) -> Duration {
     timeout.saturating_sub((timeout / 20).min(Duration::from_millis(100)))
 }

@@ -75,9 +75,9 @@ impl From<PolicyError> for SendError {
 }
 
 impl SendError {
-    /// The deadline passed after the connection was made.
-    pub(super) fn deadline() -> Self {
-        Self { kind: SendErrorKind::Timeout, outcome_unknown: true, source: None }
+    /// The deadline passed, with a connection that something may have been sent on, or without.
+    pub(super) fn deadline(connected: bool) -> Self {
+        Self { kind: SendErrorKind::Timeout, outcome_unknown: connected, source: None }
     }
 }
 

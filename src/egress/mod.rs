@@ -9,8 +9,9 @@ mod client;
 mod error;
 mod policy;
 mod resolver;
+mod timing;
 
 pub use address::AddressClass;
-pub use client::{Answer, Egress, EgressConfig, EgressError};
+pub use client::{Answer, Egress, EgressConfig, EgressError, Posted};
 pub use error::{SendError, SendErrorKind};
 pub use policy::{ForbiddenAddress, Policy, PolicyError};

@@ -1,10 +1,13 @@
 //! The guarded resolver: the only source of addresses for names.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::policy::{ForbiddenAddress, Policy};
+use super::timing::note_dns;
 
 /// Resolves names through the system, and checks every address.
 pub(super) struct GuardedResolver {
@@ -32,8 +35,11 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = Arc::clone(&self.policy);
         Box::pin(async move {
-            let addresses: Vec<_> =
-                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(ResolveError::Lookup)?.collect();
+            let began = Instant::now();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map(Vec::from_iter);
+            let first = found.as_ref().ok().and_then(|found| found.first());
+            note_dns(began.elapsed(), first.map(SocketAddr::ip));
+            let addresses = found.map_err(ResolveError::Lookup)?;
             if addresses.is_empty() {
                 return Err(ResolveError::NoAddress.into());
             }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::delivery::Waiting;
+use crate::clock::Clock;
+use crate::delivery::{Gauges, Redelivery, Waiting};
 use crate::intake::Intake;
 use crate::keyring::Keyring;
 use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryReader, Maintenance};
+use crate::telemetry::Metrics;
 
 use super::auth::Authenticator;
 
@@ -24,6 +26,14 @@ pub struct HttpState {
     pub deliveries: Arc<dyn DeliveryReader>,
     /// Who waits for outcomes.
     pub waiting: Waiting,
+    /// Puts deliveries back into the queue.
+    pub redelivery: Redelivery,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
+    /// Brings the gauges among the metrics up to date.
+    pub gauges: Gauges,
     /// Whether the store works.
     pub store: Arc<dyn Maintenance>,
     /// Who may do what.

@@ -4,19 +4,28 @@
 //! answers when it is durable. A source is never told of an acceptance that a loss of power could undo.
 //! The wire forms of the sources are parsed beside the door (`cloudevents`), never behind it.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::domain::event::Event;
 use crate::domain::plan::Refusal;
 use crate::domain::receipt::Receipt;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::EventOutcome;
 
 pub mod cloudevents;
+mod handoff;
+mod working_set;
 mod writer;
 
+pub use handoff::{Handoff, Reserved};
 pub use writer::{Writer, WriterConfig};
 
-/// How many requests may wait for the writer. More are turned away, so that memory stays bounded.
+/// How many requests, and how many events in them, may wait for the writer. More are turned away, so that
+/// memory stays bounded.
 const MAX_WAITING: usize = 1024;
+const MAX_WAITING_EVENTS: usize = 10_000;
 
 /// What became of one accepted event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,25 +67,41 @@ pub enum AcceptError {
 struct Request {
     events: Vec<Event>,
     answer: oneshot::Sender<Result<Vec<Accepted>, AcceptError>>,
+    /// Its part of [`MAX_WAITING_EVENTS`], given back when it was answered.
+    _room: OwnedSemaphorePermit,
 }
 
 /// A handle to the door. When the last one is dropped, the [`Writer`] finishes what waits and ends.
 #[derive(Clone, Debug)]
 pub struct Intake {
     requests: mpsc::Sender<Request>,
+    room: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 impl Intake {
     /// The door and the writer behind it, which the caller has to run.
     pub fn new(config: WriterConfig) -> (Self, Writer) {
         let (requests, waiting) = mpsc::channel(MAX_WAITING);
-        (Self { requests }, Writer::new(config, waiting))
+        let room = Arc::new(Semaphore::new(MAX_WAITING_EVENTS));
+        (Self { requests, room, metrics: Arc::clone(&config.metrics) }, Writer::new(config, waiting))
     }
 
     /// Accepts all of these events, in order, or none. When this returns `Ok`, they are durable.
     pub async fn accept(&self, events: Vec<Event>) -> Result<Vec<Accepted>, AcceptError> {
+        let count = events.len();
+        let accepted = self.try_accept(events).await;
+        if accepted == Err(AcceptError::Busy) {
+            self.metrics.events(EventOutcome::busy, count);
+        }
+        accepted
+    }
+
+    async fn try_accept(&self, events: Vec<Event>) -> Result<Vec<Accepted>, AcceptError> {
+        let wanted = u32::try_from(events.len()).map_err(|_| AcceptError::Busy)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| AcceptError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(Request { events, answer }).map_err(|error| match error {
+        self.requests.try_send(Request { events, answer, _room: room }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AcceptError::Busy,
             mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,
         })?;

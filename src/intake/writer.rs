@@ -2,24 +2,31 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
+use super::handoff::{Handoff, Reserved};
+use super::working_set::{WorkingSet, receipt, subject_matter};
 use super::{AcceptError, Accepted, Request};
 use crate::clock::Clock;
-use crate::domain::delivery::{DeliverySummary, State};
 use crate::domain::event::{Event, EventBody, Target};
-use crate::domain::ids::ClientId;
-use crate::domain::plan::{Plan, Refusal, Situation, plan};
-use crate::domain::receipt::Receipt;
+use crate::domain::ids::{ClientId, Sub};
+use crate::domain::plan::{Refusal, Situation, plan};
 use crate::entropy::Entropy;
-use crate::storage::{AcceptedEvent, IntakeStore, IntakeTransaction, StorageError};
+use crate::storage::{
+    AcceptedEvent, EventKey, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError, Wanted,
+};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::EventOutcome;
 
 /// The most requests that share a transaction. They wait for each other's commit, so not too many.
 const MAX_GROUP: usize = 128;
+
+/// After how many events a group is closed, so that batches do not make it endless.
+const MAX_GROUP_EVENTS: usize = 1_000;
 
 type Answer = Result<Vec<Accepted>, AcceptError>;
 
@@ -33,8 +40,10 @@ pub struct WriterConfig {
     pub entropy: Arc<dyn Entropy>,
     /// How long new deliveries are attempted.
     pub max_age: Duration,
-    /// Notified when deliveries were stored.
-    pub wake: Arc<Notify>,
+    /// Takes new deliveries on.
+    pub handoff: Box<dyn Handoff>,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The one writer of events.
@@ -50,143 +59,211 @@ impl Writer {
 
     /// Stores requests until every handle to the door is dropped and none waits.
     pub async fn run(mut self) {
-        let mut group = Vec::with_capacity(MAX_GROUP);
+        let mut waiting = Vec::with_capacity(MAX_GROUP);
         // Whatever arrived while the last group was being committed makes the next: under load groups
         // grow by themselves, and a lone request never waits for company.
-        while self.requests.recv_many(&mut group, MAX_GROUP).await > 0 {
-            self.answer(std::mem::take(&mut group)).await;
+        while self.requests.recv_many(&mut waiting, MAX_GROUP).await > 0 {
+            while !waiting.is_empty() {
+                let group = waiting.drain(..first_group(&waiting)).collect();
+                self.answer(group).await;
+            }
         }
     }
 
     async fn answer(&self, group: Vec<Request>) {
         match self.store(&group).await {
             Ok(answers) => {
-                let queued = answers.iter().flatten().flatten().any(|it| !it.receipt.deliveries.is_empty());
-                if queued {
-                    self.config.wake.notify_one();
-                }
                 for (request, answer) in group.into_iter().zip(answers) {
+                    self.count(&answer, request.events.len());
                     // A source that hung up meanwhile will report the event again and be told then.
                     let _ = request.answer.send(answer);
                 }
             }
-            Err(error) if group.len() > 1 => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "storing events one by one");
+            Err(error) if group.len() > 1 && !error.is_outage() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "storing requests one by one");
                 for request in group {
                     Box::pin(self.answer(vec![request])).await;
                 }
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "events could not be stored");
+                let requests = group.len();
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    requests,
+                    "events could not be stored"
+                );
                 for request in group {
+                    self.config.metrics.events(EventOutcome::unavailable, request.events.len());
                     let _ = request.answer.send(Err(AcceptError::Unavailable));
                 }
             }
         }
     }
 
+    fn count(&self, answer: &Answer, events: usize) {
+        let metrics = &self.config.metrics;
+        match answer {
+            Ok(accepted) => {
+                let duplicates = accepted.iter().filter(|it| it.duplicate).count();
+                metrics.events(EventOutcome::accepted, accepted.len() - duplicates);
+                metrics.events(EventOutcome::duplicate, duplicates);
+            }
+            Err(_) => metrics.events(EventOutcome::refused, events),
+        }
+    }
+
+    /// Stores a group in one transaction, and has its deliveries attempted. What is refused stores nothing.
     async fn store(&self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
+        let began = Instant::now();
         let now = self.config.clock.now();
         let mut transaction = self.config.store.begin().await?;
-        let mut answers = Vec::with_capacity(group.len());
-        for request in group {
-            // A single event is refused before anything of it is stored.
-            let several = request.events.len() > 1;
-            if several {
-                transaction.mark().await?;
-            }
-            let answer = self.store_request(&mut *transaction, &request.events, now).await?;
-            if several && answer.is_err() {
-                transaction.undo_to_mark().await?;
-            }
-            answers.push(answer);
-        }
+        let mut set = load(&mut *transaction, group).await?;
+        let answers: Vec<Answer> = group.iter().map(|request| self.plan(&mut set, request, now)).collect();
+
+        let reserved = self.config.handoff.reserve(&set.attemptable_clients());
+        let leases = set.assign(reserved.leases());
+        transaction.store(&set.changes(&leases), now).await?;
         transaction.commit().await?;
+
+        let events = group.iter().map(|request| request.events.len()).sum();
+        self.config.metrics.committed("events", events, began.elapsed());
+        self.hand_off(set, &leases, reserved);
         Ok(answers)
     }
 
-    async fn store_request(
-        &self,
-        transaction: &mut dyn IntakeTransaction,
-        events: &[Event],
-        now: Timestamp,
-    ) -> Result<Answer, StorageError> {
-        let mut accepted = Vec::with_capacity(events.len());
-        for (index, event) in events.iter().enumerate() {
-            let digest = digest_of(&event.body);
-            if let Some(earlier) = transaction.accepted(&event.source, &event.id).await? {
-                if earlier.digest != digest {
-                    return Ok(Err(AcceptError::IdReused { index }));
+    /// Plans the events of a request, all or none.
+    fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
+        set.begin_request();
+        let mut accepted = Vec::with_capacity(request.events.len());
+        for (index, event) in request.events.iter().enumerate() {
+            match self.plan_event(set, event, now) {
+                Ok(event) => accepted.push(event),
+                Err(refused) => {
+                    set.undo_request();
+                    return Err(match refused {
+                        Refused::IdReused => AcceptError::IdReused { index },
+                        Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
+                    });
                 }
-                accepted.push(Accepted { receipt: earlier.receipt, duplicate: true });
-                continue;
             }
-            let plan = match self.plan(transaction, event, now).await? {
-                Ok(plan) => plan,
-                Err(refusal) => return Ok(Err(AcceptError::Refused { index, refusal })),
-            };
-            let receipt = receipt(event, &plan);
-            let event_accepted = AcceptedEvent { digest, receipt };
-            transaction.store(event, &event_accepted, &plan, now).await?;
-            accepted.push(Accepted { receipt: event_accepted.receipt, duplicate: false });
         }
-        Ok(Ok(accepted))
+        Ok(accepted)
     }
 
-    async fn plan(
-        &self,
-        transaction: &mut dyn IntakeTransaction,
-        event: &Event,
-        now: Timestamp,
-    ) -> Result<Result<Plan, Refusal>, StorageError> {
-        let (sessions, subject_known) = match subject_matter(&event.body) {
-            Target::Session { sid, .. } => (transaction.session(&sid).await?.into_iter().collect(), false),
-            Target::Subject(sub) => {
-                let live = transaction.live_sessions(&sub).await?;
-                let known = !live.is_empty() || transaction.knows_subject(&sub).await?;
-                (live, known)
+    fn plan_event(&self, set: &mut WorkingSet, event: &Event, now: Timestamp) -> Result<Accepted, Refused> {
+        let (key, digest) = (EventKey::of(event), digest_of(&event.body));
+        if let Some(earlier) = set.accepted(&key) {
+            if earlier.digest != digest {
+                return Err(Refused::IdReused);
             }
+            return Ok(Accepted { receipt: earlier.receipt.clone(), duplicate: true });
+        }
+        let (sessions, subject_known) = set.about(&event.body);
+        let situation = Situation {
+            now,
+            max_age: self.config.max_age,
+            clients: &set.clients,
+            sessions,
+            subject_known,
+            waiting: &set.waiting,
         };
-        let mut involved = clients_named(&event.body);
-        involved.extend(sessions.iter().flat_map(|it| it.session.participants.keys().cloned()));
-        let clients = transaction.clients(&involved).await?;
+        let plan = plan(event, situation, &mut || self.config.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
+        let receipt = receipt(&event.id, &plan);
+        set.apply(key, AcceptedEvent { digest, receipt: receipt.clone() }, plan);
+        Ok(Accepted { receipt, duplicate: false })
+    }
 
-        let max_age = self.config.max_age;
-        let situation = Situation { now, max_age, clients: &clients, sessions, subject_known };
-        Ok(plan(event, situation, &mut || self.config.entropy.uuid_v7(now)))
+    /// Has what was leased attempted, and tells of what was not.
+    fn hand_off(&self, set: WorkingSet, leases: &[Option<Lease>], reserved: Box<dyn Reserved>) {
+        let WorkingSet { clients, deliveries, .. } = set;
+        let mut leased = Vec::new();
+        let mut queued = BTreeSet::new();
+        for (intent, lease) in deliveries.into_iter().zip(leases) {
+            let registration = clients.get(&intent.client_id);
+            match (lease, registration) {
+                (Some(lease), Some(registration)) => leased.push(LeasedDelivery {
+                    client: Arc::clone(&registration.client),
+                    attempts: 0,
+                    failures: 0,
+                    outcome_unknown: false,
+                    lease: *lease,
+                    intent,
+                }),
+                _ => drop(queued.insert(intent.client_id)),
+            }
+        }
+        reserved.start(leased);
+        if !queued.is_empty() {
+            self.config.handoff.queued(&queued.iter().collect::<Vec<_>>());
+        }
     }
 }
 
-/// Which session or sessions an event is about.
-fn subject_matter(body: &EventBody) -> Target {
-    let session = |sid: &crate::domain::ids::Sid| Target::Session { sid: sid.clone(), sub: None };
-    match body {
-        EventBody::Created(it) => session(&it.sid),
-        EventBody::ClientAdded(it) => session(&it.sid),
-        EventBody::Updated(it) => session(&it.sid),
-        EventBody::Terminated(it) => it.target.clone(),
-    }
+/// Why an event of a request is refused.
+enum Refused {
+    IdReused,
+    Plan(Refusal),
 }
 
-fn clients_named(body: &EventBody) -> BTreeSet<ClientId> {
-    match body {
-        EventBody::Created(it) => it.clients.keys().cloned().collect(),
-        EventBody::ClientAdded(it) => BTreeSet::from([it.client_id.clone()]),
-        EventBody::Updated(_) => BTreeSet::new(),
-        EventBody::Terminated(it) => it.clients.keys().chain(&it.exclude_clients).cloned().collect(),
-    }
+/// How many of the requests that wait share the next transaction; at least one.
+fn first_group(waiting: &[Request]) -> usize {
+    let mut events = 0;
+    let fits = |request: &&Request| {
+        let first = events == 0;
+        events += request.events.len().max(1);
+        first || events <= MAX_GROUP_EVENTS
+    };
+    waiting.iter().take_while(fits).count()
 }
 
-fn receipt(event: &Event, plan: &Plan) -> Receipt {
-    let new = plan.deliveries.iter().map(|intent| DeliverySummary {
-        id: intent.id,
-        client_id: intent.client_id.clone(),
-        state: State::Pending,
-    });
-    Receipt {
-        id: event.id.clone(),
-        sessions: plan.sids.clone(),
-        deliveries: plan.existing.iter().cloned().chain(new).collect(),
+/// Looks up what a group of requests is about.
+async fn load(
+    transaction: &mut dyn IntakeTransaction,
+    group: &[Request],
+) -> Result<WorkingSet, StorageError> {
+    let mut wanted = Wanted::default();
+    let mut named = BTreeSet::new();
+    let mut subs = BTreeSet::new();
+    for event in group.iter().flat_map(|request| &request.events) {
+        wanted.events.insert(EventKey::of(event));
+        match subject_matter(&event.body) {
+            Target::Session { sid, .. } => drop(wanted.sids.insert(sid)),
+            Target::Subject(sub) => drop(wanted.subs.insert(sub)),
+        }
+        name_clients(&event.body, &mut named, &mut subs);
+    }
+    let by_subject = !wanted.subs.is_empty();
+    subs.extend(wanted.subs.iter().cloned());
+
+    let mut set = WorkingSet::new(transaction.load(&wanted).await?);
+    let (participants, own_subs) = set.participants();
+    named.extend(participants);
+    set.clients = transaction.clients(&named).await?;
+    if by_subject {
+        subs.extend(own_subs);
+        set.waiting = transaction.waiting_subjects(&subs).await?;
+    }
+    Ok(set)
+}
+
+/// The clients an event names, and the `sub`s of their own.
+fn name_clients(body: &EventBody, clients: &mut BTreeSet<ClientId>, subs: &mut BTreeSet<Sub>) {
+    let named = match body {
+        EventBody::Created(it) => &it.clients,
+        EventBody::ClientAdded(it) => {
+            clients.insert(it.client_id.clone());
+            subs.extend(it.sub.clone());
+            return;
+        }
+        EventBody::Updated(_) => return,
+        EventBody::Terminated(it) => {
+            clients.extend(it.exclude_clients.iter().cloned());
+            &it.clients
+        }
+    };
+    for (client_id, sub) in named {
+        clients.insert(client_id.clone());
+        subs.extend(sub.clone());
     }
 }
 

@@ -26,3 +26,33 @@ pub enum StorageError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+impl StorageError {
+    /// Whether the whole store refuses, so that trying the same piece by piece would not help: it is full,
+    /// read-only, locked or out of reach.
+    pub fn is_outage(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Database(error) => {
+                error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(is_sqlite_outage)
+            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        }
+    }
+}
+
+/// By SQLite's primary result code, which is the low byte of an extended one
+/// (<https://www.sqlite.org/rescode.html>).
+fn is_sqlite_outage(extended: u32) -> bool {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const READONLY: u32 = 8;
+    const IOERR: u32 = 10;
+    const FULL: u32 = 13;
+    const CANTOPEN: u32 = 14;
+    [BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN].contains(&(extended & 0xff))
+}

@@ -1,7 +1,9 @@
-//! What logoutd says about itself: log lines, for people or as JSON.
+//! What logoutd says about itself: log lines, for people or as JSON, and metrics.
 //!
 //! Lines stand alone, with fields; they never hold tokens, secrets, `sub` or metadata values.
 
 mod logging;
+pub mod metrics;
 
 pub use logging::{check, init};
+pub use metrics::Metrics;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::client::TokenOptions;
+use crate::domain::client::{SubjectLogout, TokenOptions};
 use crate::domain::ids::DeliveryId;
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
@@ -22,6 +22,8 @@ fn client() -> Client {
         initiators: Initiators::All,
         session_metadata: MetadataChoice::All,
         token: TokenOptions::default(),
+        subject_logout: SubjectLogout::default(),
+        enabled: true,
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) async fn watch(
     let mut story = Story { attempts: BTreeMap::new(), states: BTreeMap::new(), received: BTreeMap::new() };
     loop {
         for delivery in deliveries {
-            let attempts = stage.store.attempts(delivery.id).await?;
+            let records = stage.store.attempts(delivery.id).await?;
+            let attempts: Vec<Attempt> = records.into_iter().map(|it| it.attempt).collect();
             let state = state(stage, delivery.id).await?;
             let shown = story.attempts.get(&delivery.client_id).map_or(0, Vec::len);
             for (number, attempt) in attempts.iter().enumerate().skip(shown) {

@@ -4,12 +4,13 @@
 //! nothing itself. `intake` loads a [`Situation`], calls [`plan`] and commits the [`Plan`] whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::client::{Client, TokenSubject};
+use super::client::{Client, SubjectLogout, TokenSubject};
 use super::delivery::{DeliverySummary, Intent};
 use super::event::{
     ClientAdded, Event, EventBody, NamedClients, SessionCreated, SessionTerminated, SessionUpdated, Target,
@@ -35,13 +36,24 @@ pub struct Situation<'a> {
     pub sessions: Vec<KnownSession>,
     /// Whether any session of the event's `sub`, ended ones included, is known.
     pub subject_known: bool,
+    /// Deliveries with a `sub` alone that wait for their attempt.
+    pub waiting: &'a [WaitingSubject],
+}
+
+/// A delivery with a `sub` alone that is pending. Its token will mean every session there is by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingSubject {
+    /// Whose sessions.
+    pub sub: Sub,
+    /// The delivery.
+    pub delivery: DeliverySummary,
 }
 
 /// A registered client and whether it wants logout tokens at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
     /// The client.
-    pub client: Client,
+    pub client: Arc<Client>,
     /// It has a `backchannel_logout_uri`, and its RP did not answer 410 (Gone).
     pub subscribed: bool,
 }
@@ -119,8 +131,8 @@ pub fn plan(
     situation: Situation<'_>,
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<Plan, Refusal> {
-    let Situation { now, max_age, clients, sessions, subject_known } = situation;
-    let mut planner = Planner { now, max_age, clients, new_id, plan: Plan::default() };
+    let Situation { now, max_age, clients, sessions, subject_known, waiting } = situation;
+    let mut planner = Planner { now, max_age, clients, waiting, new_id, plan: Plan::default() };
     // The source's clock orders its own events; without one, the order they came in has to do.
     let happened_at = event.time.map_or(now, |time| time.min(now));
     match &event.body {
@@ -148,6 +160,7 @@ struct Planner<'a> {
     now: Timestamp,
     max_age: Duration,
     clients: &'a BTreeMap<ClientId, Registration>,
+    waiting: &'a [WaitingSubject],
     new_id: &'a mut dyn FnMut() -> Uuid,
     plan: Plan,
 }
@@ -193,6 +206,7 @@ impl<'a> Planner<'a> {
                     created_at: happened_at,
                     expires_at: event.expires_at,
                     ended: None,
+                    told_as_subject: BTreeSet::new(),
                 };
                 self.store(session, Vec::new(), &BTreeSet::new())
             }
@@ -255,6 +269,7 @@ impl<'a> Planner<'a> {
             created_at: end.at,
             expires_at: None,
             ended: None,
+            told_as_subject: BTreeSet::new(),
         };
         self.end(KnownSession { session, deliveries: Vec::new() }, event, end, &event.clients)
     }
@@ -287,18 +302,65 @@ impl<'a> Planner<'a> {
         {
             return Err(Refusal::NoIdentifier { client_id: client_id.clone(), needs: "sid" });
         }
-        for known in known {
+        for mut known in known {
             self.plan.sids.push(known.session.sid.clone());
-            self.end(known, event, end, &named)?;
+            add_participants(&mut known.session, &named);
+            self.tell_as_subject(&mut known.session, event, end.initiator)?;
+            self.end(known, event, end, &NamedClients::new())?;
         }
         for (client_id, own_sub) in &strangers {
-            if event.exclude_clients.contains(client_id) {
-                continue;
+            if !event.exclude_clients.contains(client_id) {
+                let sub = own_sub.as_ref().unwrap_or(sub);
+                self.deliver_for_subject(client_id, end.initiator, sub, &event.session_metadata)?;
             }
-            let sub = own_sub.as_ref().unwrap_or(sub);
-            self.deliver(client_id, end.initiator, None, Some(sub), &event.session_metadata)?;
         }
         Ok(())
+    }
+
+    /// Tells the participants that want one token about the user instead of one about each session.
+    fn tell_as_subject(
+        &mut self,
+        session: &mut Session,
+        event: &SessionTerminated,
+        initiator: Initiator,
+    ) -> Result<(), Refusal> {
+        let participants: Vec<ClientId> = session.participants.keys().cloned().collect();
+        for client_id in participants {
+            let as_subject = self
+                .recipient(&client_id, initiator)
+                .is_some_and(|client| client.subject_logout == SubjectLogout::Sub);
+            if as_subject && !event.exclude_clients.contains(&client_id) {
+                // Every session of this user has a `sub`: that is how it was found.
+                let Some(sub) = session.sub_for(&client_id).cloned() else { continue };
+                // No session's metadata: the token is about all of them.
+                self.deliver_for_subject(&client_id, initiator, &sub, &SessionMetadata::default())?;
+                session.told_as_subject.insert(client_id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans a delivery with a `sub` alone, unless one for the same user waits already or was just planned.
+    fn deliver_for_subject(
+        &mut self,
+        client_id: &ClientId,
+        initiator: Initiator,
+        sub: &Sub,
+        metadata: &SessionMetadata,
+    ) -> Result<(), Refusal> {
+        let planned =
+            |it: &Intent| it.sid.is_none() && it.client_id == *client_id && it.sub.as_ref() == Some(sub);
+        if self.plan.deliveries.iter().any(planned) {
+            return Ok(());
+        }
+        let waits = |it: &&WaitingSubject| it.delivery.client_id == *client_id && it.sub == *sub;
+        if let Some(waiting) = self.waiting.iter().find(waits) {
+            if !self.plan.existing.contains(&waiting.delivery) {
+                self.plan.existing.push(waiting.delivery.clone());
+            }
+            return Ok(());
+        }
+        self.deliver(client_id, initiator, None, Some(sub), metadata)
     }
 
     /// Ends a session, tells its participants and `named`, and stores it.
@@ -329,7 +391,8 @@ impl<'a> Planner<'a> {
     ) -> Result<(), Refusal> {
         if let Some(ended) = session.ended {
             for client_id in session.participants.keys() {
-                let told = deliveries.iter().any(|it| it.client_id == *client_id);
+                let told = session.told_as_subject.contains(client_id)
+                    || deliveries.iter().any(|it| it.client_id == *client_id);
                 if told || exclude.contains(client_id) {
                     continue;
                 }
@@ -377,7 +440,7 @@ impl<'a> Planner<'a> {
     /// The client, if it is to hear of this. A participant that was removed since has nobody left to tell.
     fn recipient(&self, client_id: &ClientId, initiator: Initiator) -> Option<&'a Client> {
         let Registration { client, subscribed } = self.clients.get(client_id)?;
-        (*subscribed && client.initiators.include(initiator)).then_some(client)
+        (*subscribed && client.initiators.include(initiator)).then_some(&**client)
     }
 
     fn check_registered<'c>(

@@ -31,6 +31,8 @@ fn client(id: &str) -> Client {
         initiators: Initiators::All,
         session_metadata: MetadataChoice::None,
         token: TokenOptions::default(),
+        subject_logout: SubjectLogout::default(),
+        enabled: true,
     }
 }
 
@@ -54,6 +56,7 @@ fn session(participants: &[&str]) -> Session {
         created_at: at(0),
         expires_at: None,
         ended: None,
+        told_as_subject: BTreeSet::new(),
     }
 }
 
@@ -87,6 +90,7 @@ struct World {
     clients: BTreeMap<ClientId, Registration>,
     sessions: Vec<KnownSession>,
     subject_known: bool,
+    waiting: Vec<WaitingSubject>,
     time: Option<Timestamp>,
 }
 
@@ -94,9 +98,15 @@ impl World {
     fn new(clients: impl IntoIterator<Item = Client>) -> Self {
         let clients = clients.into_iter().map(|client| {
             let subscribed = client.backchannel_logout_uri.is_some();
-            (client.client_id.clone(), Registration { client, subscribed })
+            (client.client_id.clone(), Registration { client: Arc::new(client), subscribed })
         });
-        Self { clients: clients.collect(), sessions: Vec::new(), subject_known: false, time: None }
+        Self {
+            clients: clients.collect(),
+            sessions: Vec::new(),
+            subject_known: false,
+            waiting: Vec::new(),
+            time: None,
+        }
     }
 
     fn knowing(mut self, session: Session, told: &[&str]) -> Self {
@@ -126,6 +136,7 @@ impl World {
                 clients: &self.clients,
                 sessions: self.sessions,
                 subject_known: self.subject_known,
+                waiting: &self.waiting,
             },
             &mut || {
                 next += 1;
@@ -283,6 +294,61 @@ fn a_subject_termination_ends_each_session() {
         ]
     );
     assert!(plan.sessions.iter().all(|it| it.ended.is_some()));
+}
+
+#[test]
+fn a_client_may_choose_one_token_for_all_sessions_of_a_user() {
+    let second = Session {
+        key: SessionKey(Uuid::from_u128(8)),
+        sid: "s-2".parse().unwrap(),
+        ..session(&["once", "shop"])
+    };
+    let once = Client { subject_logout: SubjectLogout::Sub, ..client("once") };
+    let world = || {
+        World::new([client("shop"), once.clone()])
+            .knowing(session(&["once", "shop"]), &[])
+            .knowing(second.clone(), &[])
+    };
+    let event = || EventBody::Terminated(terminated(None, Some("alice")));
+    let by_client = |plan: &Plan| -> Vec<(String, Option<String>)> {
+        let text = |it: &Intent| (it.client_id.to_string(), it.sid.as_ref().map(ToString::to_string));
+        plan.deliveries.iter().map(text).collect()
+    };
+    let named = |id: &str, sid: Option<&str>| (id.to_owned(), sid.map(str::to_owned));
+
+    let plan = world().plan(event()).unwrap();
+    assert_eq!(
+        by_client(&plan),
+        [named("once", None), named("shop", Some("s-1")), named("shop", Some("s-2"))]
+    );
+    assert_eq!(plan.deliveries[0].sub, Some(sub("alice")));
+    assert!(plan.deliveries[0].session_metadata.is_empty());
+    assert!(plan.sessions.iter().all(|it| it.told_as_subject.contains(&client_id("once"))));
+
+    // One session alone is told as such.
+    let plan = world().plan(EventBody::Terminated(terminated(Some("s-1"), None)));
+    assert_eq!(by_client(&plan.unwrap()), [named("once", Some("s-1")), named("shop", Some("s-1"))]);
+
+    // What waits already will mean these sessions too.
+    let delivery = DeliverySummary {
+        id: DeliveryId(Uuid::from_u128(77)),
+        client_id: client_id("once"),
+        state: State::Pending,
+    };
+    let mut coalesced = world();
+    coalesced.waiting = vec![WaitingSubject { sub: sub("alice"), delivery: delivery.clone() }];
+    let plan = coalesced.plan(event()).unwrap();
+    assert_eq!(told(&plan), ["shop", "shop"]);
+    assert_eq!(plan.existing, [delivery]);
+
+    // Reported again, nobody is told twice.
+    let ended = plan.sessions[0].clone();
+    let plan = world_of(ended, once).plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
+    assert_eq!(told(&plan), Vec::<&str>::new());
+}
+
+fn world_of(session: Session, once: Client) -> World {
+    World::new([client("shop"), once]).knowing(session, &["shop"])
 }
 
 #[test]

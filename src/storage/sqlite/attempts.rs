@@ -2,52 +2,77 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::columns::{Columns, millis};
-use crate::domain::delivery::Attempt;
+use super::columns::{Columns, hex, micros, millis, to_json};
+use crate::domain::delivery::{Attempt, Phases};
 use crate::domain::ids::DeliveryId;
-use crate::storage::Result;
+use crate::storage::{AttemptRecord, Result};
 
-/// Records the attempt of this number (from 1).
+/// Records attempts, each under its number (from 1).
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    delivery: DeliveryId,
-    number: i64,
-    attempt: &Attempt,
+    attempts: &[(DeliveryId, u32, &Attempt)],
 ) -> Result<()> {
+    let rows: Vec<Value> = attempts.iter().map(|(id, number, attempt)| row(*id, *number, attempt)).collect();
     sqlx::query(
-        "INSERT INTO attempts (delivery_id, number, started_at, duration_us, jti, kid, remote_address,
-             status, error, answer, outcome_unknown)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO attempts (delivery_id, number, started_at, duration_us, sign_us, dns_us, connect_us,
+             answer_us, body_us, jti, kid, remote_address, status, error, answer, outcome_unknown)
+         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+             value ->> 7, value ->> 8, unhex(value ->> 9), value ->> 10, value ->> 11, value ->> 12, value ->> 13,
+             value ->> 14, value ->> 15
+         FROM json_each(?)",
     )
-    .bind(delivery.0)
-    .bind(number)
-    .bind(millis(attempt.started_at))
-    .bind(i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX))
-    .bind(attempt.jti)
-    .bind(attempt.kid.as_deref())
-    .bind(attempt.remote_address.as_deref())
-    .bind(attempt.status)
-    .bind(attempt.error.as_deref())
-    .bind(attempt.answer.as_deref())
-    .bind(attempt.outcome_unknown)
+    .bind(to_json(&rows))
     .execute(connection)
     .await?;
     Ok(())
 }
 
+fn row(id: DeliveryId, number: u32, attempt: &Attempt) -> Value {
+    let Phases { sign, dns, connect, answer, body } = attempt.phases;
+    json!([
+        hex(id.0),
+        number,
+        millis(attempt.started_at),
+        micros(attempt.duration),
+        sign.map(micros),
+        dns.map(micros),
+        connect.map(micros),
+        answer.map(micros),
+        body.map(micros),
+        attempt.jti.map(hex),
+        attempt.kid,
+        attempt.remote_address,
+        attempt.status,
+        attempt.error,
+        attempt.answer,
+        attempt.outcome_unknown,
+    ])
+}
+
 /// The attempts of a delivery, oldest first.
-pub(super) async fn of(connection: &mut SqliteConnection, delivery: DeliveryId) -> Result<Vec<Attempt>> {
+pub(super) async fn of(
+    connection: &mut SqliteConnection,
+    delivery: DeliveryId,
+) -> Result<Vec<AttemptRecord>> {
     let rows = sqlx::query("SELECT * FROM attempts WHERE delivery_id = ? ORDER BY number")
         .bind(delivery.0)
         .fetch_all(connection)
         .await?;
     let attempts = rows.iter().map(|row| {
         let columns = Columns(row);
-        Ok(Attempt {
+        let attempt = Attempt {
             started_at: columns.time("started_at")?,
             duration: Duration::from_micros(columns.plain::<i64>("duration_us")?.unsigned_abs()),
+            phases: Phases {
+                sign: columns.duration_option("sign_us")?,
+                dns: columns.duration_option("dns_us")?,
+                connect: columns.duration_option("connect_us")?,
+                answer: columns.duration_option("answer_us")?,
+                body: columns.duration_option("body_us")?,
+            },
             jti: columns.plain("jti")?,
             kid: columns.plain("kid")?,
             remote_address: columns.plain("remote_address")?,
@@ -55,7 +80,8 @@ pub(super) async fn of(connection: &mut SqliteConnection, delivery: DeliveryId) 
             error: columns.plain("error")?,
             answer: columns.plain("answer")?,
             outcome_unknown: columns.plain("outcome_unknown")?,
-        })
+        };
+        Ok(AttemptRecord { number: columns.plain("number")?, attempt })
     });
     attempts.collect()
 }

@@ -1,6 +1,7 @@
 //! The `clients` table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -25,14 +26,16 @@ impl ClientStore for SqliteStore {
         .await?;
         for client in clients {
             sqlx::query(
-                "INSERT INTO clients (client_id, origin, document, subscribed, updated_at)
-                 VALUES (?, 'file', ?, ?, ?)
+                "INSERT INTO clients (client_id, origin, document, subscribed, enabled, updated_at)
+                 VALUES (?, 'file', ?, ?, ?, ?)
                  ON CONFLICT (client_id) DO UPDATE SET origin = 'file', document = excluded.document,
-                     subscribed = excluded.subscribed, updated_at = excluded.updated_at",
+                     subscribed = excluded.subscribed, enabled = excluded.enabled,
+                     updated_at = excluded.updated_at",
             )
             .bind(client.client_id.as_str())
             .bind(to_json(client))
             .bind(client.backchannel_logout_uri.is_some())
+            .bind(client.enabled)
             .bind(millis(now))
             .execute(&mut *transaction)
             .await?;
@@ -61,7 +64,7 @@ pub(super) async fn registered(
     .await?;
     let registrations = rows.iter().map(|row| {
         let columns = Columns(row);
-        let client: Client = columns.json("document")?;
+        let client: Arc<Client> = Arc::new(columns.json("document")?);
         let subscribed = columns.plain("subscribed")?;
         Ok((client.client_id.clone(), Registration { client, subscribed }))
     });

@@ -1,18 +1,40 @@
 //! How domain values are written to columns and read from them.
 
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
+use uuid::Uuid;
 
 use crate::storage::{Result, StorageError};
 
 /// A time as it is stored: milliseconds since the Unix epoch.
 pub(super) fn millis(time: Timestamp) -> i64 {
     time.as_millisecond()
+}
+
+/// A duration as it is stored: microseconds.
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A UUID inside a JSON parameter. SQLite's JSON has no blobs: statements turn it back with `unhex`.
+pub(super) fn hex(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+/// Other bytes inside a JSON parameter, likewise.
+pub(super) fn hex_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Reads columns by name, turning what cannot be read into [`StorageError::Corrupt`].
@@ -58,6 +80,12 @@ impl<'r> Columns<'r> {
     pub(super) fn time_option(&self, column: &'static str) -> Result<Option<Timestamp>> {
         let millis: Option<i64> = self.plain(column)?;
         millis.map(Timestamp::from_millisecond).transpose().map_err(|source| corrupt(column, source))
+    }
+
+    /// A duration, or nothing.
+    pub(super) fn duration_option(&self, column: &'static str) -> Result<Option<Duration>> {
+        let micros: Option<i64> = self.plain(column)?;
+        Ok(micros.map(|micros| Duration::from_micros(micros.unsigned_abs())))
     }
 
     /// One of a fixed set of words.

@@ -1,68 +1,186 @@
 //! The `deliveries` table, as it is filled and read. How it is worked off is `queue`'s.
 
-use async_trait::async_trait;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeSet;
 
-use super::columns::{Columns, millis, to_json};
-use super::{SqliteStore, attempts};
-use crate::domain::delivery::{Attempt, DeliverySummary, Intent, State};
-use crate::domain::ids::{DeliveryId, Sub};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::columns::{Columns, hex, millis, to_json};
+use super::{SqliteStore, attempts, breakers};
+use crate::domain::breaker::OpenBreaker;
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliverySummary, Intent, State};
+use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
+use crate::domain::plan::WaitingSubject;
 use crate::domain::session::SessionKey;
-use crate::storage::{DeliveryReader, Result};
+use crate::storage::{AttemptRecord, DeliveryPage, DeliveryReader, Lease, QueueDepth, Result};
 
 #[async_trait]
 impl DeliveryReader for SqliteStore {
     async fn summaries(&self, ids: &[DeliveryId]) -> Result<Vec<DeliverySummary>> {
-        // SQLite compares blobs, and JSON has none: the ids travel as hexadecimal text.
-        let ids = to_json(&ids.iter().map(|id| id.0.simple().to_string()).collect::<Vec<_>>());
         let rows = sqlx::query(
             "SELECT id, client_id, state FROM deliveries
              WHERE id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY id",
         )
-        .bind(ids)
+        .bind(to_json(&ids.iter().map(|id| hex(id.0)).collect::<Vec<_>>()))
         .fetch_all(&self.reader)
         .await?;
         rows.iter().map(summary).collect()
     }
 
-    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>> {
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        let row = sqlx::query("SELECT * FROM deliveries WHERE id = ?")
+            .bind(id.0)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(delivery).transpose()
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<AttemptRecord>> {
         attempts::of(&mut *self.reader.acquire().await?, id).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        sid: Option<&Sid>,
+        before: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<DeliveryPage> {
+        let mut query = QueryBuilder::new("SELECT * FROM deliveries WHERE TRUE");
+        push_filter(&mut query, filter);
+        if let Some(sid) = sid {
+            // By way of the session, whose deliveries have an index.
+            query.push(" AND session_key = (SELECT key FROM sessions WHERE sid = ");
+            query.push_bind(sid.as_str()).push(")");
+        }
+        if let Some(before) = before {
+            query.push(" AND id < ").push_bind(before.0);
+        }
+        // One more than asked for tells whether there are more.
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit.saturating_add(1));
+        let rows = query.build().fetch_all(&self.reader).await?;
+        let mut deliveries: Vec<Delivery> = rows.iter().map(delivery).collect::<Result<_>>()?;
+        let more = deliveries.len() > limit as usize;
+        deliveries.truncate(limit as usize);
+        Ok(DeliveryPage { deliveries, more })
+    }
+
+    async fn depths(&self) -> Result<Vec<QueueDepth>> {
+        let rows = sqlx::query(
+            "SELECT client_id, COUNT(*) AS pending, MIN(due_at) AS due_at FROM deliveries
+             WHERE state = 'pending' GROUP BY client_id",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        let depths = rows.iter().map(|row| {
+            let columns = Columns(row);
+            Ok(QueueDepth {
+                client_id: columns.parsed("client_id")?,
+                pending: columns.plain::<i64>("pending")?.unsigned_abs(),
+                due_at: columns.time("due_at")?,
+            })
+        });
+        depths.collect()
+    }
+
+    async fn open_breakers(&self) -> Result<Vec<(ClientId, OpenBreaker)>> {
+        breakers::all(&mut *self.reader.acquire().await?).await
     }
 }
 
-/// The deliveries that arose from the end of a session.
-pub(super) async fn of_session(
-    connection: &mut SqliteConnection,
-    key: SessionKey,
-) -> Result<Vec<DeliverySummary>> {
-    let rows =
-        sqlx::query("SELECT id, client_id, state FROM deliveries WHERE session_key = ? ORDER BY client_id")
-            .bind(key.0)
-            .fetch_all(connection)
-            .await?;
-    rows.iter().map(summary).collect()
+/// Appends what a filter asks for to a query over `deliveries`.
+pub(super) fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
+    let DeliveryFilter { client_id, states, initiator, created_after, created_before } = filter;
+    if let Some(client_id) = client_id {
+        query.push(" AND client_id = ").push_bind(client_id.as_str().to_owned());
+    }
+    if let Some(states) = states {
+        // Written out, not bound: so the planner sees that an index on some states will do.
+        let states: Vec<_> = states.iter().map(|state| format!("'{state}'")).collect();
+        query.push(format!(" AND state IN ({})", states.join(", ")));
+    }
+    if let Some(initiator) = initiator {
+        query.push(" AND initiator = ").push_bind(initiator.as_str());
+    }
+    if let Some(time) = created_after {
+        query.push(" AND created_at >= ").push_bind(millis(*time));
+    }
+    if let Some(time) = created_before {
+        query.push(" AND created_at < ").push_bind(millis(*time));
+    }
 }
 
-/// Queues a delivery, due at once.
-pub(super) async fn insert(connection: &mut SqliteConnection, intent: &Intent) -> Result<()> {
+/// The deliveries that arose from the ends of these sessions.
+pub(super) async fn of_sessions(
+    connection: &mut SqliteConnection,
+    keys: &[SessionKey],
+) -> Result<Vec<(SessionKey, DeliverySummary)>> {
+    let rows = sqlx::query(
+        "SELECT session_key, id, client_id, state FROM deliveries
+         WHERE session_key IN (SELECT unhex(value) FROM json_each(?)) ORDER BY client_id",
+    )
+    .bind(to_json(&keys.iter().map(|key| hex(key.0)).collect::<Vec<_>>()))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((SessionKey(Columns(row).plain("session_key")?), summary(row)?))).collect()
+}
+
+/// The pending deliveries that have one of these `sub`s and no `sid`.
+pub(super) async fn waiting_subjects(
+    connection: &mut SqliteConnection,
+    subs: &BTreeSet<Sub>,
+) -> Result<Vec<WaitingSubject>> {
+    let subs: Vec<_> = subs.iter().map(Sub::as_str).collect();
+    let rows = sqlx::query(
+        "SELECT sub, id, client_id, state FROM deliveries
+         WHERE state = 'pending' AND sid IS NULL AND sub IN (SELECT value FROM json_each(?))",
+    )
+    .bind(to_json(&subs))
+    .fetch_all(connection)
+    .await?;
+    let waiting = rows
+        .iter()
+        .map(|row| Ok(WaitingSubject { sub: Columns(row).parsed("sub")?, delivery: summary(row)? }));
+    waiting.collect()
+}
+
+/// Queues deliveries: leased where there is a lease, else pending and due at once.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    deliveries: &[(&Intent, Option<Lease>)],
+) -> Result<()> {
+    let rows: Vec<Value> = deliveries.iter().map(|(intent, lease)| row(intent, *lease)).collect();
     sqlx::query(
         "INSERT INTO deliveries (id, session_key, sid, sub, client_id, initiator, session_metadata, state,
-             created_at, due_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', ?8, ?8, ?9)",
+             created_at, due_at, expires_at, lease_token, lease_until)
+         SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+             value ->> 6, value ->> 7, value ->> 8, value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11
+         FROM json_each(?)",
     )
-    .bind(intent.id.0)
-    .bind(intent.session_key.map(|key| key.0))
-    .bind(intent.sid.as_ref().map(crate::domain::ids::Sid::as_str))
-    .bind(intent.sub.as_ref().map(Sub::as_str))
-    .bind(intent.client_id.as_str())
-    .bind(intent.initiator.as_str())
-    .bind(to_json(&intent.session_metadata))
-    .bind(millis(intent.created_at))
-    .bind(millis(intent.expires_at))
+    .bind(to_json(&rows))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn row(intent: &Intent, lease: Option<Lease>) -> Value {
+    let state = if lease.is_some() { State::InFlight } else { State::Pending };
+    json!([
+        hex(intent.id.0),
+        intent.session_key.map(|key| hex(key.0)),
+        intent.sid,
+        intent.sub,
+        intent.client_id,
+        intent.initiator,
+        to_json(&intent.session_metadata),
+        state,
+        millis(intent.created_at),
+        millis(intent.expires_at),
+        lease.map(|lease| hex(lease.token)),
+        lease.map(|lease| millis(lease.until)),
+    ])
 }
 
 /// A delivery's intent, from its row.
@@ -78,6 +196,19 @@ pub(super) fn intent(row: &SqliteRow) -> Result<Intent> {
         session_metadata: columns.json("session_metadata")?,
         created_at: columns.time("created_at")?,
         expires_at: columns.time("expires_at")?,
+    })
+}
+
+fn delivery(row: &SqliteRow) -> Result<Delivery> {
+    let columns = Columns(row);
+    Ok(Delivery {
+        intent: intent(row)?,
+        state: state(&columns)?,
+        attempts: columns.plain("attempts")?,
+        redeliveries: columns.plain("redeliveries")?,
+        outcome_unknown: columns.plain("outcome_unknown")?,
+        due_at: columns.time("due_at")?,
+        settled_at: columns.time_option("settled_at")?,
     })
 }
 

@@ -1,95 +1,79 @@
 //! The transaction in which events are accepted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
 use super::{SqliteStore, clients, deliveries, events, sessions};
-use crate::domain::event::Event;
-use crate::domain::ids::{ClientId, Sid, Sub};
-use crate::domain::plan::{KnownSession, Plan, Registration};
-use crate::domain::session::Session;
-use crate::storage::{AcceptedEvent, IntakeStore, IntakeTransaction, Result};
+use crate::domain::delivery::DeliverySummary;
+use crate::domain::ids::{ClientId, Sub};
+use crate::domain::plan::{KnownSession, Registration, WaitingSubject};
+use crate::domain::session::SessionKey;
+use crate::storage::{Changes, IntakeStore, IntakeTransaction, Known, Result, Wanted};
 
 #[async_trait]
 impl IntakeStore for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>> {
-        Ok(Box::new(SqliteIntake { transaction: self.write().await?, marked: false }))
+        Ok(Box::new(SqliteIntake { transaction: self.write().await? }))
     }
 }
 
 struct SqliteIntake {
     transaction: Transaction<'static, Sqlite>,
-    marked: bool,
-}
-
-impl SqliteIntake {
-    async fn with_deliveries(&mut self, session: Session) -> Result<KnownSession> {
-        // A session that lives has none: they arise from its end.
-        let deliveries = match session.ended {
-            Some(_) => deliveries::of_session(&mut self.transaction, session.key).await?,
-            None => Vec::new(),
-        };
-        Ok(KnownSession { session, deliveries })
-    }
 }
 
 #[async_trait]
 impl IntakeTransaction for SqliteIntake {
-    async fn mark(&mut self) -> Result<()> {
-        if self.marked {
-            sqlx::query("RELEASE intake").execute(&mut *self.transaction).await?;
+    async fn load(&mut self, wanted: &Wanted) -> Result<Known> {
+        let connection = &mut *self.transaction;
+        let mut known =
+            Known { events: events::accepted(connection, &wanted.events).await?, ..Known::default() };
+        let mut found = sessions::by_sid(connection, &wanted.sids).await?;
+        if !wanted.subs.is_empty() {
+            let subs: Vec<_> = wanted.subs.iter().map(Sub::as_str).collect();
+            let seen: BTreeSet<_> = found.iter().map(|session| session.key.0).collect();
+            let live = sessions::live_of(connection, &subs).await?;
+            found.extend(live.into_iter().filter(|session| !seen.contains(&session.key.0)));
+            known.subs = sessions::known_subs(connection, &subs).await?;
         }
-        sqlx::query("SAVEPOINT intake").execute(&mut *self.transaction).await?;
-        self.marked = true;
-        Ok(())
-    }
-
-    async fn undo_to_mark(&mut self) -> Result<()> {
-        sqlx::query("ROLLBACK TO intake").execute(&mut *self.transaction).await?;
-        Ok(())
-    }
-
-    async fn accepted(&mut self, source: &str, id: &str) -> Result<Option<AcceptedEvent>> {
-        events::accepted(&mut self.transaction, source, id).await
-    }
-
-    async fn session(&mut self, sid: &Sid) -> Result<Option<KnownSession>> {
-        match sessions::by_sid(&mut self.transaction, sid).await? {
-            Some(session) => Ok(Some(self.with_deliveries(session).await?)),
-            None => Ok(None),
+        // A session that lives has no deliveries: they arise from its end.
+        let ended: Vec<SessionKey> = found.iter().filter(|it| it.ended.is_some()).map(|it| it.key).collect();
+        let mut told: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
+        if !ended.is_empty() {
+            for (key, delivery) in deliveries::of_sessions(connection, &ended).await? {
+                told.entry(key).or_default().push(delivery);
+            }
         }
-    }
-
-    async fn live_sessions(&mut self, sub: &Sub) -> Result<Vec<KnownSession>> {
-        let live = sessions::live_of(&mut self.transaction, sub).await?;
-        Ok(live.into_iter().map(|session| KnownSession { session, deliveries: Vec::new() }).collect())
-    }
-
-    async fn knows_subject(&mut self, sub: &Sub) -> Result<bool> {
-        sessions::any_of(&mut self.transaction, sub).await
+        let with_deliveries = |session: crate::domain::session::Session| {
+            let deliveries = told.remove(&session.key).unwrap_or_default();
+            KnownSession { session, deliveries }
+        };
+        known.sessions = found.into_iter().map(with_deliveries).collect();
+        Ok(known)
     }
 
     async fn clients(&mut self, ids: &BTreeSet<ClientId>) -> Result<BTreeMap<ClientId, Registration>> {
         clients::registered(&mut self.transaction, ids).await
     }
 
-    async fn store(
-        &mut self,
-        event: &Event,
-        accepted: &AcceptedEvent,
-        plan: &Plan,
-        now: Timestamp,
-    ) -> Result<()> {
-        for session in &plan.sessions {
-            sessions::put(&mut self.transaction, session, now).await?;
+    async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<Vec<WaitingSubject>> {
+        deliveries::waiting_subjects(&mut self.transaction, subs).await
+    }
+
+    async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()> {
+        let connection = &mut *self.transaction;
+        if !changes.sessions.is_empty() {
+            sessions::put(connection, &changes.sessions, now).await?;
         }
-        for intent in &plan.deliveries {
-            deliveries::insert(&mut self.transaction, intent).await?;
+        if !changes.deliveries.is_empty() {
+            deliveries::insert(connection, &changes.deliveries).await?;
         }
-        events::insert(&mut self.transaction, event, accepted, now).await
+        if !changes.events.is_empty() {
+            events::insert(connection, &changes.events, now).await?;
+        }
+        Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {

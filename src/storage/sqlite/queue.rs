@@ -1,178 +1,291 @@
-//! The queue over the `deliveries` table: due, lease, settle, release.
-//!
-//! Every change of a leased row matches on the lease's token, so that a worker which was paused past its
-//! lease cannot overwrite its successor.
+//! The queue over the `deliveries` table: what is due, leases, and what puts a delivery back. How outcomes
+//! are recorded is `settle`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::columns::{Columns, millis};
-use super::{SqliteStore, attempts, clients, deliveries};
-use crate::domain::delivery::{State, Verdict};
+use super::columns::{Columns, hex, millis, to_json};
+use super::{SqliteStore, clients, deliveries, settle};
+use crate::domain::breaker::OpenBreaker;
+use crate::domain::client::Client;
+use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::plan::Registration;
-use crate::storage::{DeliveryQueue, Due, DueClient, Lease, LeasedDelivery, Result, Settlement};
+use crate::storage::{
+    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Result, Settled, Settlement, Turn,
+};
+
+/// How many rows a statement that goes through the whole table changes in one transaction.
+const STRIDE: i64 = 10_000;
 
 #[async_trait]
 impl DeliveryQueue for SqliteStore {
-    async fn reclaim(&self, now: Timestamp) -> Result<u64> {
-        // Looked at without the write lock first: it is asked often, and almost always for nothing.
-        let expired = sqlx::query("SELECT 1 FROM deliveries WHERE state = 'in_flight' AND lease_until <= ?")
-            .bind(millis(now))
-            .fetch_optional(&self.reader)
-            .await?;
-        if expired.is_none() {
-            return Ok(0);
-        }
-        let done = sqlx::query(put_back::RECLAIM).bind(millis(now)).execute(&self.writer).await?;
-        Ok(done.rows_affected())
+    async fn recover(&self, now: Timestamp) -> Result<u64> {
+        // Alone with the file, every lease in it is of a process that is gone.
+        let ended_before = if self.is_alone() { i64::MAX } else { millis(now) };
+        self.reclaim_ended(ended_before, now).await
     }
 
-    async fn due(&self, now: Timestamp) -> Result<Due> {
+    async fn reclaim(&self, now: Timestamp) -> Result<u64> {
+        self.reclaim_ended(millis(now), now).await
+    }
+
+    async fn queues(&self) -> Result<Vec<ClientQueue>> {
         // From the clients to their queues: each step is one look into an index, however long a queue is.
         let rows = sqlx::query(
-            "SELECT client_id,
-                 (SELECT MIN(due_at) FROM deliveries d
-                     WHERE d.client_id = c.client_id AND d.state = 'pending') AS due_at,
-                 (SELECT COUNT(*) FROM deliveries d
-                     WHERE d.client_id = c.client_id AND d.state = 'in_flight') AS in_flight
-             FROM clients c WHERE subscribed ORDER BY due_at",
+            "SELECT c.client_id, b.since, b.until, b.probes,
+                 (SELECT MIN(due_at) FROM deliveries WHERE client_id = c.client_id AND state = 'pending'
+                     AND (failures + redeliveries > 0) = 0) AS first_due_at,
+                 (SELECT MIN(due_at) FROM deliveries WHERE client_id = c.client_id AND state = 'pending'
+                     AND (failures + redeliveries > 0) = 1) AS retry_due_at
+             FROM clients c LEFT JOIN breakers b USING (client_id)
+             WHERE subscribed AND enabled
+                 AND (first_due_at IS NOT NULL OR retry_due_at IS NOT NULL OR since IS NOT NULL)",
         )
         .fetch_all(&self.reader)
         .await?;
-        let lease_end: Option<i64> =
+        rows.iter().map(client_queue).collect()
+    }
+
+    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
+        let end: Option<i64> =
             sqlx::query("SELECT MIN(lease_until) FROM deliveries WHERE state = 'in_flight'")
                 .fetch_one(&self.reader)
                 .await?
                 .try_get(0)?;
-
-        let mut due =
-            Due { clients: Vec::new(), next: lease_end.and_then(|it| Timestamp::from_millisecond(it).ok()) };
-        for row in &rows {
-            let columns = Columns(row);
-            match columns.time_option("due_at")? {
-                Some(at) if at <= now => due.clients.push(DueClient {
-                    client_id: columns.parsed("client_id")?,
-                    in_flight: columns.plain("in_flight")?,
-                }),
-                Some(at) => due.next = Some(due.next.map_or(at, |next| next.min(at))),
-                None => {}
-            }
-        }
-        Ok(due)
+        Ok(end.and_then(|it| Timestamp::from_millisecond(it).ok()))
     }
 
-    async fn lease(
-        &self,
-        shares: &[(ClientId, u32)],
-        lease: Lease,
-        now: Timestamp,
-    ) -> Result<Vec<LeasedDelivery>> {
+    async fn lease(&self, turns: &[Turn], lease: Lease, now: Timestamp) -> Result<Vec<LeasedTurn>> {
         let mut transaction = self.write().await?;
-        let ids = shares.iter().map(|(client_id, _)| client_id.clone()).collect();
+        let ids: BTreeSet<ClientId> = turns.iter().map(|turn| turn.client_id.clone()).collect();
         let registered = clients::registered(&mut transaction, &ids).await?;
-        let mut leased = Vec::new();
-        for (client_id, share) in shares {
-            // Removed or unsubscribed since it was seen to be due: its deliveries are being discarded.
-            let Some(Registration { client, subscribed: true }) = registered.get(client_id) else {
-                continue;
-            };
-            let rows = sqlx::query(
-                "UPDATE deliveries SET state = 'in_flight', lease_token = ?1, lease_until = ?2
-                 WHERE id IN (SELECT id FROM deliveries
-                     WHERE client_id = ?3 AND state = 'pending' AND due_at <= ?4 ORDER BY due_at LIMIT ?5)
-                 RETURNING *",
-            )
-            .bind(lease.token)
-            .bind(millis(lease.until))
-            .bind(client_id.as_str())
-            .bind(millis(now))
-            .bind(share)
-            .fetch_all(&mut *transaction)
-            .await?;
-            for row in &rows {
-                let columns = Columns(row);
-                leased.push(LeasedDelivery {
-                    intent: deliveries::intent(row)?,
-                    client: client.clone(),
-                    attempts: columns.plain("attempts")?,
-                    outcome_unknown: columns.plain("outcome_unknown")?,
-                    lease,
-                });
+        let mut leased = Vec::with_capacity(turns.len());
+        for turn in turns {
+            let (mut deliveries, mut due_at) = (Vec::new(), None);
+            // Else it was removed, unsubscribed or disabled since it was seen to be due.
+            if let Some(Registration { client, subscribed: true }) = registered.get(&turn.client_id)
+                && client.enabled
+            {
+                for row in lease_turn(&mut transaction, turn, lease, now).await? {
+                    deliveries.push(leased_delivery(&row, Arc::clone(client), lease)?);
+                }
+                due_at = next_due(&mut transaction, &turn.client_id).await?;
             }
+            leased.push(LeasedTurn { client_id: turn.client_id.clone(), deliveries, due_at });
         }
         transaction.commit().await?;
         Ok(leased)
     }
 
-    async fn settle(&self, settlements: &[Settlement], now: Timestamp) -> Result<Vec<Option<State>>> {
+    async fn extend(&self, leases: &[(DeliveryId, Uuid)], until: Timestamp) -> Result<Vec<DeliveryId>> {
+        let rows = sqlx::query(
+            "UPDATE deliveries SET lease_until = ?1
+             FROM (SELECT unhex(value ->> 0) AS id, unhex(value ->> 1) AS token FROM json_each(?2)) AS held
+             WHERE deliveries.id = held.id AND deliveries.lease_token = held.token RETURNING deliveries.id",
+        )
+        .bind(millis(until))
+        .bind(lease_list(leases))
+        .fetch_all(&self.writer)
+        .await?;
+        rows.iter().map(|row| Ok(DeliveryId(Columns(row).plain("id")?))).collect()
+    }
+
+    async fn settle(
+        &self,
+        settlements: &[Settlement],
+        breakers: &BTreeMap<ClientId, Option<OpenBreaker>>,
+        now: Timestamp,
+    ) -> Result<Vec<Option<Settled>>> {
         let mut transaction = self.write().await?;
-        let mut states = Vec::with_capacity(settlements.len());
-        for settlement in settlements {
-            states.push(settle_one(&mut transaction, settlement, now).await?);
-        }
+        let settled = settle::all(&mut transaction, settlements, breakers, now).await?;
         transaction.commit().await?;
-        Ok(states)
+        Ok(settled)
     }
 
-    async fn release(&self, ids: &[DeliveryId], token: Uuid, now: Timestamp) -> Result<()> {
-        let mut transaction = self.write().await?;
-        for id in ids {
-            sqlx::query(put_back::RELEASE)
+    async fn release(&self, leases: &[(DeliveryId, Uuid)], now: Timestamp) -> Result<()> {
+        sqlx::query(put_back::RELEASE)
+            .bind(millis(now))
+            .bind(lease_list(leases))
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn expire(&self, now: Timestamp, limit: u32) -> Result<Vec<(DeliveryId, ClientId, State)>> {
+        // Looked at without the write lock first: it is asked often, and almost always for nothing.
+        let first =
+            sqlx::query("SELECT 1 FROM deliveries WHERE state = 'pending' AND expires_at <= ? LIMIT 1")
                 .bind(millis(now))
-                .bind(id.0)
-                .bind(token)
-                .execute(&mut *transaction)
+                .fetch_optional(&self.reader)
                 .await?;
+        if first.is_none() {
+            return Ok(Vec::new());
         }
-        Ok(transaction.commit().await?)
+        let rows = sqlx::query(
+            "UPDATE deliveries SET settled_at = ?1,
+                 state = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed AND enabled),
+                             'exhausted', 'discarded')
+             WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND expires_at <= ?1 LIMIT ?2)
+             RETURNING id, client_id, state",
+        )
+        .bind(millis(now))
+        .bind(limit)
+        .fetch_all(&self.writer)
+        .await?;
+        let expired = rows.iter().map(|row| {
+            let columns = Columns(row);
+            let id = DeliveryId(columns.plain("id")?);
+            Ok((id, columns.parsed("client_id")?, deliveries::state(&columns)?))
+        });
+        expired.collect()
     }
-}
 
-async fn settle_one(
-    connection: &mut SqliteConnection,
-    settlement: &Settlement,
-    now: Timestamp,
-) -> Result<Option<State>> {
-    let row = match settlement.verdict {
-        Verdict::Retry(due_at) => {
-            sqlx::query(put_back::RETRY)
-                .bind(millis(now))
-                .bind(settlement.id.0)
-                .bind(settlement.lease_token)
-                .bind(settlement.attempt.outcome_unknown)
-                .bind(millis(due_at))
-                .fetch_optional(&mut *connection)
-                .await?
-        }
-        last => {
+    async fn bring_forward(&self, by: Duration, now: Timestamp) -> Result<()> {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let last: Option<i64> =
+            sqlx::query("SELECT MAX(rowid) FROM deliveries").fetch_one(&self.reader).await?.try_get(0)?;
+        // A stride at a time: every row is changed once, and other writers get their turns.
+        let mut from = 0;
+        while from <= last.unwrap_or(-1) {
             sqlx::query(
-                "UPDATE deliveries SET state = ?5, attempts = attempts + 1, settled_at = ?1,
-                     outcome_unknown = outcome_unknown OR ?4, lease_token = NULL, lease_until = NULL
-                 WHERE id = ?2 AND lease_token = ?3 RETURNING state, attempts",
+                "UPDATE deliveries SET due_at = MAX(?1, due_at - ?2)
+                 WHERE state = 'pending' AND due_at > ?1 AND rowid BETWEEN ?3 AND ?4",
             )
             .bind(millis(now))
-            .bind(settlement.id.0)
-            .bind(settlement.lease_token)
-            .bind(settlement.attempt.outcome_unknown)
-            .bind(last.state().as_str())
-            .fetch_optional(&mut *connection)
-            .await?
+            .bind(by)
+            .bind(from)
+            .bind(from + STRIDE - 1)
+            .execute(&self.writer)
+            .await?;
+            from += STRIDE;
         }
-    };
-    let Some(row) = row else { return Ok(None) };
-    let columns = Columns(&row);
-    attempts::insert(connection, settlement.id, columns.plain("attempts")?, &settlement.attempt).await?;
-    if let Some(client_id) = &settlement.unsubscribe {
-        clients::unsubscribe(connection, client_id, now).await?;
+        Ok(())
     }
-    Ok(Some(deliveries::state(&columns)?))
 }
 
-/// Statements that put a leased row back: pending, or discarded if its client left meanwhile, since
-/// nobody would ever lease it again. `?1` is the time.
+impl SqliteStore {
+    async fn reclaim_ended(&self, ended_before: i64, now: Timestamp) -> Result<u64> {
+        // Looked at without the write lock first: it is asked often, and almost always for nothing.
+        let ended =
+            sqlx::query("SELECT 1 FROM deliveries WHERE state = 'in_flight' AND lease_until <= ? LIMIT 1")
+                .bind(ended_before)
+                .fetch_optional(&self.reader)
+                .await?;
+        if ended.is_none() {
+            return Ok(0);
+        }
+        let done =
+            sqlx::query(put_back::RECLAIM).bind(millis(now)).bind(ended_before).execute(&self.writer).await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// Leases for one client. First attempts and retries have an order of their own each, so they are taken one
+/// after the other: the kind whose turn it is, then the other for what room is left.
+async fn lease_turn(
+    connection: &mut SqliteConnection,
+    turn: &Turn,
+    lease: Lease,
+    now: Timestamp,
+) -> Result<Vec<SqliteRow>> {
+    let mut rows = Vec::new();
+    let first_room = |taken: u32| (turn.any + turn.first).saturating_sub(taken);
+    let kinds = match turn.order {
+        Order::FirstAttempts => [false, true],
+        Order::Retries => [true, false],
+    };
+    for retries in kinds {
+        let taken = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        // What was leased so far used up the room for any before that for first attempts, or none of it.
+        let room = if retries { turn.any.saturating_sub(taken) } else { first_room(taken) };
+        if room > 0 {
+            rows.extend(lease_kind(connection, &turn.client_id, retries, room, lease, now).await?);
+        }
+    }
+    Ok(rows)
+}
+
+async fn lease_kind(
+    connection: &mut SqliteConnection,
+    client_id: &ClientId,
+    retries: bool,
+    room: u32,
+    lease: Lease,
+    now: Timestamp,
+) -> Result<Vec<SqliteRow>> {
+    let rows = sqlx::query(
+        "UPDATE deliveries SET state = 'in_flight', lease_token = ?1, lease_until = ?2
+         WHERE id IN (SELECT id FROM deliveries
+             WHERE client_id = ?3 AND state = 'pending' AND (failures + redeliveries > 0) = ?4 AND due_at <= ?5
+             ORDER BY due_at LIMIT ?6)
+         RETURNING *",
+    )
+    .bind(lease.token)
+    .bind(millis(lease.until))
+    .bind(client_id.as_str())
+    .bind(retries)
+    .bind(millis(now))
+    .bind(room)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+async fn next_due(connection: &mut SqliteConnection, client_id: &ClientId) -> Result<Option<Timestamp>> {
+    let row = sqlx::query(
+        "SELECT (SELECT MIN(due_at) FROM deliveries WHERE client_id = ?1 AND state = 'pending'
+                     AND (failures + redeliveries > 0) = 0) AS first_due_at,
+                (SELECT MIN(due_at) FROM deliveries WHERE client_id = ?1 AND state = 'pending'
+                     AND (failures + redeliveries > 0) = 1) AS retry_due_at",
+    )
+    .bind(client_id.as_str())
+    .fetch_one(connection)
+    .await?;
+    earlier(&Columns(&row))
+}
+
+fn client_queue(row: &SqliteRow) -> Result<ClientQueue> {
+    let columns = Columns(row);
+    let breaker = match columns.time_option("since")? {
+        Some(since) => {
+            Some(OpenBreaker { since, until: columns.time("until")?, probes: columns.plain("probes")? })
+        }
+        None => None,
+    };
+    Ok(ClientQueue { client_id: columns.parsed("client_id")?, due_at: earlier(&columns)?, breaker })
+}
+
+fn earlier(columns: &Columns<'_>) -> Result<Option<Timestamp>> {
+    let (first, retry) = (columns.time_option("first_due_at")?, columns.time_option("retry_due_at")?);
+    Ok(first.into_iter().chain(retry).min())
+}
+
+fn leased_delivery(row: &SqliteRow, client: Arc<Client>, lease: Lease) -> Result<LeasedDelivery> {
+    let columns = Columns(row);
+    Ok(LeasedDelivery {
+        intent: deliveries::intent(row)?,
+        client,
+        attempts: columns.plain("attempts")?,
+        failures: columns.plain("failures")?,
+        outcome_unknown: columns.plain("outcome_unknown")?,
+        lease,
+    })
+}
+
+fn lease_list(leases: &[(DeliveryId, Uuid)]) -> String {
+    to_json(&leases.iter().map(|(id, token)| (hex(id.0), hex(*token))).collect::<Vec<_>>())
+}
+
+/// Statements that put leased rows back: pending, or discarded if their client left meanwhile, since nobody
+/// would ever lease them again. `?1` is the time.
 mod put_back {
     macro_rules! put_back {
         ($set:literal, $where:literal) => {
@@ -180,20 +293,17 @@ mod put_back {
                 "UPDATE deliveries SET lease_token = NULL, lease_until = NULL,
                      state = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed),
                                  'pending', 'discarded'),
-                     settled_at = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed),
-                                      NULL, ?1)",
+                     settled_at = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed), NULL, ?1)",
                 $set,
                 " WHERE state = 'in_flight' AND ",
-                $where,
-                " RETURNING state, attempts"
+                $where
             )
         };
     }
 
-    pub(super) const RECLAIM: &str = put_back!(", due_at = ?1, outcome_unknown = 1", "lease_until <= ?1");
-    pub(super) const RELEASE: &str = put_back!("", "id = ?2 AND lease_token = ?3");
-    pub(super) const RETRY: &str = put_back!(
-        ", attempts = attempts + 1, outcome_unknown = outcome_unknown OR ?4, due_at = ?5",
-        "id = ?2 AND lease_token = ?3"
+    pub(super) const RECLAIM: &str = put_back!(", due_at = ?1, outcome_unknown = 1", "lease_until <= ?2");
+    pub(super) const RELEASE: &str = put_back!(
+        "",
+        "(id, lease_token) IN (SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each(?2))"
     );
 }

@@ -1,63 +1,83 @@
 //! The `sessions` table.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::columns::{Columns, millis, to_json};
+use super::columns::{Columns, hex, json_list, millis, to_json};
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{Ended, Flow, Session, SessionKey};
 use crate::storage::Result;
 
-/// The session of this `sid`, ended or not.
-pub(super) async fn by_sid(connection: &mut SqliteConnection, sid: &Sid) -> Result<Option<Session>> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE sid = ?")
-        .bind(sid.as_str())
-        .fetch_optional(connection)
+/// The sessions of these `sid`s, ended or not.
+pub(super) async fn by_sid(connection: &mut SqliteConnection, sids: &BTreeSet<Sid>) -> Result<Vec<Session>> {
+    let rows = sqlx::query("SELECT * FROM sessions WHERE sid IN (SELECT value FROM json_each(?))")
+        .bind(json_list(sids))
+        .fetch_all(connection)
         .await?;
-    row.as_ref().map(session).transpose()
-}
-
-/// The sessions of this `sub` that have not ended, oldest first.
-pub(super) async fn live_of(connection: &mut SqliteConnection, sub: &Sub) -> Result<Vec<Session>> {
-    let rows =
-        sqlx::query("SELECT * FROM sessions WHERE sub = ? AND ended_at IS NULL ORDER BY created_at, sid")
-            .bind(sub.as_str())
-            .fetch_all(connection)
-            .await?;
     rows.iter().map(session).collect()
 }
 
-/// Whether any session of this `sub` is known.
-pub(super) async fn any_of(connection: &mut SqliteConnection, sub: &Sub) -> Result<bool> {
-    let row = sqlx::query("SELECT 1 FROM sessions WHERE sub = ? LIMIT 1")
-        .bind(sub.as_str())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.is_some())
+/// The sessions of these `sub`s that have not ended.
+pub(super) async fn live_of(connection: &mut SqliteConnection, subs: &[&str]) -> Result<Vec<Session>> {
+    let rows = sqlx::query(
+        "SELECT * FROM sessions WHERE sub IN (SELECT value FROM json_each(?)) AND ended_at IS NULL",
+    )
+    .bind(to_json(&subs))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(session).collect()
 }
 
-/// Stores a session in place of whatever its `sid` meant before.
-pub(super) async fn put(connection: &mut SqliteConnection, session: &Session, now: Timestamp) -> Result<()> {
+/// Those of these `sub`s of whom any session is known.
+pub(super) async fn known_subs(connection: &mut SqliteConnection, subs: &[&str]) -> Result<BTreeSet<Sub>> {
+    let rows = sqlx::query(
+        "SELECT value AS sub FROM json_each(?) WHERE EXISTS (SELECT 1 FROM sessions WHERE sub = value)",
+    )
+    .bind(to_json(&subs))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Columns(row).parsed("sub")).collect()
+}
+
+/// Stores sessions in place of whatever their `sid`s meant before.
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    sessions: &[&Session],
+    now: Timestamp,
+) -> Result<()> {
+    let rows: Vec<Value> = sessions.iter().map(|session| row(session, now)).collect();
     sqlx::query(
         "INSERT OR REPLACE INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at,
-             updated_at, expires_at, ended_at, initiator)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             updated_at, expires_at, ended_at, initiator, told_as_subject)
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+             value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+         FROM json_each(?)",
     )
-    .bind(session.sid.as_str())
-    .bind(session.key.0)
-    .bind(session.sub.as_ref().map(Sub::as_str))
-    .bind(session.flow.as_str())
-    .bind(to_json(&session.session_metadata))
-    .bind(to_json(&session.participants))
-    .bind(millis(session.created_at))
-    .bind(millis(now))
-    .bind(session.expires_at.map(millis))
-    .bind(session.ended.map(|ended| millis(ended.at)))
-    .bind(session.ended.map(|ended| ended.initiator.as_str()))
+    .bind(to_json(&rows))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn row(session: &Session, now: Timestamp) -> Value {
+    json!([
+        session.sid,
+        hex(session.key.0),
+        session.sub,
+        session.flow.as_str(),
+        to_json(&session.session_metadata),
+        to_json(&session.participants),
+        millis(session.created_at),
+        millis(now),
+        session.expires_at.map(millis),
+        session.ended.map(|ended| millis(ended.at)),
+        session.ended.map(|ended| ended.initiator),
+        to_json(&session.told_as_subject),
+    ])
 }
 
 fn session(row: &SqliteRow) -> Result<Session> {
@@ -76,5 +96,6 @@ fn session(row: &SqliteRow) -> Result<Session> {
         created_at: columns.time("created_at")?,
         expires_at: columns.time_option("expires_at")?,
         ended,
+        told_as_subject: columns.json("told_as_subject")?,
     })
 }

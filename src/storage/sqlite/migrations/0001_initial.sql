@@ -5,7 +5,16 @@ CREATE TABLE clients (
     origin     TEXT    NOT NULL CHECK (origin IN ('file', 'api')),
     document   TEXT    NOT NULL,                 -- domain::client::Client
     subscribed INTEGER NOT NULL CHECK (subscribed IN (0, 1)),
+    enabled    INTEGER NOT NULL CHECK (enabled IN (0, 1)),
     updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Circuit breakers that are open; the others have no row.
+CREATE TABLE breakers (
+    client_id TEXT    NOT NULL PRIMARY KEY,
+    since     INTEGER NOT NULL,
+    until     INTEGER NOT NULL,
+    probes    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (
@@ -20,6 +29,7 @@ CREATE TABLE sessions (
     expires_at       INTEGER,
     ended_at         INTEGER,
     initiator        TEXT,
+    told_as_subject  TEXT    NOT NULL,           -- client_ids
     CHECK ((ended_at IS NULL) = (initiator IS NULL))
 ) STRICT;
 
@@ -48,7 +58,9 @@ CREATE TABLE deliveries (
     session_metadata TEXT    NOT NULL,
     state            TEXT    NOT NULL
         CHECK (state IN ('pending', 'in_flight', 'delivered', 'rejected', 'exhausted', 'discarded')),
-    attempts         INTEGER NOT NULL DEFAULT 0,
+    attempts         INTEGER NOT NULL DEFAULT 0, -- over all redeliveries
+    failures         INTEGER NOT NULL DEFAULT 0, -- since it was queued or redelivered: its place in the schedule
+    redeliveries     INTEGER NOT NULL DEFAULT 0,
     outcome_unknown  INTEGER NOT NULL DEFAULT 0, -- some attempt may have reached the RP without an answer
     created_at       INTEGER NOT NULL,
     due_at           INTEGER NOT NULL,
@@ -64,16 +76,25 @@ CREATE TABLE deliveries (
 
 -- One delivery for each client of each life of a session.
 CREATE UNIQUE INDEX deliveries_of_session ON deliveries (session_key, client_id) WHERE session_key IS NOT NULL;
-CREATE INDEX deliveries_due ON deliveries (client_id, due_at) WHERE state = 'pending';
-CREATE INDEX deliveries_in_flight ON deliveries (client_id) WHERE state = 'in_flight';
+-- What is due for a client, first attempts apart from retries and redeliveries.
+CREATE INDEX deliveries_due ON deliveries (client_id, (failures + redeliveries > 0), due_at)
+    WHERE state = 'pending';
+CREATE INDEX deliveries_expiring ON deliveries (expires_at) WHERE state = 'pending';
+CREATE INDEX deliveries_of_subject ON deliveries (sub) WHERE state = 'pending' AND sid IS NULL;
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'in_flight';
 CREATE INDEX deliveries_settled ON deliveries (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX deliveries_dead ON deliveries (client_id, id) WHERE state IN ('rejected', 'exhausted');
 
 CREATE TABLE attempts (
     delivery_id     BLOB    NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
     number          INTEGER NOT NULL,
     started_at      INTEGER NOT NULL,
     duration_us     INTEGER NOT NULL,
+    sign_us         INTEGER,
+    dns_us          INTEGER,
+    connect_us      INTEGER,
+    answer_us       INTEGER,
+    body_us         INTEGER,
     jti             BLOB,
     kid             TEXT,
     remote_address  TEXT,
@@ -82,4 +103,17 @@ CREATE TABLE attempts (
     answer          TEXT,
     outcome_unknown INTEGER NOT NULL,
     PRIMARY KEY (delivery_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- Redelivery by filter, a batch at a time.
+CREATE TABLE redelivery_jobs (
+    id           BLOB    NOT NULL PRIMARY KEY,
+    filter       TEXT    NOT NULL,               -- domain::delivery::DeliveryFilter
+    until        BLOB    NOT NULL,               -- the last delivery to look at
+    cursor       BLOB,                           -- the last one looked at
+    matched      INTEGER NOT NULL,
+    redelivered  INTEGER NOT NULL DEFAULT 0,
+    skipped      INTEGER NOT NULL DEFAULT 0,
+    created_at   INTEGER NOT NULL,
+    completed_at INTEGER
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,331 @@
+//! Whose turn it is: what is due for which client, and how many attempts each may have under way. Pure.
+//!
+//! The store is the memory of what is to be done; what stands here are hints about it, which may be too
+//! early and never too late. A client without work and without a history of failures has no line here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::shares::fair_shares;
+use crate::domain::breaker::{Breaker, BreakerRules, OpenBreaker};
+use crate::domain::ids::ClientId;
+use crate::storage::{Order, Turn};
+
+/// One in so many turns of a client begins with its retries.
+const RETRIES_EVERY: u32 = 4;
+
+/// How many attempts may be under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// At all.
+    pub(super) total: u32,
+    /// For one client.
+    pub(super) per_client: u32,
+    /// When a client's deliveries wait.
+    pub(super) breaker: BreakerRules,
+}
+
+impl Limits {
+    /// The slots that retries, and clients whose last attempt failed, never get: however many relying
+    /// parties hang, a first attempt for one that works finds room.
+    fn reserve(&self) -> u32 {
+        self.total / 4
+    }
+
+    /// How many of these one client can have: it may be about to hang too.
+    fn reserve_per_client(&self) -> u32 {
+        (self.per_client / 4).max(1)
+    }
+
+    fn shared(&self) -> u32 {
+        self.total - self.reserve()
+    }
+}
+
+/// What a slot may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SlotKind {
+    /// Any attempt.
+    Shared,
+    /// First attempts of clients whose last attempt went well.
+    Reserved,
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(super) struct Agenda {
+    limits: Limits,
+    lines: HashMap<ClientId, Line>,
+    shared: u32,
+    reserved: u32,
+    turns: u64,
+    /// Breakers that opened or closed since they were last asked for.
+    changed: BTreeMap<ClientId, Option<OpenBreaker>>,
+}
+
+/// What is known of one client.
+#[derive(Debug, Default)]
+struct Line {
+    /// When something of it is due, at the earliest.
+    due_at: Option<Timestamp>,
+    /// Its slots.
+    shared: u32,
+    reserved: u32,
+    breaker: Breaker,
+    /// When it had its last turn, counted in turns of all.
+    last_turn: u64,
+    own_turns: u32,
+}
+
+impl Line {
+    fn room(&self, now: Timestamp, limits: &Limits) -> u32 {
+        self.breaker.room(now, limits.per_client).saturating_sub(self.shared + self.reserved)
+    }
+
+    fn reserved_room(&self, now: Timestamp, limits: &Limits) -> u32 {
+        if !self.breaker.is_trusted() {
+            return 0;
+        }
+        limits.reserve_per_client().saturating_sub(self.reserved).min(self.room(now, limits))
+    }
+
+    fn is_blank(&self) -> bool {
+        self.due_at.is_none() && self.shared + self.reserved == 0 && self.breaker.is_trusted()
+    }
+}
+
+impl Agenda {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, lines: HashMap::new(), shared: 0, reserved: 0, turns: 0, changed: BTreeMap::new() }
+    }
+
+    /// Something of this client is due at this time, or may be.
+    pub(super) fn note_due(&mut self, client_id: &ClientId, due_at: Timestamp) {
+        let line = self.line(client_id);
+        line.due_at = Some(line.due_at.map_or(due_at, |known| known.min(due_at)));
+    }
+
+    /// A breaker that an earlier process left open.
+    pub(super) fn restore(&mut self, client_id: &ClientId, breaker: OpenBreaker) {
+        self.line(client_id).breaker = Breaker::Open(breaker);
+    }
+
+    /// Takes a slot for a first attempt that is to be made at once, if there is room for it.
+    pub(super) fn take(&mut self, client_id: &ClientId, now: Timestamp) -> Option<SlotKind> {
+        let (limits, shared_free, reserved_free) = (self.limits, self.shared_free(), self.reserved_free());
+        let line = self.line(client_id);
+        let kind = if line.room(now, &limits) == 0 {
+            None
+        } else if shared_free > 0 {
+            Some(SlotKind::Shared)
+        } else if reserved_free > 0 && line.reserved_room(now, &limits) > 0 {
+            Some(SlotKind::Reserved)
+        } else {
+            None
+        };
+        match kind {
+            Some(kind) => self.occupy(client_id, kind, 1),
+            None => self.forget_if_blank(client_id),
+        }
+        kind
+    }
+
+    /// Gives the slots that are free to the clients with something due, the one whose last turn is the
+    /// longest ago first. The slots are taken by this; whoever does not use one has to give it back. What
+    /// was known to be due is forgotten, and has to be noted again.
+    pub(super) fn plan_turns(&mut self, now: Timestamp) -> Vec<Turn> {
+        let limits = self.limits;
+        let mut due: Vec<(&ClientId, &Line)> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| {
+                line.due_at.is_some_and(|due_at| due_at <= now) && line.room(now, &limits) > 0
+            })
+            .collect();
+        due.sort_by_key(|(client_id, line)| (line.last_turn, line.due_at, *client_id));
+
+        let rooms: Vec<u32> = due.iter().map(|(_, line)| line.room(now, &limits)).collect();
+        let any = fair_shares(&rooms, self.shared_free());
+        let first = self.reserved_shares(&due, &rooms, &any, now);
+
+        let granted: Vec<(ClientId, u32, u32)> = due
+            .iter()
+            .zip(any.into_iter().zip(first))
+            .filter(|(_, (any, first))| any + first > 0)
+            .map(|((client_id, _), (any, first))| ((*client_id).clone(), any, first))
+            .collect();
+        granted.into_iter().map(|(client_id, any, first)| self.grant(client_id, any, first)).collect()
+    }
+
+    /// The reserved slots, for those first that got none of the others.
+    fn reserved_shares(
+        &self,
+        due: &[(&ClientId, &Line)],
+        rooms: &[u32],
+        any: &[u32],
+        now: Timestamp,
+    ) -> Vec<u32> {
+        let wishes = |served: bool| -> Vec<u32> {
+            let wish = |index: usize| {
+                let room = due[index].1.reserved_room(now, &self.limits).min(rooms[index] - any[index]);
+                if (any[index] > 0) == served { room } else { 0 }
+            };
+            (0..due.len()).map(wish).collect()
+        };
+        let unserved = fair_shares(&wishes(false), self.reserved_free());
+        let left = self.reserved_free() - unserved.iter().sum::<u32>();
+        let served = fair_shares(&wishes(true), left);
+        unserved.iter().zip(served).map(|(unserved, served)| unserved + served).collect()
+    }
+
+    fn grant(&mut self, client_id: ClientId, any: u32, first: u32) -> Turn {
+        self.occupy(&client_id, SlotKind::Shared, any);
+        self.occupy(&client_id, SlotKind::Reserved, first);
+        self.turns += 1;
+        let turns = self.turns;
+        let line = self.line(&client_id);
+        line.due_at = None;
+        line.last_turn = turns;
+        line.own_turns = line.own_turns.wrapping_add(1);
+        let order = match line.own_turns % RETRIES_EVERY {
+            0 => Order::Retries,
+            _ => Order::FirstAttempts,
+        };
+        Turn { client_id, any, first, order }
+    }
+
+    /// A slot is free again.
+    pub(super) fn give_back(&mut self, client_id: &ClientId, kind: SlotKind) {
+        let line = self.line(client_id);
+        match kind {
+            SlotKind::Shared => {
+                line.shared -= 1;
+                self.shared -= 1;
+            }
+            SlotKind::Reserved => {
+                line.reserved -= 1;
+                self.reserved -= 1;
+            }
+        }
+        self.forget_if_blank(client_id);
+    }
+
+    /// A client's RP answered.
+    pub(super) fn answered(&mut self, client_id: &ClientId) {
+        // Most clients are well, and have nothing to be changed.
+        if self.lines.get(client_id).is_some_and(|line| !line.breaker.is_trusted()) {
+            self.set_breaker(client_id, Breaker::answered);
+        }
+    }
+
+    /// An attempt failed recoverably. Returns whether the client's breaker opened by that.
+    pub(super) fn failed(&mut self, client_id: &ClientId, now: Timestamp, jitter: f64) -> bool {
+        let rules = self.limits.breaker;
+        let before = self.line(client_id).breaker.open_until();
+        self.set_breaker(client_id, |breaker| breaker.failed(&rules, now, jitter));
+        let after = self.line(client_id).breaker.open_until();
+        after.is_some() && before != after
+    }
+
+    fn set_breaker(&mut self, client_id: &ClientId, change: impl FnOnce(Breaker) -> Breaker) {
+        let line = self.line(client_id);
+        let before = line.breaker;
+        line.breaker = change(before);
+        let after = line.breaker;
+        if before.open_until() != after.open_until() {
+            let open = match after {
+                Breaker::Closed { .. } => None,
+                Breaker::Open(open) => Some(open),
+            };
+            self.changed.insert(client_id.clone(), open);
+        }
+    }
+
+    /// The breakers that opened or closed since this was last called, to be stored.
+    pub(super) fn take_changed_breakers(&mut self) -> BTreeMap<ClientId, Option<OpenBreaker>> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// They could not be stored.
+    pub(super) fn return_changed_breakers(&mut self, changed: BTreeMap<ClientId, Option<OpenBreaker>>) {
+        for (client_id, breaker) in changed {
+            self.changed.entry(client_id).or_insert(breaker);
+        }
+    }
+
+    /// The clock was set back: what was due at some time is due that much earlier by it.
+    pub(super) fn bring_forward(&mut self, by: std::time::Duration, now: Timestamp) {
+        let earlier = |time: Timestamp| {
+            let time = time.saturating_sub(by).expect("a std Duration has no calendar units");
+            time.max(now)
+        };
+        for line in self.lines.values_mut() {
+            line.due_at = line.due_at.map(|due_at| due_at.min(earlier(due_at)));
+            if let Breaker::Open(open) = line.breaker {
+                line.breaker =
+                    Breaker::Open(OpenBreaker { until: open.until.min(earlier(open.until)), ..open });
+            }
+        }
+    }
+
+    /// When it is worth planning turns again, unless a slot is given back before that.
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = |line: &Line| {
+            let at = line.due_at?.max(line.breaker.open_until().unwrap_or(now));
+            // Where there is no slot that it could have, it waits for one to come back.
+            let any = self.shared_free() > 0 && line.room(at, &self.limits) > 0;
+            let reserved = self.reserved_free() > 0 && line.reserved_room(at, &self.limits) > 0;
+            (any || reserved).then_some(at)
+        };
+        self.lines.values().filter_map(due).min()
+    }
+
+    /// How many attempts are under way.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.shared + self.reserved
+    }
+
+    /// The breakers that are not closed, or have counted failures.
+    pub(super) fn breakers(&self) -> impl Iterator<Item = (&ClientId, Breaker)> {
+        self.lines.iter().filter(|(_, line)| !line.breaker.is_trusted()).map(|(id, line)| (id, line.breaker))
+    }
+
+    fn shared_free(&self) -> u32 {
+        self.limits.shared().saturating_sub(self.shared)
+    }
+
+    fn reserved_free(&self) -> u32 {
+        self.limits.reserve().saturating_sub(self.reserved)
+    }
+
+    fn occupy(&mut self, client_id: &ClientId, kind: SlotKind, slots: u32) {
+        let line = self.line(client_id);
+        match kind {
+            SlotKind::Shared => {
+                line.shared += slots;
+                self.shared += slots;
+            }
+            SlotKind::Reserved => {
+                line.reserved += slots;
+                self.reserved += slots;
+            }
+        }
+    }
+
+    fn line(&mut self, client_id: &ClientId) -> &mut Line {
+        if !self.lines.contains_key(client_id) {
+            self.lines.insert(client_id.clone(), Line::default());
+        }
+        self.lines.get_mut(client_id).expect("it was just made")
+    }
+
+    fn forget_if_blank(&mut self, client_id: &ClientId) {
+        if self.lines.get(client_id).is_some_and(Line::is_blank) {
+            self.lines.remove(client_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

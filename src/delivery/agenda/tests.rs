@@ -1,0 +1,229 @@
+//! Turns, slots and breakers, without a store.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    total: 16,
+    per_client: 8,
+    breaker: BreakerRules { failures: 3, pause: Duration::from_secs(5), max_pause: Duration::from_mins(1) },
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn id(text: &str) -> ClientId {
+    text.parse().unwrap()
+}
+
+fn agenda() -> Agenda {
+    Agenda::new(LIMITS)
+}
+
+/// The turns at `now`, as (client, any, first).
+fn turns(agenda: &mut Agenda, now: i64) -> Vec<(String, u32, u32)> {
+    let turns = agenda.plan_turns(at(now));
+    turns.into_iter().map(|turn| (turn.client_id.to_string(), turn.any, turn.first)).collect()
+}
+
+fn turn(client: &str, any: u32, first: u32) -> (String, u32, u32) {
+    (client.to_owned(), any, first)
+}
+
+fn give_back(agenda: &mut Agenda, client: &str, slots: u32) {
+    for _ in 0..slots {
+        agenda.give_back(&id(client), SlotKind::Shared);
+    }
+}
+
+#[test]
+fn only_what_is_due_gets_a_turn_and_only_once() {
+    let mut agenda = agenda();
+    agenda.note_due(&id("now"), at(10));
+    agenda.note_due(&id("later"), at(20));
+    assert_eq!(agenda.next_due(at(0)), Some(at(10)));
+    assert_eq!(turns(&mut agenda, 10), [turn("now", 8, 0)]);
+    assert_eq!(turns(&mut agenda, 10), []);
+    assert_eq!(agenda.next_due(at(10)), Some(at(20)));
+
+    // The slots it could not use go back; nothing is left to remember.
+    give_back(&mut agenda, "now", 8);
+    assert_eq!(agenda.lines.len(), 1);
+}
+
+#[test]
+fn a_client_at_its_cap_waits_for_its_own_slots() {
+    let mut agenda = agenda();
+    agenda.note_due(&id("slow"), at(0));
+    assert_eq!(turns(&mut agenda, 0), [turn("slow", 8, 0)]);
+    agenda.note_due(&id("slow"), at(0));
+    assert_eq!(agenda.next_due(at(0)), None);
+    assert_eq!(turns(&mut agenda, 0), []);
+    assert_eq!(agenda.take(&id("slow"), at(0)), None);
+    give_back(&mut agenda, "slow", 2);
+    assert_eq!(turns(&mut agenda, 0), [turn("slow", 2, 0)]);
+}
+
+#[test]
+fn who_waited_longest_is_served_first_where_slots_are_short() {
+    let mut agenda = agenda();
+    let clients: Vec<String> = (0..20).map(|n| format!("c{n:02}")).collect();
+    let due = |agenda: &mut Agenda| clients.iter().for_each(|it| agenda.note_due(&id(it), at(0)));
+    due(&mut agenda);
+    let first: Vec<String> = turns(&mut agenda, 0).into_iter().map(|it| it.0).collect();
+    // 12 shared slots, then the reserve for 4 more of them.
+    assert_eq!(first, clients[..16]);
+    due(&mut agenda);
+    for client in &first[..12] {
+        agenda.give_back(&id(client), SlotKind::Shared);
+    }
+    let second: Vec<String> = turns(&mut agenda, 0).into_iter().map(|it| it.0).collect();
+    assert_eq!(second[..4], clients[16..]);
+}
+
+#[test]
+fn the_reserve_is_for_first_attempts_of_clients_that_are_well() {
+    let mut agenda = agenda();
+    for hanging in ["h1", "h2"] {
+        agenda.note_due(&id(hanging), at(0));
+    }
+    assert_eq!(turns(&mut agenda, 0), [turn("h1", 6, 2), turn("h2", 6, 2)]);
+    // All is taken: even a new client has to wait now.
+    assert_eq!(agenda.take(&id("new"), at(0)), None);
+    for _ in 0..2 {
+        agenda.give_back(&id("h1"), SlotKind::Reserved);
+    }
+    // But the failures of the others keep the reserve for it.
+    agenda.failed(&id("h1"), at(0), 0.0);
+    agenda.note_due(&id("h1"), at(0));
+    assert_eq!(turns(&mut agenda, 0), []);
+    assert_eq!(agenda.take(&id("new"), at(0)), Some(SlotKind::Reserved));
+    assert_eq!(agenda.take(&id("new"), at(0)), Some(SlotKind::Reserved));
+    assert_eq!(agenda.take(&id("new"), at(0)), None, "the reserve is used up");
+}
+
+#[test]
+fn an_open_breaker_holds_everything_back_but_one_probe() {
+    let mut agenda = agenda();
+    let down = id("down");
+    for expected in [false, false, true] {
+        assert_eq!(agenda.failed(&down, at(0), 0.0), expected);
+    }
+    agenda.note_due(&down, at(0));
+    assert_eq!(turns(&mut agenda, 4), []);
+    assert_eq!(agenda.take(&down, at(4)), None);
+    assert_eq!(agenda.next_due(at(4)), Some(at(5)));
+    assert_eq!(turns(&mut agenda, 5), [turn("down", 1, 0)]);
+    agenda.note_due(&down, at(0));
+    assert_eq!(turns(&mut agenda, 5), [], "one probe at a time");
+    assert_eq!(agenda.take_changed_breakers().len(), 1);
+
+    // It fails, then the next one goes well.
+    assert!(agenda.failed(&down, at(6), 0.0));
+    give_back(&mut agenda, "down", 1);
+    assert_eq!(turns(&mut agenda, 15), []);
+    assert_eq!(turns(&mut agenda, 16), [turn("down", 1, 0)]);
+    agenda.answered(&down);
+    give_back(&mut agenda, "down", 1);
+    agenda.note_due(&down, at(0));
+    assert_eq!(turns(&mut agenda, 16), [turn("down", 8, 0)]);
+    assert_eq!(agenda.take_changed_breakers(), BTreeMap::from([(down, None)]));
+}
+
+#[test]
+fn one_turn_in_four_begins_with_retries() {
+    let mut agenda = agenda();
+    let orders: Vec<Order> = (0..8)
+        .map(|_| {
+            agenda.note_due(&id("shop"), at(0));
+            let turn = agenda.plan_turns(at(0)).remove(0);
+            // Another one keeps the line in memory.
+            agenda.note_due(&id("shop"), at(9));
+            give_back(&mut agenda, "shop", turn.any);
+            turn.order
+        })
+        .collect();
+    assert_eq!(orders.iter().filter(|order| **order == Order::Retries).count(), 2);
+}
+
+#[test]
+fn a_clock_that_was_set_back_delays_nothing() {
+    let mut agenda = agenda();
+    agenda.note_due(&id("shop"), at(1_005));
+    agenda.restore(&id("down"), OpenBreaker { since: at(900), until: at(1_020), probes: 0 });
+    agenda.note_due(&id("down"), at(1_000));
+    agenda.bring_forward(Duration::from_mins(10), at(400));
+    assert_eq!(agenda.next_due(at(400)), Some(at(405)));
+    assert_eq!(turns(&mut agenda, 420).len(), 2);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Due(usize),
+    Take(usize),
+    Plan,
+    GiveBack(usize),
+    Fail(usize),
+    Answer(usize),
+    Pass(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..5_usize).prop_map(Step::Due),
+        (0..5_usize).prop_map(Step::Take),
+        Just(Step::Plan),
+        (0..64_usize).prop_map(Step::GiveBack),
+        (0..5_usize).prop_map(Step::Fail),
+        (0..5_usize).prop_map(Step::Answer),
+        (1..10_i64).prop_map(Step::Pass),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn limits_hold_whatever_happens(steps in prop::collection::vec(step(), 0..200)) {
+        let mut agenda = agenda();
+        let mut now = 0;
+        let mut held: Vec<(ClientId, SlotKind)> = Vec::new();
+        let client = |n: usize| id(&format!("c{n}"));
+        for step in steps {
+            match step {
+                Step::Due(n) => agenda.note_due(&client(n), at(now)),
+                Step::Take(n) => held.extend(agenda.take(&client(n), at(now)).map(|kind| (client(n), kind))),
+                Step::Plan => {
+                    for turn in agenda.plan_turns(at(now)) {
+                        for _ in 0..turn.any {
+                            held.push((turn.client_id.clone(), SlotKind::Shared));
+                        }
+                        for _ in 0..turn.first {
+                            held.push((turn.client_id.clone(), SlotKind::Reserved));
+                        }
+                    }
+                }
+                Step::GiveBack(n) if !held.is_empty() => {
+                    let (client_id, kind) = held.swap_remove(n % held.len());
+                    agenda.give_back(&client_id, kind);
+                }
+                Step::GiveBack(_) => {}
+                Step::Fail(n) => drop(agenda.failed(&client(n), at(now), 0.5)),
+                Step::Answer(n) => agenda.answered(&client(n)),
+                Step::Pass(seconds) => now += seconds,
+            }
+            prop_assert_eq!(agenda.in_flight() as usize, held.len());
+            prop_assert!(held.len() <= LIMITS.total as usize);
+            for n in 0..5 {
+                let own = held.iter().filter(|(it, _)| *it == client(n)).count();
+                prop_assert!(own <= LIMITS.per_client as usize);
+            }
+        }
+        for (client_id, kind) in held {
+            agenda.give_back(&client_id, kind);
+        }
+        prop_assert_eq!(agenda.in_flight(), 0);
+    }
+}

@@ -1,0 +1,132 @@
+//! Sees attempts through: from a leased delivery with a slot to the settlement of its outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
+
+use super::attempt::{Attempted, Attempter, Health};
+use super::settler::Settlements;
+use super::window::{Slot, Window};
+use crate::clock::Clock;
+use crate::domain::ids::ClientId;
+use crate::entropy::Entropy;
+use crate::storage::{Lease, LeasedDelivery};
+
+/// How long a lease lasts. Those of attempts under way are extended, so this is how long after a crash
+/// another process waits before it takes a delivery over.
+pub(super) const LEASE: Duration = Duration::from_secs(10);
+
+/// Sees attempts through. Clones share it.
+#[derive(Clone)]
+pub struct Runner {
+    window: Arc<Window>,
+    attempter: Arc<Attempter>,
+    settlements: Settlements,
+    attempts: TaskTracker,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Runner {
+    pub(super) fn new(
+        window: Arc<Window>,
+        attempter: Attempter,
+        settlements: Settlements,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let attempter = Arc::new(attempter);
+        Self { window, attempter, settlements, attempts: TaskTracker::new(), clock, entropy }
+    }
+
+    /// Makes room for first attempts at new deliveries to these clients, as far as there is any, so that
+    /// they can be stored as leased and be attempted as soon as they are.
+    pub fn reserve(&self, clients: &[&ClientId]) -> Reservation {
+        let now = self.clock.now();
+        let slots = self.window.take(clients, now);
+        Reservation { runner: self.clone(), lease: self.new_lease(now), slots }
+    }
+
+    /// Deliveries for these clients were stored, due at once, and not leased.
+    pub fn queued<'c>(&self, clients: impl IntoIterator<Item = &'c ClientId>) {
+        let now = self.clock.now();
+        for client_id in clients {
+            self.window.note_due(client_id, now);
+        }
+        self.window.wake();
+    }
+
+    pub(super) fn new_lease(&self, now: Timestamp) -> Lease {
+        let until = now.saturating_add(LEASE).expect("a std Duration has no calendar units");
+        Lease { token: self.entropy.uuid_v4(), until }
+    }
+
+    /// Attempts a delivery.
+    pub(super) fn start(&self, leased: LeasedDelivery, slot: Slot) {
+        let runner = self.clone();
+        self.attempts.spawn(async move { runner.run(leased, slot).await });
+    }
+
+    async fn run(&self, leased: LeasedDelivery, slot: Slot) {
+        let (id, token) = (leased.intent.id, leased.lease.token);
+        let is_held = |now| self.window.holds(id, token, now);
+        match self.attempter.attempt(&leased, is_held).await {
+            Some(attempted) => {
+                self.judge(&leased, &attempted);
+                // The slot is free once the outcome is on its way to the store, which takes a bounded number
+                // of them: where it is slow, attempts wait for it.
+                self.settlements.settle(attempted.settlement).await;
+            }
+            None => self.window.let_go([(id, token)]),
+        }
+        drop(slot);
+    }
+
+    /// Before the slot is given back, so that a client that fails gets no more of them.
+    fn judge(&self, leased: &LeasedDelivery, attempted: &Attempted) {
+        let client_id = &leased.client.client_id;
+        match attempted.health {
+            Health::Answers => self.window.answered(client_id),
+            Health::Fails => {
+                if self.window.failed(client_id, self.clock.now(), self.entropy.fraction()) {
+                    tracing::warn!(
+                        client_id = client_id.as_str(),
+                        "circuit breaker open: its deliveries wait, without spending attempts"
+                    );
+                }
+            }
+            Health::Unknown => {}
+        }
+    }
+
+    /// Starts no more, and returns when all that are under way are finished.
+    pub(super) async fn finish(&self) {
+        self.window.close();
+        self.attempts.close();
+        self.attempts.wait().await;
+    }
+}
+
+/// Room for first attempts. What is not used is given back when it is dropped.
+pub struct Reservation {
+    runner: Runner,
+    lease: Lease,
+    slots: Vec<Option<Slot>>,
+}
+
+impl Reservation {
+    /// The lease to store each delivery with; `None` where there was no room.
+    pub fn leases(&self) -> Vec<Option<Lease>> {
+        self.slots.iter().map(|slot| slot.as_ref().map(|_| self.lease)).collect()
+    }
+
+    /// The deliveries that got a lease are stored, in their order: attempts them.
+    pub fn start(self, deliveries: Vec<LeasedDelivery>) {
+        self.runner.window.hold(&deliveries);
+        for (delivery, slot) in deliveries.into_iter().zip(self.slots.into_iter().flatten()) {
+            self.runner.start(delivery, slot);
+        }
+    }
+}

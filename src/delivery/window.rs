@@ -1,0 +1,224 @@
+//! What this process has under way: slots, leases and the agenda, shared by all who make attempts.
+//!
+//! It is bounded by the concurrency that is configured, however much waits in the store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::agenda::{Agenda, Limits, SlotKind};
+use crate::domain::breaker::{Breaker, OpenBreaker};
+use crate::domain::ids::{ClientId, DeliveryId};
+use crate::storage::{Lease, LeasedDelivery, LeasedTurn, Turn};
+
+/// What this process has under way.
+#[derive(Debug)]
+pub(super) struct Window {
+    state: Mutex<State>,
+    /// Told when there may be something to lease.
+    wake: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    agenda: Agenda,
+    /// What is leased and not settled yet.
+    leases: HashMap<DeliveryId, Lease>,
+    /// No more slots are given out.
+    closed: bool,
+}
+
+/// The right to have one attempt under way. It is given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    window: Arc<Window>,
+    client_id: ClientId,
+    kind: SlotKind,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.window.lock().agenda.give_back(&self.client_id, self.kind);
+        self.window.wake();
+    }
+}
+
+impl Window {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        let agenda = Agenda::new(limits);
+        let state = State { agenda, leases: HashMap::new(), closed: false };
+        Arc::new(Self { state: Mutex::new(state), wake: Notify::new() })
+    }
+
+    /// No more slots are given out: what is under way is the last.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Returns when there may be something to lease. One who waits after it was told misses nothing.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Takes a slot for each of these clients for which there is room.
+    pub(super) fn take(self: &Arc<Self>, clients: &[&ClientId], now: Timestamp) -> Vec<Option<Slot>> {
+        let mut state = self.lock();
+        let closed = state.closed;
+        let take = |client_id: &&ClientId| {
+            let kind = if closed { None } else { state.agenda.take(client_id, now) }?;
+            Some(self.slot(client_id, kind))
+        };
+        clients.iter().map(take).collect()
+    }
+
+    /// Whose turn it is. The slots are taken, and are given back by [`admit`](Self::admit) or
+    /// [`put_off`](Self::put_off).
+    pub(super) fn plan_turns(&self, now: Timestamp) -> Vec<Turn> {
+        let mut state = self.lock();
+        if state.closed { Vec::new() } else { state.agenda.plan_turns(now) }
+    }
+
+    /// Takes in what was leased, with a slot for each; slots that were not needed are given back.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        turns: Vec<Turn>,
+        leased: Vec<LeasedTurn>,
+    ) -> Vec<(LeasedDelivery, Slot)> {
+        let mut admitted = Vec::new();
+        let mut spare = Vec::new();
+        {
+            let mut state = self.lock();
+            for (turn, leased) in turns.into_iter().zip(leased) {
+                if let Some(due_at) = leased.due_at {
+                    state.agenda.note_due(&turn.client_id, due_at);
+                }
+                let mut slots = self.slots(&turn);
+                for delivery in leased.deliveries {
+                    state.leases.insert(delivery.intent.id, delivery.lease);
+                    // No more are leased than were asked for.
+                    let Some(slot) = slots.next() else { break };
+                    admitted.push((delivery, slot));
+                }
+                spare.extend(slots);
+            }
+        }
+        // They lock the state themselves.
+        drop(spare);
+        admitted
+    }
+
+    /// Nothing could be leased: the turns are to be planned again.
+    pub(super) fn put_off(self: &Arc<Self>, turns: &[Turn], now: Timestamp) {
+        for turn in turns {
+            self.note_due(&turn.client_id, now);
+            drop(self.slots(turn).collect::<Vec<_>>());
+        }
+    }
+
+    fn slots<'a>(self: &'a Arc<Self>, turn: &'a Turn) -> impl Iterator<Item = Slot> + 'a {
+        // Retries are among the first `any`, for which the slots are of the kind for all.
+        let kinds =
+            (0..turn.any).map(|_| SlotKind::Shared).chain((0..turn.first).map(|_| SlotKind::Reserved));
+        kinds.map(|kind| self.slot(&turn.client_id, kind))
+    }
+
+    fn slot(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind) -> Slot {
+        Slot { window: Arc::clone(self), client_id: client_id.clone(), kind }
+    }
+
+    /// Something of this client is due then.
+    pub(super) fn note_due(&self, client_id: &ClientId, due_at: Timestamp) {
+        self.lock().agenda.note_due(client_id, due_at);
+    }
+
+    pub(super) fn restore(&self, client_id: &ClientId, breaker: OpenBreaker) {
+        self.lock().agenda.restore(client_id, breaker);
+    }
+
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lock().agenda.next_due(now)
+    }
+
+    pub(super) fn answered(&self, client_id: &ClientId) {
+        self.lock().agenda.answered(client_id);
+    }
+
+    pub(super) fn failed(&self, client_id: &ClientId, now: Timestamp, jitter: f64) -> bool {
+        self.lock().agenda.failed(client_id, now, jitter)
+    }
+
+    pub(super) fn take_changed_breakers(&self) -> BTreeMap<ClientId, Option<OpenBreaker>> {
+        self.lock().agenda.take_changed_breakers()
+    }
+
+    pub(super) fn return_changed_breakers(&self, changed: BTreeMap<ClientId, Option<OpenBreaker>>) {
+        self.lock().agenda.return_changed_breakers(changed);
+    }
+
+    pub(super) fn bring_forward(&self, by: Duration, now: Timestamp) {
+        self.lock().agenda.bring_forward(by, now);
+    }
+
+    /// The clients whose breakers are not closed, or have counted failures.
+    pub(super) fn breakers(&self) -> Vec<(ClientId, Breaker)> {
+        self.lock().agenda.breakers().map(|(id, breaker)| (id.clone(), breaker)).collect()
+    }
+
+    /// How many attempts are under way.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.lock().agenda.in_flight()
+    }
+
+    /// Remembers leases that were written elsewhere.
+    pub(super) fn hold(&self, leased: &[LeasedDelivery]) {
+        let mut state = self.lock();
+        for delivery in leased {
+            state.leases.insert(delivery.intent.id, delivery.lease);
+        }
+    }
+
+    /// Whether a lease is still this process's.
+    pub(super) fn holds(&self, id: DeliveryId, token: Uuid, now: Timestamp) -> bool {
+        self.lock().leases.get(&id).is_some_and(|lease| lease.token == token && lease.until > now)
+    }
+
+    /// The leases that run out before `before`.
+    pub(super) fn ending_leases(&self, before: Timestamp) -> Vec<(DeliveryId, Uuid)> {
+        let ending =
+            |(id, lease): (&DeliveryId, &Lease)| (lease.until < before).then_some((*id, lease.token));
+        self.lock().leases.iter().filter_map(ending).collect()
+    }
+
+    /// These leases now run until `until`.
+    pub(super) fn extended(&self, ids: &[DeliveryId], until: Timestamp) {
+        let mut state = self.lock();
+        for id in ids {
+            if let Some(lease) = state.leases.get_mut(id) {
+                lease.until = until;
+            }
+        }
+    }
+
+    /// These leases are over: settled, given back or lost. A lease of another token, which this process has
+    /// taken since, stays.
+    pub(super) fn let_go(&self, leases: impl IntoIterator<Item = (DeliveryId, Uuid)>) {
+        let mut state = self.lock();
+        for (id, token) in leases {
+            if state.leases.get(&id).is_some_and(|lease| lease.token == token) {
+                state.leases.remove(&id);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

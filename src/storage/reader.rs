@@ -1,0 +1,66 @@
+//! Deliveries as operators, metrics and waiting sources see them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::Result;
+use crate::domain::breaker::OpenBreaker;
+use crate::domain::delivery::{Attempt, Delivery, DeliveryFilter, DeliverySummary};
+use crate::domain::ids::{ClientId, DeliveryId, Sid};
+
+/// Deliveries as operators, metrics and waiting sources see them.
+#[async_trait]
+pub trait DeliveryReader: Send + Sync + 'static {
+    /// Where these deliveries stand, in order of their ids; those that no longer exist are left out.
+    async fn summaries(&self, ids: &[DeliveryId]) -> Result<Vec<DeliverySummary>>;
+
+    /// A delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;
+
+    /// The attempts of a delivery, oldest first.
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<AttemptRecord>>;
+
+    /// Deliveries that match, the newest first: up to `limit` of those made before `before`.
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        sid: Option<&Sid>,
+        before: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<DeliveryPage>;
+
+    /// How much waits for each client, and since when.
+    async fn depths(&self) -> Result<Vec<QueueDepth>>;
+
+    /// The breakers that are open.
+    async fn open_breakers(&self) -> Result<Vec<(ClientId, OpenBreaker)>>;
+}
+
+/// An attempt, with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// From 1, over all redeliveries.
+    pub number: u32,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+/// A part of a list of deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryPage {
+    /// The deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// What waits for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// The client.
+    pub client_id: ClientId,
+    /// How many deliveries are pending.
+    pub pending: u64,
+    /// When the first of them is, or was, due.
+    pub due_at: Timestamp,
+}
