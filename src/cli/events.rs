@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
+use anstream::println;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 
+use super::api::refuse;
 use super::http;
-use super::style::{BAD, DIM, GOOD, WAITING, paint};
+use super::style::{DIM, GOOD, paint, state_style};
 
 /// Report events.
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ struct SendArgs {
     /// Wait for the outcome of the deliveries, at most this many seconds.
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u16>,
-    /// The server that takes events.
+    /// The service: either of its listeners.
     #[arg(long, env = "LOGOUTD_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     server: String,
     /// An API token with the scope create:events.
@@ -73,7 +73,7 @@ pub(super) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
             show(&answer);
         }
         if !status.is_success() {
-            refuse(file, status, &answer);
+            refuse(&file.display().to_string(), status, &answer);
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -101,20 +101,14 @@ fn show(answer: &Value) {
         }
         for delivery in deliveries {
             let state = text(&delivery["state"]);
-            let style = match state {
-                "delivered" => GOOD,
-                "pending" | "in_flight" => WAITING,
-                _ => BAD,
-            };
             let client_id = text(&delivery["client_id"]);
-            println!("  {client_id:<24} {}  {}", paint(style, state), paint(DIM, text(&delivery["id"])));
+            println!(
+                "  {client_id:<24} {}  {}",
+                paint(state_style(state), state),
+                paint(DIM, text(&delivery["id"]))
+            );
         }
     }
-}
-
-fn refuse(file: &Path, status: StatusCode, answer: &Value) {
-    let message = answer["message"].as_str().unwrap_or("the server gave no reason");
-    eprintln!("{} {}: {status}: {message}", paint(BAD, "✗"), file.display());
 }
 
 fn text(value: &Value) -> &str {

@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigErrors, Loaded};
 
+mod api;
 pub mod check_config;
+mod deliveries;
 mod demo;
 mod events;
 mod http;
@@ -65,6 +67,8 @@ enum Command {
     },
     /// Report events to a running service.
     Events(events::EventsArgs),
+    /// Look at deliveries, and put them back into the queue.
+    Deliveries(deliveries::DeliveriesArgs),
     /// Run a relying party to test with.
     MockRp(mock_rp::MockRpArgs),
     /// Decode a logout token and check it, rule by rule.
@@ -89,7 +93,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 eprintln!("{problems}");
                 return ExitCode::from(WRONG_USAGE);
             }
-            eprintln!("{} {error:#}", style::paint(style::BAD, "error:"));
+            // What the service refused was said already, in its words.
+            if !error.is::<api::Refused>() {
+                eprintln!("{} {error:#}", style::paint(style::BAD, "error:"));
+            }
             ExitCode::FAILURE
         }
     }
@@ -109,6 +116,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Events(args) => block_on(events::run(args)),
+        Command::Deliveries(args) => block_on(deliveries::run(args)),
         Command::MockRp(args) => block_on(mock_rp::run(args)),
         Command::Verify(args) => block_on(verify::run(args)),
     }

@@ -18,3 +18,12 @@ pub(super) const BOLD: Style = Style::new().bold();
 pub(super) fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
+
+/// The style of a delivery's state.
+pub(super) fn state_style(state: &str) -> Style {
+    match state {
+        "delivered" => GOOD,
+        "pending" | "in_flight" => WAITING,
+        _ => BAD,
+    }
+}

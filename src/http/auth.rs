@@ -18,6 +18,10 @@ use super::state::HttpState;
 pub enum Scope {
     /// `create:events`
     CreateEvents,
+    /// `read:deliveries`
+    ReadDeliveries,
+    /// `update:deliveries`
+    UpdateDeliveries,
 }
 
 /// Knows the tokens. For now that is the bootstrap token, which has every scope.

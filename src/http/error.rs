@@ -6,14 +6,16 @@ use std::any::Any;
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::router::MAX_BODY_BYTES;
 use crate::domain::plan::Refusal;
+use crate::domain::redelivery::RedeliveryRefusal;
 use crate::intake::AcceptError;
 use crate::intake::cloudevents::WireError;
+use crate::storage::StorageError;
 
 /// An error in the shape of Auth0's Management API.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
-    headers: HeaderMap,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 #[derive(Serialize)]
@@ -35,12 +37,11 @@ struct Body<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: HeaderMap::new() }
+        Self { status, code, message: message.into(), header: None }
     }
 
-    fn with_header(mut self, name: axum::http::HeaderName, value: &'static str) -> Self {
-        self.headers.insert(name, HeaderValue::from_static(value));
-        self
+    fn with_header(self, name: HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
     pub(super) fn not_found() -> Self {
@@ -72,6 +73,30 @@ impl ApiError {
             .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\", error=\"invalid_token\"")
     }
 
+    /// There is no such thing.
+    pub(super) fn inexistent(what: &str) -> Self {
+        let message = format!("There is no such {what}");
+        Self::new(StatusCode::NOT_FOUND, "inexistent_resource", message)
+    }
+
+    /// A parameter of the query string is wrong.
+    pub(super) fn invalid_query(name: &str, problem: &str) -> Self {
+        let message = format!("{}: {problem}", shortened(name));
+        Self::new(StatusCode::BAD_REQUEST, "invalid_query_string", message)
+    }
+
+    /// A member of the body is wrong; or the body itself, where `path` is empty.
+    pub(super) fn invalid_body(path: &str, problem: &str) -> Self {
+        let separator = if path.is_empty() { "" } else { ": " };
+        let message = format!("{}{separator}{}", shortened(path), shortened(problem));
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
+    }
+
+    fn store_unavailable() -> Self {
+        let message = "The store is not available; nothing was stored, try again";
+        Self::unavailable("store_unavailable", message)
+    }
+
     fn unavailable(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).with_header(RETRY_AFTER, "1")
     }
@@ -85,13 +110,43 @@ impl IntoResponse for ApiError {
             message: &self.message,
             error_code: self.code,
         };
-        (self.status, self.headers, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
     }
 }
 
 impl From<WireError> for ApiError {
     fn from(error: WireError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", error.to_string())
+    }
+}
+
+/// What a caller wrote can be as long as a body; no message is.
+fn shortened(text: &str) -> String {
+    const MAX_CHARS: usize = 400;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "a request failed at the store");
+        Self::store_unavailable()
+    }
+}
+
+impl From<RedeliveryRefusal> for ApiError {
+    fn from(refusal: RedeliveryRefusal) -> Self {
+        let code = match refusal {
+            RedeliveryRefusal::InFlight => "delivery_in_flight",
+            RedeliveryRefusal::NotSubscribed(_) => "client_not_subscribed",
+        };
+        Self::new(StatusCode::CONFLICT, code, refusal.to_string())
     }
 }
 
@@ -126,10 +181,7 @@ pub(super) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
             ApiError::new(StatusCode::CONFLICT, "event_id_reused", format!("{}{error}", at(index)))
         }
         AcceptError::Busy => ApiError::unavailable("busy", "Too many events are waiting; try again"),
-        AcceptError::Unavailable => ApiError::unavailable(
-            "store_unavailable",
-            "The store is not available; nothing was stored, try again",
-        ),
+        AcceptError::Unavailable => ApiError::store_unavailable(),
     }
 }
 

@@ -4,12 +4,17 @@
 //! nothing about sessions or deliveries.
 
 mod auth;
+mod body;
+mod breakers;
+mod deliveries;
 mod discovery;
 mod error;
 mod events;
 mod health;
 mod jwks;
+mod metrics;
 mod prefer;
+mod query;
 mod router;
 mod state;
 

@@ -16,7 +16,7 @@ use tower_http::trace::TraceLayer;
 use super::auth::{Required, Scope, authorize};
 use super::error::{ApiError, panicked};
 use super::state::HttpState;
-use super::{discovery, events, health, jwks};
+use super::{breakers, deliveries, discovery, events, health, jwks, metrics};
 
 /// The largest request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -24,7 +24,7 @@ pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long a client may take between two pieces of a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A route's path, the scope it takes, and its handlers by method.
+/// A route: its path, the scope it takes, and the handler of one method.
 type Route = (&'static str, Option<Scope>, MethodRouter<Arc<HttpState>>);
 
 /// `server.listen`: for sources and relying parties.
@@ -37,23 +37,35 @@ pub fn server(state: &Arc<HttpState>) -> Router {
     assemble(routes, state)
 }
 
-/// `management.listen`: for operators.
+/// `management.listen`: for operators. Events are taken here too, so that one URL does for all commands.
 pub fn management(state: &Arc<HttpState>) -> Router {
-    let routes: [Route; 2] = [("/livez", None, get(health::live)), ("/readyz", None, get(health::ready))];
+    use Scope::{CreateEvents, ReadDeliveries, UpdateDeliveries};
+    let routes: [Route; 10] = [
+        ("/livez", None, get(health::live)),
+        ("/readyz", None, get(health::ready)),
+        ("/metrics", None, get(metrics::show)),
+        ("/events", Some(CreateEvents), post(events::receive)),
+        ("/api/v2/deliveries", Some(ReadDeliveries), get(deliveries::list)),
+        ("/api/v2/deliveries/redeliver", Some(UpdateDeliveries), post(deliveries::redeliver_all)),
+        ("/api/v2/deliveries/{id}", Some(ReadDeliveries), get(deliveries::show)),
+        ("/api/v2/deliveries/{id}/redeliver", Some(UpdateDeliveries), post(deliveries::redeliver)),
+        ("/api/v2/jobs/{id}", Some(ReadDeliveries), get(deliveries::job)),
+        ("/api/v2/breakers", Some(ReadDeliveries), get(breakers::list)),
+    ];
     assemble(routes, state)
 }
 
 fn assemble(routes: impl IntoIterator<Item = Route>, state: &Arc<HttpState>) -> Router {
     let mut router = Router::new();
-    for (path, scope, methods) in routes {
-        let methods = match scope {
+    for (path, scope, method) in routes {
+        let method = match scope {
             Some(scope) => {
                 let required = Required { state: Arc::clone(state), scope };
-                methods.route_layer(from_fn_with_state(required, authorize))
+                method.route_layer(from_fn_with_state(required, authorize))
             }
-            None => methods,
+            None => method,
         };
-        router = router.route(path, methods);
+        router = router.route(path, method);
     }
     let request_id = HeaderName::from_static("x-request-id");
     router

@@ -10,6 +10,7 @@
 mod bad_input;
 mod command_line;
 mod config;
+mod dead_letters;
 mod delivery;
 mod events;
 mod layering;

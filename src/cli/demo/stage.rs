@@ -61,6 +61,7 @@ pub(super) struct Watched {
 pub(super) struct Stage {
     folder: TempDir,
     server: SocketAddr,
+    management: SocketAddr,
     token: String,
     shutdown: Shutdown,
     service: JoinHandle<anyhow::Result<()>>,
@@ -83,7 +84,7 @@ impl Stage {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let server = TcpListener::bind("127.0.0.1:0").await?;
         let management = TcpListener::bind("127.0.0.1:0").await?;
-        let server_address = server.local_addr()?;
+        let (server_address, management_address) = (server.local_addr()?, management.local_addr()?);
         let issuer = format!("http://{server_address}");
         let shutdown = Shutdown::new();
 
@@ -105,7 +106,17 @@ impl Stage {
         let app = App::build(&loaded, &shutdown, clock, entropy).await?;
         let store = app.deliveries();
         let service = tokio::spawn(app.run(Listeners { server, management }, shutdown.clone()));
-        Ok(Self { folder, server: server_address, token, shutdown, service, parties, down, store })
+        Ok(Self {
+            folder,
+            server: server_address,
+            management: management_address,
+            token,
+            shutdown,
+            service,
+            parties,
+            down,
+            store,
+        })
     }
 
     /// Says who is there.
@@ -162,12 +173,16 @@ impl Stage {
         println!();
         println!("It keeps running until Ctrl-C. Try, in another terminal:");
         println!();
-        println!("  export LOGOUTD_URL={url} LOGOUTD_TOKEN={}", self.token);
-        println!(
-            "  logoutd events send --wait 5 fixtures/quick-start.json   {}",
-            paint(DIM, "# another session")
-        );
-        println!("  curl {url}/.well-known/jwks.json                {}", paint(DIM, "# the public keys"));
+        let management = format!("http://{}", self.management);
+        println!("  export LOGOUTD_URL={management} LOGOUTD_TOKEN={}", self.token);
+        for (command, why) in [
+            ("logoutd events send --wait 5 fixtures/quick-start.json".to_owned(), "another session ends"),
+            ("logoutd deliveries list".to_owned(), "what was delivered, what waits"),
+            (format!("curl {management}/metrics"), "for a collector"),
+            (format!("curl {url}/.well-known/jwks.json"), "the public keys"),
+        ] {
+            println!("  {command:<56} {}", paint(DIM, format_args!("# {why}")));
+        }
         println!();
         println!("Then put it beside your own OP: README.md, \"Put it beside your OP\".");
         println!();

@@ -1,0 +1,86 @@
+//! The service's API, from the shell.
+
+use std::time::Duration;
+
+use anstream::eprintln;
+use anyhow::{Context, anyhow};
+use clap::Args;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+
+use super::http;
+use super::style::{BAD, paint};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where the service is, and how it is spoken to.
+#[derive(Debug, Args)]
+pub(super) struct ApiArgs {
+    /// The service's management listener.
+    #[arg(long, env = "LOGOUTD_URL", default_value = "http://127.0.0.1:8081", value_name = "URL")]
+    server: String,
+    /// An API token with the scopes that the command needs.
+    #[arg(long, env = "LOGOUTD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: String,
+    /// Print the service's answer as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A connection to the service.
+pub(super) struct Api {
+    server: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+/// The service refused, and has said so on standard error.
+#[derive(Debug, thiserror::Error)]
+#[error("the service refused")]
+pub(super) struct Refused;
+
+impl Api {
+    pub(super) fn new(args: &ApiArgs) -> anyhow::Result<Self> {
+        let server = args.server.trim_end_matches('/').to_owned();
+        Ok(Self { server, token: args.token.clone(), client: http::client(TIMEOUT)? })
+    }
+
+    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
+        let url = url::Url::parse_with_params(&format!("{}{path}", self.server), query)
+            .with_context(|| format!("{} is no URL", self.server))?;
+        self.answer(path, self.client.request(Method::GET, url)).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let request = self.client.request(Method::POST, format!("{}{path}", self.server));
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        self.answer(path, request).await
+    }
+
+    async fn answer(&self, path: &str, request: RequestBuilder) -> anyhow::Result<Value> {
+        let response = request
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .with_context(|| format!("cannot reach {}", self.server))?;
+        let status = response.status();
+        let answer: Value = response
+            .json()
+            .await
+            .map_err(|_| anyhow!("{}{path} is no logoutd: it answers {status}, and no JSON", self.server))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        refuse(path, status, &answer);
+        Err(Refused.into())
+    }
+}
+
+/// Says why a request was refused.
+pub(super) fn refuse(what: &str, status: StatusCode, answer: &Value) {
+    let message = answer["message"].as_str().unwrap_or("the server gave no reason");
+    eprintln!("{} {what}: {status}: {message}", paint(BAD, "✗"));
+}

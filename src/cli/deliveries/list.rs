@@ -1,0 +1,69 @@
+//! `logoutd deliveries list`.
+
+use anstream::println;
+use clap::Args;
+use serde_json::Value;
+
+use super::{Api, ApiArgs, FilterArgs, print_json, seconds, text};
+use crate::cli::style::{DIM, paint, state_style};
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Of this session
+    #[arg(long, value_name = "SID")]
+    sid: Option<String>,
+    /// How many, from 1 to 100
+    #[arg(long, value_name = "N")]
+    take: Option<u32>,
+    /// Go on after this delivery: the `next` of an earlier page
+    #[arg(long, value_name = "ID")]
+    from: Option<String>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+pub(super) async fn run(args: ListArgs) -> anyhow::Result<()> {
+    let mut query = args.filter.members();
+    query.extend(args.sid.map(|sid| ("sid", sid)));
+    query.extend(args.take.map(|take| ("take", take.to_string())));
+    query.extend(args.from.map(|from| ("from", from)));
+    let answer = Api::new(&args.api)?.get("/api/v2/deliveries", &query).await?;
+    if args.api.json {
+        print_json(&answer);
+        return Ok(());
+    }
+    let deliveries = answer["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if deliveries.is_empty() {
+        println!("no deliveries");
+        return Ok(());
+    }
+    let heading = format!(
+        "{:<36}  {:<10}  {:<20}  {:<16}  {:<19}  TRIES",
+        "DELIVERY", "STATE", "CLIENT", "INITIATOR", "CREATED (UTC)"
+    );
+    println!("{}", paint(DIM, heading));
+    for delivery in deliveries {
+        row(delivery);
+    }
+    if let Some(next) = answer["next"].as_str() {
+        println!("{}", paint(DIM, format_args!("more: --from {next}")));
+    }
+    Ok(())
+}
+
+fn row(delivery: &Value) {
+    let state = text(delivery, "state");
+    println!(
+        "{:<36}  {}  {:<20}  {:<16}  {:<19}  {}{}",
+        text(delivery, "id"),
+        // Padded before it is painted: escapes have no width.
+        paint(state_style(state), format_args!("{state:<10}")),
+        text(delivery, "client_id"),
+        text(delivery, "initiator"),
+        seconds(text(delivery, "created_at")),
+        delivery["attempts_made"],
+        if delivery["possibly_received"] == true { "  possibly received" } else { "" },
+    );
+}

@@ -1,0 +1,97 @@
+//! `logoutd deliveries redeliver`: by id, or by filter as a job that is watched.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstream::println;
+use anyhow::bail;
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{Api, ApiArgs, FilterArgs, print_json, text};
+use crate::cli::api::Refused;
+use crate::cli::style::{GOOD, paint};
+
+/// How often a job is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Args)]
+pub(super) struct RedeliverArgs {
+    /// These deliveries
+    #[arg(value_name = "DELIVERY")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// All that failed for good (rejected or exhausted); implied by any filter
+    #[arg(long)]
+    all: bool,
+    /// Return when the job is stored, instead of watching it
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+pub(super) async fn run(args: RedeliverArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.api)?;
+    let filter = args.filter.members();
+    match (args.ids.is_empty(), filter.is_empty() && !args.all) {
+        (true, true) => bail!("name deliveries, or give a filter or --all"),
+        (false, false) => bail!("name deliveries or give a filter, not both"),
+        (false, true) => by_id(&api, &args.ids, args.api.json).await,
+        (true, false) => by_filter(&api, filter, &args).await,
+    }
+}
+
+async fn by_id(api: &Api, ids: &[String], json: bool) -> anyhow::Result<ExitCode> {
+    let mut status = ExitCode::SUCCESS;
+    for id in ids {
+        match api.post(&format!("/api/v2/deliveries/{id}/redeliver"), None).await {
+            Ok(delivery) if json => print_json(&delivery),
+            Ok(delivery) => {
+                println!("{} {id} {}", paint(GOOD, "✓"), text(&delivery, "state"));
+            }
+            // It was said why; the others may go.
+            Err(error) if error.is::<Refused>() => status = ExitCode::FAILURE,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(status)
+}
+
+async fn by_filter(
+    api: &Api,
+    filter: Vec<(&'static str, String)>,
+    args: &RedeliverArgs,
+) -> anyhow::Result<ExitCode> {
+    let member = |(name, value): (&str, String)| {
+        let value = match name {
+            "state" => json!(value.split(',').collect::<Vec<_>>()),
+            _ => json!(value),
+        };
+        (name.to_owned(), value)
+    };
+    let body = Value::Object(filter.into_iter().map(member).collect::<Map<_, _>>());
+    let mut job = api.post("/api/v2/deliveries/redeliver", Some(&body)).await?;
+    let path = format!("/api/v2/jobs/{}", text(&job, "id"));
+    if !args.api.json {
+        println!("job {}: {} deliveries match", text(&job, "id"), job["matched"]);
+    }
+    while !args.no_wait && job["status"] != "completed" {
+        tokio::time::sleep(LOOK).await;
+        job = api.get(&path, &[]).await?;
+        if !args.api.json {
+            println!(
+                "  {:>3} %  {} back in the queue",
+                job["percentage_done"].to_string(),
+                job["redelivered"]
+            );
+        }
+    }
+    if args.api.json {
+        print_json(&job);
+    } else if job["skipped"] != 0 {
+        println!("  {} left alone: their clients are subscribed no more", job["skipped"]);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,51 @@
+//! `GET /api/v2/deliveries`: deliveries that match, the newest first, page by page.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use serde::Serialize;
+
+use super::super::error::ApiError;
+use super::super::query::Query;
+use super::super::state::HttpState;
+use super::view::DeliveryView;
+use crate::domain::delivery::{self, DeliveryFilter};
+use crate::domain::ids::{DeliveryId, Sid};
+
+/// Auth0's limits for checkpoint paging.
+const DEFAULT_TAKE: u32 = 50;
+const MAX_TAKE: u32 = 100;
+
+#[derive(Serialize)]
+pub(in crate::http) struct Page {
+    deliveries: Vec<DeliveryView>,
+    /// What to give as `from` for the next page; left out on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<DeliveryId>,
+}
+
+pub(in crate::http) async fn list(
+    State(state): State<Arc<HttpState>>,
+    uri: Uri,
+) -> Result<Json<Page>, ApiError> {
+    let mut query = Query::of(&uri)?;
+    let filter = DeliveryFilter {
+        client_id: query.take("client_id", str::parse)?,
+        states: query.take("state", |text| text.split(',').map(str::parse::<delivery::State>).collect())?,
+        initiator: query.take("initiator", str::parse)?,
+        created_after: query.time("created_after")?,
+        created_before: query.time("created_before")?,
+    };
+    let sid: Option<Sid> = query.take("sid", str::parse)?;
+    let from = query.take("from", |text| text.parse().map(DeliveryId).map_err(|_| NOT_A_CHECKPOINT))?;
+    let take = query.number("take", 1, MAX_TAKE)?.unwrap_or(DEFAULT_TAKE);
+    query.finish()?;
+
+    let page = state.deliveries.deliveries(&filter, sid.as_ref(), from, take).await?;
+    let next = page.deliveries.last().filter(|_| page.more).map(|last| last.intent.id);
+    Ok(Json(Page { deliveries: page.deliveries.into_iter().map(DeliveryView::from).collect(), next }))
+}
+
+const NOT_A_CHECKPOINT: &str = "must be the `next` of an earlier page";

@@ -1,0 +1,20 @@
+//! `/api/v2/deliveries`: the queue as operators see it, and redelivery.
+
+mod list;
+mod redeliver;
+mod redeliver_all;
+mod show;
+mod view;
+
+pub(super) use list::list;
+pub(super) use redeliver::redeliver;
+pub(super) use redeliver_all::{job, redeliver_all};
+pub(super) use show::show;
+
+use super::error::ApiError;
+use crate::domain::ids::DeliveryId;
+
+/// The id in a path. What is no id names no delivery.
+fn id(text: &str) -> Result<DeliveryId, ApiError> {
+    text.parse().map(DeliveryId).map_err(|_| ApiError::inexistent("delivery"))
+}

@@ -1,0 +1,143 @@
+//! Deliveries and attempts as JSON.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::delivery::{Delivery, Phases, State};
+use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
+use crate::domain::initiator::Initiator;
+use crate::domain::metadata::SessionMetadata;
+use crate::storage::AttemptRecord;
+
+/// A delivery. Its `sub` and metadata are personal data: they are for whoever may read deliveries.
+#[derive(Serialize)]
+pub(in crate::http) struct DeliveryView {
+    id: DeliveryId,
+    client_id: ClientId,
+    state: State,
+    initiator: Initiator,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<Sid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<Sub>,
+    #[serde(skip_serializing_if = "SessionMetadata::is_empty")]
+    session_metadata: SessionMetadata,
+    created_at: Timestamp,
+    /// When it is to be attempted next; only while it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_at: Option<Timestamp>,
+    attempts_made: u32,
+    redeliveries: u32,
+    /// It was not delivered as far as is known, but some attempt may have reached the RP.
+    possibly_received: bool,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        let Delivery { intent, state, attempts, redeliveries, outcome_unknown, due_at, settled_at } =
+            delivery;
+        Self {
+            id: intent.id,
+            client_id: intent.client_id,
+            state,
+            initiator: intent.initiator,
+            sid: intent.sid,
+            sub: intent.sub,
+            session_metadata: intent.session_metadata,
+            created_at: intent.created_at,
+            due_at: (state == State::Pending).then_some(due_at),
+            expires_at: intent.expires_at,
+            settled_at,
+            attempts_made: attempts,
+            redeliveries,
+            possibly_received: outcome_unknown && state != State::Delivered,
+        }
+    }
+}
+
+/// An attempt. Never the token.
+#[derive(Serialize)]
+pub(in crate::http) struct AttemptView {
+    number: u32,
+    started_at: Timestamp,
+    duration_ms: f64,
+    /// How long its parts took; those that took place.
+    phases_ms: PhasesView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// The class of the failure; none if it was delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// The first KiB of the answer's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<Uuid>,
+    /// No answer came, but the RP may have received the token.
+    outcome_unknown: bool,
+    /// It was refused after an attempt of unknown outcome: the RP may have had the token's session ended
+    /// by that already.
+    refused_after_unknown: bool,
+}
+
+#[derive(Serialize)]
+struct PhasesView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<f64>,
+}
+
+/// The attempts of a delivery, oldest first.
+pub(super) fn attempts(records: Vec<AttemptRecord>) -> Vec<AttemptView> {
+    let mut unknown_before = false;
+    let view = |record: AttemptRecord| {
+        let AttemptRecord { number, attempt } = record;
+        let refused = attempt.status.is_some_and(|status| (400..500).contains(&status));
+        let refused_after_unknown = refused && unknown_before;
+        unknown_before |= attempt.outcome_unknown;
+        let Phases { sign, dns, connect, answer, body } = attempt.phases;
+        AttemptView {
+            number,
+            started_at: attempt.started_at,
+            duration_ms: millis(attempt.duration),
+            phases_ms: PhasesView {
+                sign: sign.map(millis),
+                dns: dns.map(millis),
+                connect: connect.map(millis),
+                answer: answer.map(millis),
+                body: body.map(millis),
+            },
+            status: attempt.status,
+            error: attempt.error,
+            answer: attempt.answer,
+            remote_address: attempt.remote_address,
+            kid: attempt.kid,
+            jti: attempt.jti,
+            outcome_unknown: attempt.outcome_unknown,
+            refused_after_unknown,
+        }
+    };
+    records.into_iter().map(view).collect()
+}
+
+fn millis(duration: Duration) -> f64 {
+    // Microseconds are as exact as these figures are.
+    f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
+}

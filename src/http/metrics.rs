@@ -1,0 +1,20 @@
+//! `GET /metrics`: what is counted and timed, for a collector.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+use super::state::HttpState;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) async fn show(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
+    let refreshed = state.gauges.refresh(&state.metrics, &*state.deliveries, state.clock.now()).await;
+    if let Err(error) = refreshed {
+        // The counters are worth having even then; above all then.
+        tracing::error!(error = &error as &dyn std::error::Error, "the queue could not be counted");
+    }
+    ([(CONTENT_TYPE, OPEN_METRICS)], state.metrics.encode())
+}

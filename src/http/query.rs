@@ -1,0 +1,73 @@
+//! The query string of a request, parameter by parameter, with errors that name the parameter.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use axum::http::Uri;
+use jiff::Timestamp;
+
+use super::error::ApiError;
+
+/// The parameters that were not taken yet.
+pub(super) struct Query {
+    parameters: BTreeMap<String, String>,
+    known: Vec<&'static str>,
+}
+
+impl Query {
+    /// Reads it. A parameter that is there twice is an error: which one is meant?
+    pub(super) fn of(uri: &Uri) -> Result<Self, ApiError> {
+        let mut parameters = BTreeMap::new();
+        let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        for (name, value) in pairs.into_owned() {
+            if parameters.contains_key(&name) {
+                return Err(ApiError::invalid_query(&name, "must be given once"));
+            }
+            parameters.insert(name, value);
+        }
+        Ok(Self { parameters, known: Vec::new() })
+    }
+
+    /// A parameter that can be parsed from text.
+    pub(super) fn take<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, ApiError> {
+        self.known.push(name);
+        match self.parameters.remove(name) {
+            None => Ok(None),
+            Some(text) => match parse(&text) {
+                Ok(value) => Ok(Some(value)),
+                Err(error) => Err(ApiError::invalid_query(name, &error.to_string())),
+            },
+        }
+    }
+
+    /// A time.
+    pub(super) fn time(&mut self, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
+        self.take(name, |text| text.parse().map_err(|_| NOT_A_TIME))
+    }
+
+    /// A whole number from `min` to `max`.
+    pub(super) fn number(&mut self, name: &'static str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+        self.take(name, |text| match text.parse() {
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
+            _ => Err(format!("must be a whole number from {min} to {max}")),
+        })
+    }
+
+    /// There are no other parameters: a misspelt filter would show, or redeliver, what was not meant.
+    pub(super) fn finish(self) -> Result<(), ApiError> {
+        match self.parameters.into_keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("is no parameter of this resource; it takes {}", self.known.join(", "));
+                Err(ApiError::invalid_query(&name, &message))
+            }
+        }
+    }
+}
+
+/// What a time must look like.
+pub(super) const NOT_A_TIME: &str = "must be an RFC 3339 time such as 2026-01-02T03:04:05Z";
