@@ -12,6 +12,7 @@ mod command_line;
 mod config;
 mod dead_letters;
 mod delivery;
+mod engine;
 mod events;
 mod layering;
 mod process;

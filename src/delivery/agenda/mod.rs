@@ -27,13 +27,14 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// The slots that retries, and clients whose last attempt failed, never get: however many relying
-    /// parties hang, a first attempt for one that works finds room.
+    /// The slots that retries, clients whose last attempt failed and clients that have many already never
+    /// get: whoever hangs, a first attempt for a relying party that works finds room.
     fn reserve(&self) -> u32 {
         self.total / 4
     }
 
-    /// How many of these one client can have: it may be about to hang too.
+    /// With how many slots of any kind a client has had its part, and gets none of these: it may be about
+    /// to hang too.
     fn reserve_per_client(&self) -> u32 {
         (self.per_client / 4).max(1)
     }
@@ -48,7 +49,7 @@ impl Limits {
 pub(super) enum SlotKind {
     /// Any attempt.
     Shared,
-    /// First attempts of clients whose last attempt went well.
+    /// First attempts of clients whose last attempt went well, and which have few under way.
     Reserved,
 }
 
@@ -87,7 +88,7 @@ impl Line {
         if !self.breaker.is_trusted() {
             return 0;
         }
-        limits.reserve_per_client().saturating_sub(self.reserved).min(self.room(now, limits))
+        limits.reserve_per_client().saturating_sub(self.shared + self.reserved).min(self.room(now, limits))
     }
 
     fn is_blank(&self) -> bool {
@@ -158,7 +159,7 @@ impl Agenda {
         granted.into_iter().map(|(client_id, any, first)| self.grant(client_id, any, first)).collect()
     }
 
-    /// The reserved slots, for those first that got none of the others.
+    /// The reserved slots, for those that have few of the others.
     fn reserved_shares(
         &self,
         due: &[(&ClientId, &Line)],
@@ -166,17 +167,21 @@ impl Agenda {
         any: &[u32],
         now: Timestamp,
     ) -> Vec<u32> {
+        // Those that got nothing first: for the others the reserve is only what is left.
         let wishes = |served: bool| -> Vec<u32> {
             let wish = |index: usize| {
-                let room = due[index].1.reserved_room(now, &self.limits).min(rooms[index] - any[index]);
-                if (any[index] > 0) == served { room } else { 0 }
+                if (any[index] > 0) != served {
+                    return 0;
+                }
+                let part = due[index].1.reserved_room(now, &self.limits).saturating_sub(any[index]);
+                part.min(rooms[index] - any[index])
             };
             (0..due.len()).map(wish).collect()
         };
         let unserved = fair_shares(&wishes(false), self.reserved_free());
         let left = self.reserved_free() - unserved.iter().sum::<u32>();
         let served = fair_shares(&wishes(true), left);
-        unserved.iter().zip(served).map(|(unserved, served)| unserved + served).collect()
+        unserved.into_iter().zip(served).map(|(unserved, served)| unserved + served).collect()
     }
 
     fn grant(&mut self, client_id: ClientId, any: u32, first: u32) -> Turn {

@@ -86,24 +86,23 @@ fn who_waited_longest_is_served_first_where_slots_are_short() {
 }
 
 #[test]
-fn the_reserve_is_for_first_attempts_of_clients_that_are_well() {
+fn the_reserve_is_for_first_attempts_of_clients_that_are_well_and_have_few() {
     let mut agenda = agenda();
     for hanging in ["h1", "h2"] {
         agenda.note_due(&id(hanging), at(0));
     }
-    assert_eq!(turns(&mut agenda, 0), [turn("h1", 6, 2), turn("h2", 6, 2)]);
-    // All is taken: even a new client has to wait now.
-    assert_eq!(agenda.take(&id("new"), at(0)), None);
+    // All the shared slots, and none of the reserve.
+    assert_eq!(turns(&mut agenda, 0), [turn("h1", 6, 0), turn("h2", 6, 0)]);
+    assert_eq!(agenda.take(&id("h1"), at(0)), None);
+    agenda.failed(&id("failing"), at(0), 0.0);
+    assert_eq!(agenda.take(&id("failing"), at(0)), None);
     for _ in 0..2 {
-        agenda.give_back(&id("h1"), SlotKind::Reserved);
+        assert_eq!(agenda.take(&id("new"), at(0)), Some(SlotKind::Reserved));
     }
-    // But the failures of the others keep the reserve for it.
-    agenda.failed(&id("h1"), at(0), 0.0);
-    agenda.note_due(&id("h1"), at(0));
-    assert_eq!(turns(&mut agenda, 0), []);
-    assert_eq!(agenda.take(&id("new"), at(0)), Some(SlotKind::Reserved));
-    assert_eq!(agenda.take(&id("new"), at(0)), Some(SlotKind::Reserved));
-    assert_eq!(agenda.take(&id("new"), at(0)), None, "the reserve is used up");
+    assert_eq!(agenda.take(&id("new"), at(0)), None, "it has had its part");
+    agenda.note_due(&id("other"), at(0));
+    assert_eq!(turns(&mut agenda, 0), [turn("other", 0, 2)]);
+    assert_eq!(agenda.take(&id("late"), at(0)), None, "the reserve is used up");
 }
 
 #[test]

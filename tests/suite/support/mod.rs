@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod app;
+pub mod h2_rp;
 pub mod process;
 pub mod raw_rp;
 pub mod tls_rp;
