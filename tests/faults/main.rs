@@ -14,6 +14,8 @@
 
 mod counting_rp;
 mod crash;
+mod disk;
+mod mount;
 mod source;
 #[expect(dead_code, reason = "it is the suite's, which uses all of it")]
 #[path = "../suite/support/mod.rs"]
