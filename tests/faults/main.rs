@@ -12,6 +12,7 @@
     reason = "the tests are outside: they have the real time and randomness"
 )]
 
+mod clock;
 mod counting_rp;
 mod crash;
 mod disk;
