@@ -15,6 +15,7 @@
 mod clock;
 mod counting_rp;
 mod crash;
+mod crowd;
 mod disk;
 mod mount;
 mod source;
