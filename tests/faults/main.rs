@@ -17,6 +17,7 @@ mod counting_rp;
 mod crash;
 mod crowd;
 mod disk;
+mod fencing;
 mod mount;
 mod source;
 #[expect(dead_code, reason = "it is the suite's, which uses all of it")]
