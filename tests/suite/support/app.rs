@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use logoutd::app::{App, Listeners};
-use logoutd::clock::SystemClock;
+use logoutd::clock::{Clock, SystemClock};
 use logoutd::config::Config;
 use logoutd::entropy::SystemEntropy;
 use logoutd::shutdown::Shutdown;
@@ -93,7 +93,12 @@ impl Setup {
 
     /// Starts the service.
     pub async fn start(self) -> TestApp {
-        TestApp::start(self).await
+        self.start_with(Arc::new(SystemClock)).await
+    }
+
+    /// Starts the service with a clock of the test's own.
+    pub async fn start_with(self, clock: Arc<dyn Clock>) -> TestApp {
+        TestApp::start(self, clock).await
     }
 }
 
@@ -108,13 +113,13 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    async fn start(setup: Setup) -> Self {
+    async fn start(setup: Setup, clock: Arc<dyn Clock>) -> Self {
         let environment = [("LOGOUTD_BOOTSTRAP_TOKEN", TOKEN)];
         let loaded =
             Config::load(&setup.write(), environment.map(|(name, value)| (name.into(), value.into())))
                 .unwrap_or_else(|problems| panic!("{problems}"));
         let shutdown = Shutdown::new();
-        let app = App::build(&loaded, &shutdown, Arc::new(SystemClock), Arc::new(SystemEntropy::new()))
+        let app = App::build(&loaded, &shutdown, clock, Arc::new(SystemEntropy::new()))
             .await
             .unwrap_or_else(|error| panic!("{error:#}"));
         let listeners = Listeners::bind(&loaded.config).await.unwrap();

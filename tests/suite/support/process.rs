@@ -79,6 +79,13 @@ impl Drop for Serve {
     }
 }
 
+/// A port below those that outgoing connections take theirs from (32768 and up on Linux): under load one of
+/// them would now and then take it before the process does.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    loop {
+        let port = fastrand::u16(20_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
