@@ -13,6 +13,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::delivery::{
@@ -273,7 +274,7 @@ async fn sweep(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>, retention: Du
                 Ok(rows) => tracing::debug!(rows, "deleted what was older than store.retention"),
                 Err(error) => {
                     tracing::error!(
-                        error = &error as &dyn std::error::Error,
+                        error = %Causes(&error),
                         "old rows could not be deleted"
                     );
                     break;

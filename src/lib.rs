@@ -19,14 +19,15 @@
 //! | [`egress`] | the way out: address guard, resolver, the HTTP client for RPs |
 //! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
 //! | [`intake`] | the one door for events, and their wire forms |
-//! | [`delivery`] | the queue's workers: dispatcher, attempt, outcome, settling |
+//! | [`delivery`] | the queue's workers: agenda, dispatcher, attempts, settling, upkeep, redelivery |
 //! | [`http`] | routes, authentication, handlers |
 //! | [`config`] | the configuration, parsed and checked |
-//! | [`telemetry`] | the log |
+//! | [`telemetry`] | the log, and metrics |
 //! | [`relying_party`] | the other side of the wire: checks tokens without sharing code with the issuer |
 //! | [`cli`] | a file for each command |
 //! | [`app`] | the composition root |
 //! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
+//! | [`causes`] | an error with its causes, for the log |
 //!
 //! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
 //!
@@ -41,6 +42,7 @@
 //! - Tokens, secrets, `sub` and metadata values are in no log.
 
 pub mod app;
+pub mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;

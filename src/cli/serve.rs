@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Listeners};
+use crate::causes::Causes;
 use crate::clock::SystemClock;
 use crate::config::Loaded;
 use crate::entropy::SystemEntropy;
@@ -75,7 +76,7 @@ async fn reload(keyring: Keyring) {
     match tokio::task::spawn_blocking(move || keyring.reload()).await {
         Ok(Ok(())) => tracing::info!("signing keys reloaded"),
         Ok(Err(error)) => tracing::error!(
-            error = &error as &dyn std::error::Error,
+            error = %Causes(&error),
             "signing keys could not be reloaded, the old ones stay in use"
         ),
         Err(error) => tracing::error!(%error, "reloading the signing keys panicked"),

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::outcome::{self, Outcome};
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::client::LogoutUri;
 use crate::domain::delivery::{Attempt, Phases, Verdict};
@@ -150,7 +151,7 @@ impl Attempter {
         match signed {
             Ok(token) => Ok((uri, key, token)),
             Err(error) => {
-                tracing::error!(kid = %key.kid(), error = &error as &dyn std::error::Error, "signing failed");
+                tracing::error!(kid = %key.kid(), error = %Causes(&error), "signing failed");
                 Err(Unsigned::Failed)
             }
         }

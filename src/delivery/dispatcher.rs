@@ -10,6 +10,7 @@ use super::settler::Settler;
 use super::upkeep::Upkeep;
 use super::waiting::Waiting;
 use super::window::Window;
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::breaker::BreakerRules;
 use crate::entropy::Entropy;
@@ -127,7 +128,7 @@ impl Dispatcher {
             let pause = match self.pass(shutdown).await {
                 Ok(pause) => pause,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "nothing can be leased");
+                    tracing::error!(error = %Causes(&error), "nothing can be leased");
                     AFTER_FAILURE
                 }
             };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::runner::Runner;
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::delivery::DeliveryFilter;
 use crate::domain::ids::{ClientId, DeliveryId};
@@ -90,7 +91,7 @@ impl Redelivery {
             let idle = match self.step().await {
                 Ok(worked) => !worked,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "redelivery does not go on");
+                    tracing::error!(error = %Causes(&error), "redelivery does not go on");
                     tokio::time::sleep(AFTER_FAILURE).await;
                     false
                 }

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::waiting::Waiting;
 use super::window::Window;
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::delivery::Verdict;
 use crate::shutdown::Shutdown;
@@ -82,7 +83,7 @@ impl Settler {
             let Err(error) = self.try_settle(group).await else { return };
             tries += 1;
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = %Causes(&error),
                 outcomes = group.len(),
                 tries,
                 "outcomes could not be recorded, trying again"

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::runner::LEASE;
 use super::waiting::Waiting;
 use super::window::Window;
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::storage::{DeliveryQueue, Result};
 use crate::telemetry::Metrics;
@@ -83,7 +84,7 @@ impl Upkeep {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the queue cannot be kept up");
+                    tracing::error!(error = %Causes(&error), "the queue cannot be kept up");
                 }
             }
         }

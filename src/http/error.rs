@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::router::MAX_BODY_BYTES;
+use crate::causes::Causes;
 use crate::domain::plan::Refusal;
 use crate::domain::redelivery::RedeliveryRefusal;
 use crate::intake::AcceptError;
@@ -135,7 +136,7 @@ fn shortened(text: &str) -> String {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "a request failed at the store");
+        tracing::error!(error = %Causes(&error), "a request failed at the store");
         Self::store_unavailable()
     }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::error::{ApiError, not_accepted};
 use super::prefer;
 use super::state::HttpState;
+use crate::causes::Causes;
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::Event;
 use crate::domain::ids::DeliveryId;
@@ -86,7 +87,7 @@ async fn wait(state: &HttpState, answers: &mut [Answer], patience: Duration) -> 
     let summaries = match summaries {
         Ok(summaries) => summaries,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "deliveries could not be read");
+            tracing::error!(error = %Causes(&error), "deliveries could not be read");
             return false;
         }
     };

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::state::HttpState;
+use crate::causes::Causes;
 
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -24,10 +25,10 @@ pub(super) async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, J
     if state.shutdown.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Status { status: "draining" }));
     }
-    match state.store.ping().await {
+    match state.store.ping(state.clock.now()).await {
         Ok(()) => (StatusCode::OK, Json(Status { status: "ok" })),
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "not ready: the store does not work");
+            tracing::error!(error = %Causes(&error), "not ready: the store does not work");
             (StatusCode::SERVICE_UNAVAILABLE, Json(Status { status: "store_unavailable" }))
         }
     }

@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use super::state::HttpState;
+use crate::causes::Causes;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -14,7 +15,7 @@ pub(super) async fn show(State(state): State<Arc<HttpState>>) -> impl IntoRespon
     let refreshed = state.gauges.refresh(&state.metrics, &*state.deliveries, state.clock.now()).await;
     if let Err(error) = refreshed {
         // The counters are worth having even then; above all then.
-        tracing::error!(error = &error as &dyn std::error::Error, "the queue could not be counted");
+        tracing::error!(error = %Causes(&error), "the queue could not be counted");
     }
     ([(CONTENT_TYPE, OPEN_METRICS)], state.metrics.encode())
 }

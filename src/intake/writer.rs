@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::handoff::{Handoff, Reserved};
 use super::working_set::{WorkingSet, receipt, subject_matter};
 use super::{AcceptError, Accepted, Request};
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::ids::{ClientId, Sub};
@@ -80,7 +81,7 @@ impl Writer {
                 }
             }
             Err(error) if group.len() > 1 && !error.is_outage() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "storing requests one by one");
+                tracing::warn!(error = %Causes(&error), "storing requests one by one");
                 for request in group {
                     Box::pin(self.answer(vec![request])).await;
                 }
@@ -88,7 +89,7 @@ impl Writer {
             Err(error) => {
                 let requests = group.len();
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = %Causes(&error),
                     requests,
                     "events could not be stored"
                 );

@@ -100,11 +100,21 @@ impl Schedule {
     pub(super) fn state_at(&self, kid: &Kid, entry: &Entry, now: Timestamp) -> KeyState {
         if self.retired_since(kid, entry, now).is_some() {
             KeyState::Retired
-        } else if entry.activates_at > now {
+        } else if entry.activates_at > now && !self.is_first(kid, entry) {
             KeyState::Next
         } else {
             KeyState::Current
         }
+    }
+
+    /// Whether it is the first key of its alg that ever signs. That one signs from the beginning of time: a
+    /// clock that was wrong when it was made, and has been set back since, must not leave the alg without
+    /// a key.
+    fn is_first(&self, kid: &Kid, entry: &Entry) -> bool {
+        let earlier = |(other_kid, other): (&Kid, &Entry)| {
+            other.ever_signs() && rank(other_kid, other) < rank(kid, entry)
+        };
+        entry.ever_signs() && !self.of(entry.alg).any(earlier)
     }
 
     /// When it was retired, or when a newer key of its alg began to sign; `None` while neither has happened.

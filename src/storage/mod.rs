@@ -49,8 +49,8 @@ pub trait ClientStore: Send + Sync + 'static {
 /// Upkeep.
 #[async_trait]
 pub trait Maintenance: Send + Sync + 'static {
-    /// Whether the store can be read and written now.
-    async fn ping(&self) -> Result<()>;
+    /// Whether the store can be read and written now: it writes something, and reads.
+    async fn ping(&self, now: Timestamp) -> Result<()>;
 
     /// Deletes up to `limit` rows each of finished deliveries (with their attempts), ended sessions,
     /// accepted events and completed redelivery jobs that are older than `before`. Returns how many rows

@@ -5,24 +5,39 @@ use std::path::{Path, PathBuf};
 
 /// For each module, what of the crate it may import. Itself is always allowed.
 ///
-/// `clock`, `entropy` and `shutdown` are leaves that everything but the pure modules may use.
+/// `causes`, `clock`, `entropy` and `shutdown` are leaves that everything but the pure modules may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
     ("shutdown", &[]),
+    ("causes", &[]),
     ("domain", &[]),
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
     ("config", &["domain"]),
     ("storage", &["domain"]),
-    ("keyring", &["domain", "clock", "entropy"]),
+    ("keyring", &["domain", "causes", "clock", "entropy"]),
     ("egress", &["domain", "clock"]),
-    ("intake", &["domain", "storage", "telemetry", "clock", "entropy", "shutdown"]),
+    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),
     (
         "delivery",
-        &["domain", "storage", "token", "keyring", "egress", "telemetry", "clock", "entropy", "shutdown"],
+        &[
+            "domain",
+            "storage",
+            "token",
+            "keyring",
+            "egress",
+            "telemetry",
+            "causes",
+            "clock",
+            "entropy",
+            "shutdown",
+        ],
     ),
-    ("http", &["domain", "storage", "keyring", "intake", "delivery", "telemetry", "clock", "shutdown"]),
+    (
+        "http",
+        &["domain", "storage", "keyring", "intake", "delivery", "telemetry", "causes", "clock", "shutdown"],
+    ),
     ("telemetry", &["config"]),
     (
         "app",
@@ -36,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "delivery",
             "http",
             "telemetry",
+            "causes",
             "clock",
             "entropy",
             "shutdown",
@@ -52,6 +68,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "egress",
             "relying_party",
             "telemetry",
+            "causes",
             "clock",
             "entropy",
             "shutdown",

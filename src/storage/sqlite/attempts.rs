@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::columns::{Columns, hex, micros, millis, to_json};
@@ -15,7 +15,7 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     attempts: &[(DeliveryId, u32, &Attempt)],
 ) -> Result<()> {
-    let rows: Vec<Value> = attempts.iter().map(|(id, number, attempt)| row(*id, *number, attempt)).collect();
+    let rows: Vec<_> = attempts.iter().map(|(id, number, attempt)| row(*id, *number, attempt)).collect();
     sqlx::query(
         "INSERT INTO attempts (delivery_id, number, started_at, duration_us, sign_us, dns_us, connect_us,
              answer_us, body_us, jti, kid, remote_address, status, error, answer, outcome_unknown)
@@ -30,9 +30,9 @@ pub(super) async fn insert(
     Ok(())
 }
 
-fn row(id: DeliveryId, number: u32, attempt: &Attempt) -> Value {
+fn row(id: DeliveryId, number: u32, attempt: &Attempt) -> impl Serialize {
     let Phases { sign, dns, connect, answer, body } = attempt.phases;
-    json!([
+    (
         hex(id.0),
         number,
         millis(attempt.started_at),
@@ -43,13 +43,13 @@ fn row(id: DeliveryId, number: u32, attempt: &Attempt) -> Value {
         answer.map(micros),
         body.map(micros),
         attempt.jti.map(hex),
-        attempt.kid,
-        attempt.remote_address,
+        &attempt.kid,
+        &attempt.remote_address,
         attempt.status,
-        attempt.error,
-        attempt.answer,
+        &attempt.error,
+        &attempt.answer,
         attempt.outcome_unknown,
-    ])
+    )
 }
 
 /// The attempts of a delivery, oldest first.

@@ -47,7 +47,7 @@ impl ClientStore for SqliteStore {
         .bind(millis(now))
         .execute(&mut *transaction)
         .await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 

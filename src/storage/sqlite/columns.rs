@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use crate::storage::{Result, StorageError};
 
@@ -23,8 +24,8 @@ pub(super) fn micros(duration: Duration) -> i64 {
 }
 
 /// A UUID inside a JSON parameter. SQLite's JSON has no blobs: statements turn it back with `unhex`.
-pub(super) fn hex(id: Uuid) -> String {
-    id.simple().to_string()
+pub(super) fn hex(id: Uuid) -> Simple {
+    id.simple()
 }
 
 /// Other bytes inside a JSON parameter, likewise.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
@@ -151,7 +151,7 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     deliveries: &[(&Intent, Option<Lease>)],
 ) -> Result<()> {
-    let rows: Vec<Value> = deliveries.iter().map(|(intent, lease)| row(intent, *lease)).collect();
+    let rows: Vec<_> = deliveries.iter().map(|(intent, lease)| row(intent, *lease)).collect();
     sqlx::query(
         "INSERT INTO deliveries (id, session_key, sid, sub, client_id, initiator, session_metadata, state,
              created_at, due_at, expires_at, lease_token, lease_until)
@@ -165,14 +165,14 @@ pub(super) async fn insert(
     Ok(())
 }
 
-fn row(intent: &Intent, lease: Option<Lease>) -> Value {
+fn row(intent: &Intent, lease: Option<Lease>) -> impl Serialize {
     let state = if lease.is_some() { State::InFlight } else { State::Pending };
-    json!([
+    (
         hex(intent.id.0),
         intent.session_key.map(|key| hex(key.0)),
-        intent.sid,
-        intent.sub,
-        intent.client_id,
+        &intent.sid,
+        &intent.sub,
+        &intent.client_id,
         intent.initiator,
         to_json(&intent.session_metadata),
         state,
@@ -180,7 +180,7 @@ fn row(intent: &Intent, lease: Option<Lease>) -> Value {
         millis(intent.expires_at),
         lease.map(|lease| hex(lease.token)),
         lease.map(|lease| millis(lease.until)),
-    ])
+    )
 }
 
 /// A delivery's intent, from its row.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::columns::{Columns, hex_bytes, millis, to_json};
@@ -38,15 +38,16 @@ pub(super) async fn insert(
     events: &[(&EventKey, &AcceptedEvent)],
     now: Timestamp,
 ) -> Result<()> {
-    let row = |(key, accepted): &(&EventKey, &AcceptedEvent)| -> Value {
-        json!([key.source, key.id, hex_bytes(&accepted.digest), to_json(&accepted.receipt), millis(now)])
-    };
     sqlx::query(
         "INSERT INTO events (source, id, digest, receipt, received_at)
          SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4 FROM json_each(?)",
     )
-    .bind(to_json(&events.iter().map(row).collect::<Vec<_>>()))
+    .bind(to_json(&events.iter().map(|(key, accepted)| row(key, accepted, now)).collect::<Vec<_>>()))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn row(key: &EventKey, accepted: &AcceptedEvent, now: Timestamp) -> impl Serialize {
+    (&key.source, &key.id, hex_bytes(&accepted.digest), to_json(&accepted.receipt), millis(now))
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
 
+use super::write::Write;
 use super::{SqliteStore, clients, deliveries, events, sessions};
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::ids::{ClientId, Sub};
@@ -21,7 +21,7 @@ impl IntakeStore for SqliteStore {
 }
 
 struct SqliteIntake {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Write,
 }
 
 #[async_trait]
@@ -77,6 +77,6 @@ impl IntakeTransaction for SqliteIntake {
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
 }

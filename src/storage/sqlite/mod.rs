@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{SqlSafeStr, Sqlite, Transaction};
 
 use super::{Maintenance, Result, StorageError};
 
@@ -32,6 +32,9 @@ mod queue;
 mod redelivery;
 mod sessions;
 mod settle;
+mod write;
+
+use write::Write;
 
 const READERS: u32 = 4;
 
@@ -91,10 +94,8 @@ impl SqliteStore {
         self.lock.is_some()
     }
 
-    /// A transaction that holds the write lock from its beginning, so that it cannot fail half-way
-    /// because another process wrote what it had read.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn write(&self) -> Result<Write> {
+        Write::begin(&self.writer).await
     }
 }
 
@@ -127,11 +128,16 @@ fn lock(database: &Path) -> std::io::Result<Option<Arc<File>>> {
 
 #[async_trait]
 impl Maintenance for SqliteStore {
-    async fn ping(&self) -> Result<()> {
-        // Takes the write lock: a store that can only be read must not report itself ready.
-        let transaction = self.write().await?;
+    async fn ping(&self, now: Timestamp) -> Result<()> {
+        // A real write: a full or read-only disk lets a transaction begin all the same.
+        let mut write = self.write().await?;
+        sqlx::query("UPDATE probe SET written_at = ?")
+            .bind(columns::millis(now))
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
         sqlx::query("SELECT 1 FROM clients LIMIT 1").fetch_optional(&self.reader).await?;
-        Ok(transaction.rollback().await?)
+        Ok(())
     }
 
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64> {

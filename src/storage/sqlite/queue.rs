@@ -86,6 +86,7 @@ impl DeliveryQueue for SqliteStore {
     }
 
     async fn extend(&self, leases: &[(DeliveryId, Uuid)], until: Timestamp) -> Result<Vec<DeliveryId>> {
+        let mut write = self.write().await?;
         let rows = sqlx::query(
             "UPDATE deliveries SET lease_until = ?1
              FROM (SELECT unhex(value ->> 0) AS id, unhex(value ->> 1) AS token FROM json_each(?2)) AS held
@@ -93,8 +94,9 @@ impl DeliveryQueue for SqliteStore {
         )
         .bind(millis(until))
         .bind(lease_list(leases))
-        .fetch_all(&self.writer)
+        .fetch_all(&mut *write)
         .await?;
+        write.commit().await?;
         rows.iter().map(|row| Ok(DeliveryId(Columns(row).plain("id")?))).collect()
     }
 
@@ -111,12 +113,13 @@ impl DeliveryQueue for SqliteStore {
     }
 
     async fn release(&self, leases: &[(DeliveryId, Uuid)], now: Timestamp) -> Result<()> {
+        let mut write = self.write().await?;
         sqlx::query(put_back::RELEASE)
             .bind(millis(now))
             .bind(lease_list(leases))
-            .execute(&self.writer)
+            .execute(&mut *write)
             .await?;
-        Ok(())
+        write.commit().await
     }
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<Vec<(DeliveryId, ClientId, State)>> {
@@ -129,6 +132,7 @@ impl DeliveryQueue for SqliteStore {
         if first.is_none() {
             return Ok(Vec::new());
         }
+        let mut write = self.write().await?;
         let rows = sqlx::query(
             "UPDATE deliveries SET settled_at = ?1,
                  state = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed AND enabled),
@@ -138,8 +142,9 @@ impl DeliveryQueue for SqliteStore {
         )
         .bind(millis(now))
         .bind(limit)
-        .fetch_all(&self.writer)
+        .fetch_all(&mut *write)
         .await?;
+        write.commit().await?;
         let expired = rows.iter().map(|row| {
             let columns = Columns(row);
             let id = DeliveryId(columns.plain("id")?);
@@ -155,6 +160,7 @@ impl DeliveryQueue for SqliteStore {
         // A stride at a time: every row is changed once, and other writers get their turns.
         let mut from = 0;
         while from <= last.unwrap_or(-1) {
+            let mut write = self.write().await?;
             sqlx::query(
                 "UPDATE deliveries SET due_at = MAX(?1, due_at - ?2)
                  WHERE state = 'pending' AND due_at > ?1 AND rowid BETWEEN ?3 AND ?4",
@@ -163,8 +169,9 @@ impl DeliveryQueue for SqliteStore {
             .bind(by)
             .bind(from)
             .bind(from + STRIDE - 1)
-            .execute(&self.writer)
+            .execute(&mut *write)
             .await?;
+            write.commit().await?;
             from += STRIDE;
         }
         Ok(())
@@ -182,9 +189,11 @@ impl SqliteStore {
         if ended.is_none() {
             return Ok(0);
         }
-        let done =
-            sqlx::query(put_back::RECLAIM).bind(millis(now)).bind(ended_before).execute(&self.writer).await?;
-        Ok(done.rows_affected())
+        let mut write = self.write().await?;
+        let reclaim = sqlx::query(put_back::RECLAIM).bind(millis(now)).bind(ended_before);
+        let reclaimed = reclaim.execute(&mut *write).await?.rows_affected();
+        write.commit().await?;
+        Ok(reclaimed)
     }
 }
 

@@ -25,11 +25,17 @@ impl RedeliveryStore for SqliteStore {
             .bind(id.0)
             .fetch_optional(&mut *transaction)
             .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else {
+            transaction.rollback().await?;
+            return Ok(None);
+        };
         let columns = Columns(&row);
         let client_id: ClientId = columns.parsed("client_id")?;
         match deliveries::state(&columns)? {
-            State::InFlight => return Ok(Some(Err(RedeliveryRefusal::InFlight))),
+            State::InFlight => {
+                transaction.rollback().await?;
+                return Ok(Some(Err(RedeliveryRefusal::InFlight)));
+            }
             State::Pending => {
                 sqlx::query("UPDATE deliveries SET due_at = ?1 WHERE id = ?2 AND due_at > ?1")
                     .bind(millis(now))
@@ -41,6 +47,7 @@ impl RedeliveryStore for SqliteStore {
                 let ids = [client_id.clone()].into();
                 let registered = clients::registered(&mut transaction, &ids).await?;
                 if !registered.get(&client_id).is_some_and(|it| it.subscribed) {
+                    transaction.rollback().await?;
                     return Ok(Some(Err(RedeliveryRefusal::NotSubscribed(client_id))));
                 }
                 requeue(&mut transaction, &[id], expires_at, now).await?;
@@ -56,6 +63,7 @@ impl RedeliveryStore for SqliteStore {
         deliveries::push_filter(&mut query, &job.filter);
         let matched: i64 = query.build().fetch_one(&self.reader).await?.try_get(0)?;
         let job = RedeliveryJob { matched: matched.unsigned_abs(), ..job };
+        let mut write = self.write().await?;
         sqlx::query(
             "INSERT INTO redelivery_jobs (id, filter, until, matched, created_at) VALUES (?, ?, ?, ?, ?)",
         )
@@ -64,8 +72,9 @@ impl RedeliveryStore for SqliteStore {
         .bind(job.until.0)
         .bind(matched)
         .bind(millis(job.created_at))
-        .execute(&self.writer)
+        .execute(&mut *write)
         .await?;
+        write.commit().await?;
         Ok(job)
     }
 
@@ -96,7 +105,10 @@ impl RedeliveryStore for SqliteStore {
             .bind(id.0)
             .fetch_optional(&mut *transaction)
             .await?;
-        let Some(row) = row else { return Ok(JobProgress { clients: Vec::new(), complete: true }) };
+        let Some(row) = row else {
+            transaction.rollback().await?;
+            return Ok(JobProgress { clients: Vec::new(), complete: true });
+        };
         let step = step(&mut transaction, &job(&row)?, limit).await?;
         requeue(&mut transaction, &step.to_requeue, expires_at, now).await?;
         let requeued = i64::try_from(step.to_requeue.len()).unwrap_or(i64::MAX);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -49,7 +49,7 @@ pub(super) async fn put(
     sessions: &[&Session],
     now: Timestamp,
 ) -> Result<()> {
-    let rows: Vec<Value> = sessions.iter().map(|session| row(session, now)).collect();
+    let rows: Vec<_> = sessions.iter().map(|session| row(session, now)).collect();
     sqlx::query(
         "INSERT OR REPLACE INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at,
              updated_at, expires_at, ended_at, initiator, told_as_subject)
@@ -63,11 +63,11 @@ pub(super) async fn put(
     Ok(())
 }
 
-fn row(session: &Session, now: Timestamp) -> Value {
-    json!([
-        session.sid,
+fn row(session: &Session, now: Timestamp) -> impl Serialize {
+    (
+        &session.sid,
         hex(session.key.0),
-        session.sub,
+        &session.sub,
         session.flow.as_str(),
         to_json(&session.session_metadata),
         to_json(&session.participants),
@@ -77,7 +77,7 @@ fn row(session: &Session, now: Timestamp) -> Value {
         session.ended.map(|ended| millis(ended.at)),
         session.ended.map(|ended| ended.initiator),
         to_json(&session.told_as_subject),
-    ])
+    )
 }
 
 fn session(row: &SqliteRow) -> Result<Session> {

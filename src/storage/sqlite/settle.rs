@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::columns::{Columns, hex, millis, to_json};
@@ -46,7 +46,7 @@ async fn update(
     settlements: &[Settlement],
     now: Timestamp,
 ) -> Result<HashMap<DeliveryId, Settled>> {
-    let rows: Vec<Value> = settlements.iter().map(row).collect();
+    let rows: Vec<_> = settlements.iter().map(row).collect();
     // A retry for a client that left meanwhile is discarded: nobody would ever lease it again.
     let rows = sqlx::query(
         "UPDATE deliveries SET
@@ -77,18 +77,18 @@ async fn update(
     settled.collect()
 }
 
-fn row(settlement: &Settlement) -> Value {
+fn row(settlement: &Settlement) -> impl Serialize {
     let (due_at, failed) = match settlement.verdict {
         Verdict::Retry(due_at) => (Some(millis(due_at)), true),
         Verdict::Exhausted => (None, true),
         Verdict::Delivered | Verdict::Rejected | Verdict::Discarded => (None, false),
     };
-    json!([
+    (
         hex(settlement.id.0),
         hex(settlement.lease_token),
         settlement.verdict.state(),
         due_at,
         failed,
         settlement.attempt.outcome_unknown,
-    ])
+    )
 }

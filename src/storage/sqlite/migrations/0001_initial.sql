@@ -117,3 +117,7 @@ CREATE TABLE redelivery_jobs (
     created_at   INTEGER NOT NULL,
     completed_at INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- Written to see whether the store takes writes.
+CREATE TABLE probe (written_at INTEGER NOT NULL) STRICT;
+INSERT INTO probe VALUES (0);
