@@ -17,7 +17,7 @@ pub(super) async fn insert(
 ) -> Result<()> {
     let rows: Vec<_> = attempts.iter().map(|(id, number, attempt)| row(*id, *number, attempt)).collect();
     sqlx::query(
-        "INSERT INTO attempts (delivery_id, number, started_at, duration_us, sign_us, dns_us, connect_us,
+        "INSERT OR ROLLBACK INTO attempts (delivery_id, number, started_at, duration_us, sign_us, dns_us, connect_us,
              answer_us, body_us, jti, kid, remote_address, status, error, answer, outcome_unknown)
          SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
              value ->> 7, value ->> 8, unhex(value ->> 9), value ->> 10, value ->> 11, value ->> 12, value ->> 13,

@@ -153,7 +153,7 @@ pub(super) async fn insert(
 ) -> Result<()> {
     let rows: Vec<_> = deliveries.iter().map(|(intent, lease)| row(intent, *lease)).collect();
     sqlx::query(
-        "INSERT INTO deliveries (id, session_key, sid, sub, client_id, initiator, session_metadata, state,
+        "INSERT OR ROLLBACK INTO deliveries (id, session_key, sid, sub, client_id, initiator, session_metadata, state,
              created_at, due_at, expires_at, lease_token, lease_until)
          SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5,
              value ->> 6, value ->> 7, value ->> 8, value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11

@@ -88,7 +88,7 @@ impl DeliveryQueue for SqliteStore {
     async fn extend(&self, leases: &[(DeliveryId, Uuid)], until: Timestamp) -> Result<Vec<DeliveryId>> {
         let mut write = self.write().await?;
         let rows = sqlx::query(
-            "UPDATE deliveries SET lease_until = ?1
+            "UPDATE OR ROLLBACK deliveries SET lease_until = ?1
              FROM (SELECT unhex(value ->> 0) AS id, unhex(value ->> 1) AS token FROM json_each(?2)) AS held
              WHERE deliveries.id = held.id AND deliveries.lease_token = held.token RETURNING deliveries.id",
         )
@@ -134,7 +134,7 @@ impl DeliveryQueue for SqliteStore {
         }
         let mut write = self.write().await?;
         let rows = sqlx::query(
-            "UPDATE deliveries SET settled_at = ?1,
+            "UPDATE OR ROLLBACK deliveries SET settled_at = ?1,
                  state = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed AND enabled),
                              'exhausted', 'discarded')
              WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND expires_at <= ?1 LIMIT ?2)
@@ -162,7 +162,7 @@ impl DeliveryQueue for SqliteStore {
         while from <= last.unwrap_or(-1) {
             let mut write = self.write().await?;
             sqlx::query(
-                "UPDATE deliveries SET due_at = MAX(?1, due_at - ?2)
+                "UPDATE OR ROLLBACK deliveries SET due_at = MAX(?1, due_at - ?2)
                  WHERE state = 'pending' AND due_at > ?1 AND rowid BETWEEN ?3 AND ?4",
             )
             .bind(millis(now))
@@ -231,7 +231,7 @@ async fn lease_kind(
     now: Timestamp,
 ) -> Result<Vec<SqliteRow>> {
     let rows = sqlx::query(
-        "UPDATE deliveries SET state = 'in_flight', lease_token = ?1, lease_until = ?2
+        "UPDATE OR ROLLBACK deliveries SET state = 'in_flight', lease_token = ?1, lease_until = ?2
          WHERE id IN (SELECT id FROM deliveries
              WHERE client_id = ?3 AND state = 'pending' AND (failures + redeliveries > 0) = ?4 AND due_at <= ?5
              ORDER BY due_at LIMIT ?6)
@@ -299,7 +299,7 @@ mod put_back {
     macro_rules! put_back {
         ($set:literal, $where:literal) => {
             concat!(
-                "UPDATE deliveries SET lease_token = NULL, lease_until = NULL,
+                "UPDATE OR ROLLBACK deliveries SET lease_token = NULL, lease_until = NULL,
                      state = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed),
                                  'pending', 'discarded'),
                      settled_at = iif(client_id IN (SELECT client_id FROM clients WHERE subscribed), NULL, ?1)",

@@ -49,7 +49,7 @@ async fn update(
     let rows: Vec<_> = settlements.iter().map(row).collect();
     // A retry for a client that left meanwhile is discarded: nobody would ever lease it again.
     let rows = sqlx::query(
-        "UPDATE deliveries SET
+        "UPDATE OR ROLLBACK deliveries SET
              state = iif(s.due_at IS NULL OR client_id IN (SELECT client_id FROM clients WHERE subscribed),
                          s.state, 'discarded'),
              settled_at = iif(s.due_at IS NULL OR client_id NOT IN (SELECT client_id FROM clients WHERE subscribed),

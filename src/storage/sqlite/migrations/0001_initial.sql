@@ -19,7 +19,7 @@ CREATE TABLE breakers (
 
 CREATE TABLE sessions (
     sid              TEXT    NOT NULL PRIMARY KEY,
-    key              BLOB    NOT NULL UNIQUE,    -- tells one life of a sid from the next
+    key              BLOB    NOT NULL,           -- tells one life of a sid from the next
     sub              TEXT,
     flow             TEXT    NOT NULL,
     session_metadata TEXT    NOT NULL,
@@ -36,17 +36,16 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_sub ON sessions (sub, ended_at) WHERE sub IS NOT NULL;
 CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
--- Idempotency: which events were accepted, what they said (a digest) and what was answered.
+-- Idempotency: which events were accepted, what they said (a digest) and what was answered. Found by a digest
+-- of source and id, so that the one index whose entries come in no order is as small as it can be.
 CREATE TABLE events (
+    key         BLOB    NOT NULL UNIQUE,
     source      TEXT    NOT NULL,
     id          TEXT    NOT NULL,
     digest      BLOB    NOT NULL,
     receipt     TEXT    NOT NULL,                -- domain::receipt::Receipt
-    received_at INTEGER NOT NULL,
-    PRIMARY KEY (source, id)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX events_received ON events (received_at);
+    received_at INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE deliveries (
     id               BLOB    NOT NULL PRIMARY KEY,
@@ -86,7 +85,7 @@ CREATE INDEX deliveries_settled ON deliveries (settled_at) WHERE settled_at IS N
 CREATE INDEX deliveries_dead ON deliveries (client_id, id) WHERE state IN ('rejected', 'exhausted');
 
 CREATE TABLE attempts (
-    delivery_id     BLOB    NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+    delivery_id     BLOB    NOT NULL,            -- deliveries.id; a reference would be looked up for each
     number          INTEGER NOT NULL,
     started_at      INTEGER NOT NULL,
     duration_us     INTEGER NOT NULL,
