@@ -91,6 +91,8 @@ impl Machine {
                 let (registered, subscribed, enabled) = (*registered, *subscribed, *enabled);
                 self.model.clients[client % CLIENTS] =
                     Client { registered, subscribed, enabled, gone: false };
+                // Whoever's RP had answered 410 is subscribed again.
+                self.model.clients.iter_mut().for_each(|client| client.gone = false);
                 self.configure().await;
                 self.model.discard_orphans(self.now);
             }
