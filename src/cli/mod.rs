@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anstream::eprintln;
 use clap::{Parser, Subcommand};
 
+use crate::causes::Causes;
 use crate::config::{Config, ConfigErrors, Loaded};
 
 mod api;
@@ -95,7 +96,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             // What the service refused was said already, in its words.
             if !error.is::<api::Refused>() {
-                eprintln!("{} {error:#}", style::paint(style::BAD, "error:"));
+                eprintln!("{} {}", style::paint(style::BAD, "error:"), Causes(error.as_ref()));
             }
             ExitCode::FAILURE
         }

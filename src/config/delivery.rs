@@ -27,10 +27,10 @@ pub struct Delivery {
     pub max_age: Duration,
     /// The waits between attempts, the last one again and again; 1 to 50 of 1 ms to 24 hours each.
     pub schedule: Vec<Duration>,
-    /// How many recoverable failures in a row open a client's circuit breaker; 10 by default, 0 (never) to
+    /// How many recoverable failures in a row open a client's circuit breaker; 20 by default, 0 (never) to
     /// 1,000.
     pub breaker_failures: u32,
-    /// How long a breaker stays open the first time; 5 seconds by default, from 100 ms to an hour.
+    /// How long a breaker stays open the first time; a second by default, from 100 ms to an hour.
     pub breaker_pause: Duration,
     /// The longest it stays open; a minute by default, from `breaker_pause` to an hour.
     pub breaker_max_pause: Duration,
@@ -44,7 +44,7 @@ impl Delivery {
         let max_concurrency =
             section.optional("max_concurrency", |value| value.integer(1, MAX_CONCURRENCY)).unwrap_or(512);
         let pause = within(Duration::from_millis(100), MAX_PAUSE);
-        let breaker_pause = section.optional("breaker_pause", pause).unwrap_or(Duration::from_secs(5));
+        let breaker_pause = section.optional("breaker_pause", pause).unwrap_or(Duration::from_secs(1));
         let delivery = Self {
             timeout: section.optional("timeout", timeout).unwrap_or(Duration::from_secs(5)),
             max_concurrency,
@@ -55,7 +55,7 @@ impl Delivery {
             schedule: section.list("schedule", wait).unwrap_or_else(default_schedule),
             breaker_failures: section
                 .optional("breaker_failures", |value| value.integer(0, MAX_BREAKER_FAILURES))
-                .unwrap_or(10),
+                .unwrap_or(20),
             breaker_pause,
             breaker_max_pause: section
                 .optional("breaker_max_pause", within(breaker_pause, MAX_PAUSE))

@@ -9,7 +9,7 @@ use super::runner::Runner;
 use super::settler::Settler;
 use super::upkeep::Upkeep;
 use super::waiting::Waiting;
-use super::window::Window;
+use super::window::{Window, Work};
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::breaker::BreakerRules;
@@ -23,6 +23,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long after a failure of the store it is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How many new deliveries may wait for a slot in memory. More wait in the store, and have to be read back.
+const SEATS: u32 = 1_024;
 
 /// What the dispatcher works with.
 pub struct DispatcherConfig {
@@ -64,6 +67,7 @@ impl Dispatcher {
         let window = Window::new(Limits {
             total: config.max_concurrency,
             per_client: config.max_concurrency_per_client,
+            seats: SEATS,
             breaker: config.breaker,
         });
         let (settlements, settler) = Settler::new(
@@ -140,16 +144,46 @@ impl Dispatcher {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        self.window.close();
+        if let Err(error) = self.put_back_unseated().await {
+            // Their leases run out, and they are attempted after a restart.
+            tracing::error!(error = %Causes(&error), "waiting deliveries could not be given back");
+        }
         tokio::select! {
             () = self.runner.finish() => {}
             () = shutdown.stopped() => {}
         }
     }
 
+    /// Deliveries that had to leave their seats wait in the store again.
+    async fn put_back_unseated(&self) -> Result<(), StorageError> {
+        let unseated = self.window.take_unseated();
+        if unseated.is_empty() {
+            return Ok(());
+        }
+        let leases: Vec<_> = unseated.iter().map(|it| (it.intent.id, it.lease.token)).collect();
+        // Whatever comes of it: if the store fails, the leases are left to run out.
+        self.window.let_go(leases.iter().copied());
+        let now = self.clock.now();
+        self.queue.release(&leases, now).await?;
+        for delivery in &unseated {
+            self.window.note_due(&delivery.client.client_id, now);
+        }
+        Ok(())
+    }
+
     /// Leases and starts what is due, and says how long there is nothing to do after that.
     async fn pass(&self, shutdown: &Shutdown) -> Result<Duration, StorageError> {
+        self.put_back_unseated().await?;
         let now = self.clock.now();
-        let turns = self.window.plan_turns(now);
+        let Work { ready, turns } = self.window.plan(now);
+        let none_ready = ready.is_empty();
+        for (delivery, slot) in ready {
+            self.runner.start(delivery, slot);
+        }
+        if turns.is_empty() && !none_ready {
+            return Ok(Duration::ZERO);
+        }
         if turns.is_empty() {
             let next = self.window.next_due(now);
             return Ok(next.map_or(LOOK_AGAIN, |next| {

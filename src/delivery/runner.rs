@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::attempt::{Attempted, Attempter, Health};
 use super::settler::Settlements;
-use super::window::{Slot, Window};
+use super::window::{Room, Slot, Window};
 use crate::clock::Clock;
 use crate::domain::ids::ClientId;
 use crate::entropy::Entropy;
@@ -41,12 +41,12 @@ impl Runner {
         Self { window, attempter, settlements, attempts: TaskTracker::new(), clock, entropy }
     }
 
-    /// Makes room for first attempts at new deliveries to these clients, as far as there is any, so that
-    /// they can be stored as leased and be attempted as soon as they are.
+    /// Makes room for new deliveries to these clients, as far as there is any, so that they can be stored as
+    /// leased and need not be read back.
     pub fn reserve(&self, clients: &[&ClientId]) -> Reservation {
         let now = self.clock.now();
-        let slots = self.window.take(clients, now);
-        Reservation { runner: self.clone(), lease: self.new_lease(now), slots }
+        let rooms = self.window.take(clients, now);
+        Reservation { runner: self.clone(), lease: self.new_lease(now), rooms }
     }
 
     /// Deliveries for these clients were stored, due at once, and not leased.
@@ -103,30 +103,34 @@ impl Runner {
 
     /// Starts no more, and returns when all that are under way are finished.
     pub(super) async fn finish(&self) {
-        self.window.close();
         self.attempts.close();
         self.attempts.wait().await;
     }
 }
 
-/// Room for first attempts. What is not used is given back when it is dropped.
+/// Room for new deliveries. What is not used is given back when it is dropped.
 pub struct Reservation {
     runner: Runner,
     lease: Lease,
-    slots: Vec<Option<Slot>>,
+    rooms: Vec<Option<Room>>,
 }
 
 impl Reservation {
     /// The lease to store each delivery with; `None` where there was no room.
     pub fn leases(&self) -> Vec<Option<Lease>> {
-        self.slots.iter().map(|slot| slot.as_ref().map(|_| self.lease)).collect()
+        self.rooms.iter().map(|room| room.as_ref().map(|_| self.lease)).collect()
     }
 
-    /// The deliveries that got a lease are stored, in their order: attempts them.
+    /// The deliveries that got a lease are stored, in their order: attempts them, at once or as soon as it
+    /// is their turn.
     pub fn start(self, deliveries: Vec<LeasedDelivery>) {
         self.runner.window.hold(&deliveries);
-        for (delivery, slot) in deliveries.into_iter().zip(self.slots.into_iter().flatten()) {
-            self.runner.start(delivery, slot);
+        for (delivery, room) in deliveries.into_iter().zip(self.rooms.into_iter().flatten()) {
+            match room {
+                Room::Slot(slot) => self.runner.start(delivery, slot),
+                Room::Seat(seat) => seat.sit(delivery),
+            }
         }
+        self.runner.window.wake();
     }
 }

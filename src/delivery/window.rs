@@ -2,7 +2,7 @@
 //!
 //! It is bounded by the concurrency that is configured, however much waits in the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::agenda::{Agenda, Limits, SlotKind};
+use super::agenda::{Agenda, Grant, Limits, Place, SlotKind, Source};
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::storage::{Lease, LeasedDelivery, LeasedTurn, Turn};
@@ -28,6 +28,10 @@ struct State {
     agenda: Agenda,
     /// What is leased and not settled yet.
     leases: HashMap<DeliveryId, Lease>,
+    /// What sits and waits for a slot, by client.
+    seats: HashMap<ClientId, VecDeque<LeasedDelivery>>,
+    /// What had to leave its seat, and is to be put back into the store's queue.
+    unseated: Vec<LeasedDelivery>,
     /// No more slots are given out.
     closed: bool,
 }
@@ -47,16 +51,90 @@ impl Drop for Slot {
     }
 }
 
+/// The right to wait for a slot in memory. It is given back when it is dropped before anything sits there.
+#[derive(Debug)]
+pub(super) struct Seat {
+    window: Arc<Window>,
+    client_id: ClientId,
+    taken: bool,
+}
+
+impl Seat {
+    /// The delivery waits here.
+    pub(super) fn sit(mut self, delivery: LeasedDelivery) {
+        self.taken = true;
+        let mut state = self.window.lock();
+        state.agenda.sit(&self.client_id);
+        state.seats.entry(self.client_id.clone()).or_default().push_back(delivery);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if !self.taken {
+            self.window.lock().agenda.leave_seat(&self.client_id, false);
+        }
+    }
+}
+
+/// Room for a new delivery.
+#[derive(Debug)]
+pub(super) enum Room {
+    Slot(Slot),
+    Seat(Seat),
+}
+
+/// What is to be done now.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// Deliveries that sat, with slots: they can be attempted.
+    pub(super) ready: Vec<(LeasedDelivery, Slot)>,
+    /// Turns of clients at the store. Their slots are taken, and are given back by [`Window::admit`] or
+    /// [`Window::put_off`].
+    pub(super) turns: Vec<Turn>,
+}
+
+impl State {
+    fn next_ready(&mut self, client_id: &ClientId) -> Option<LeasedDelivery> {
+        let seats = self.seats.get_mut(client_id)?;
+        let delivery = seats.pop_front()?;
+        if seats.is_empty() {
+            self.seats.remove(client_id);
+        }
+        self.agenda.leave_seat(client_id, true);
+        Some(delivery)
+    }
+
+    /// Whoever sits for this client has to leave.
+    fn unseat(&mut self, client_id: &ClientId) {
+        for delivery in self.seats.remove(client_id).unwrap_or_default() {
+            self.agenda.leave_seat(client_id, true);
+            self.unseated.push(delivery);
+        }
+    }
+}
+
 impl Window {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         let agenda = Agenda::new(limits);
-        let state = State { agenda, leases: HashMap::new(), closed: false };
+        let state = State {
+            agenda,
+            leases: HashMap::new(),
+            seats: HashMap::new(),
+            unseated: Vec::new(),
+            closed: false,
+        };
         Arc::new(Self { state: Mutex::new(state), wake: Notify::new() })
     }
 
-    /// No more slots are given out: what is under way is the last.
+    /// No more slots are given out: what is under way is the last, and what sits has to leave.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        let seated: Vec<ClientId> = state.seats.keys().cloned().collect();
+        for client_id in seated {
+            state.unseat(&client_id);
+        }
     }
 
     /// Returns when there may be something to lease. One who waits after it was told misses nothing.
@@ -68,22 +146,56 @@ impl Window {
         self.wake.notify_one();
     }
 
-    /// Takes a slot for each of these clients for which there is room.
-    pub(super) fn take(self: &Arc<Self>, clients: &[&ClientId], now: Timestamp) -> Vec<Option<Slot>> {
+    /// Makes room for a new delivery to each of these clients, as far as there is any.
+    pub(super) fn take(self: &Arc<Self>, clients: &[&ClientId], now: Timestamp) -> Vec<Option<Room>> {
         let mut state = self.lock();
         let closed = state.closed;
         let take = |client_id: &&ClientId| {
-            let kind = if closed { None } else { state.agenda.take(client_id, now) }?;
-            Some(self.slot(client_id, kind))
+            let place = if closed { None } else { state.agenda.take(client_id, now) }?;
+            Some(match place {
+                Place::Slot(kind) => Room::Slot(self.slot(client_id, kind)),
+                Place::Seat => Room::Seat(Seat {
+                    window: Arc::clone(self),
+                    client_id: (*client_id).clone(),
+                    taken: false,
+                }),
+            })
         };
         clients.iter().map(take).collect()
     }
 
-    /// Whose turn it is. The slots are taken, and are given back by [`admit`](Self::admit) or
-    /// [`put_off`](Self::put_off).
-    pub(super) fn plan_turns(&self, now: Timestamp) -> Vec<Turn> {
-        let mut state = self.lock();
-        if state.closed { Vec::new() } else { state.agenda.plan_turns(now) }
+    /// What is to be done now.
+    pub(super) fn plan(self: &Arc<Self>, now: Timestamp) -> Work {
+        let mut work = Work::default();
+        let mut spare = Vec::new();
+        {
+            let mut state = self.lock();
+            if state.closed {
+                return work;
+            }
+            for grant in state.agenda.plan_turns(now) {
+                let Grant { client_id, any, first, source } = grant;
+                match source {
+                    Source::Store(order) => work.turns.push(Turn { client_id, any, first, order }),
+                    Source::Seats => {
+                        for slot in self.slots(&client_id, any, first) {
+                            match state.next_ready(&client_id) {
+                                Some(delivery) => work.ready.push((delivery, slot)),
+                                None => spare.push(slot),
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        // They lock the state themselves.
+        drop(spare);
+        work
+    }
+
+    /// What had to leave its seat since this was last called.
+    pub(super) fn take_unseated(&self) -> Vec<LeasedDelivery> {
+        std::mem::take(&mut self.lock().unseated)
     }
 
     /// Takes in what was leased, with a slot for each; slots that were not needed are given back.
@@ -100,7 +212,7 @@ impl Window {
                 if let Some(due_at) = leased.due_at {
                     state.agenda.note_due(&turn.client_id, due_at);
                 }
-                let mut slots = self.slots(&turn);
+                let mut slots = self.slots(&turn.client_id, turn.any, turn.first);
                 for delivery in leased.deliveries {
                     state.leases.insert(delivery.intent.id, delivery.lease);
                     // No more are leased than were asked for.
@@ -119,15 +231,19 @@ impl Window {
     pub(super) fn put_off(self: &Arc<Self>, turns: &[Turn], now: Timestamp) {
         for turn in turns {
             self.note_due(&turn.client_id, now);
-            drop(self.slots(turn).collect::<Vec<_>>());
+            drop(self.slots(&turn.client_id, turn.any, turn.first).collect::<Vec<_>>());
         }
     }
 
-    fn slots<'a>(self: &'a Arc<Self>, turn: &'a Turn) -> impl Iterator<Item = Slot> + 'a {
-        // Retries are among the first `any`, for which the slots are of the kind for all.
-        let kinds =
-            (0..turn.any).map(|_| SlotKind::Shared).chain((0..turn.first).map(|_| SlotKind::Reserved));
-        kinds.map(|kind| self.slot(&turn.client_id, kind))
+    /// Slots that were granted. Where retries are among what they are for, they are among the first `any`.
+    fn slots<'a>(
+        self: &'a Arc<Self>,
+        client_id: &'a ClientId,
+        any: u32,
+        first: u32,
+    ) -> impl Iterator<Item = Slot> + 'a {
+        let kinds = (0..any).map(|_| SlotKind::Shared).chain((0..first).map(|_| SlotKind::Reserved));
+        kinds.map(|kind| self.slot(client_id, kind))
     }
 
     fn slot(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind) -> Slot {
@@ -151,8 +267,15 @@ impl Window {
         self.lock().agenda.answered(client_id);
     }
 
+    /// An attempt failed recoverably. Returns whether the client's breaker opened by that; then what sits
+    /// for it has to leave.
     pub(super) fn failed(&self, client_id: &ClientId, now: Timestamp, jitter: f64) -> bool {
-        self.lock().agenda.failed(client_id, now, jitter)
+        let mut state = self.lock();
+        let opened = state.agenda.failed(client_id, now, jitter);
+        if opened {
+            state.unseat(client_id);
+        }
+        opened
     }
 
     pub(super) fn take_changed_breakers(&self) -> BTreeMap<ClientId, Option<OpenBreaker>> {

@@ -107,13 +107,10 @@ impl Schedule {
         }
     }
 
-    /// Whether it is the first key of its alg that ever signs. That one signs from the beginning of time: a
-    /// clock that was wrong when it was made, and has been set back since, must not leave the alg without
-    /// a key.
+    /// Whether it is the first key its alg ever had. That one signs from the beginning of time: a clock that
+    /// was wrong when it was made, and has been set back since, must not leave the alg without a key.
     fn is_first(&self, kid: &Kid, entry: &Entry) -> bool {
-        let earlier = |(other_kid, other): (&Kid, &Entry)| {
-            other.ever_signs() && rank(other_kid, other) < rank(kid, entry)
-        };
+        let earlier = |(other_kid, other): (&Kid, &Entry)| rank(other_kid, other) < rank(kid, entry);
         entry.ever_signs() && !self.of(entry.alg).any(earlier)
     }
 

@@ -5,10 +5,12 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The database could not be opened.
-    #[error("the store {url} could not be opened")]
+    #[error("the store {url} could not be opened{hint}")]
     Open {
         /// Which, without credentials.
         url: String,
+        /// What to look at first, if there is a guess.
+        hint: &'static str,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -45,14 +47,29 @@ impl StorageError {
     }
 }
 
-/// By SQLite's primary result code, which is the low byte of an extended one
+/// SQLite's primary result code, which is the low byte of an extended one
 /// (<https://www.sqlite.org/rescode.html>).
-fn is_sqlite_outage(extended: u32) -> bool {
+fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+/// What to look at first when SQLite could not open its file.
+pub(super) fn opening_hint(error: &sqlx::Error) -> &'static str {
+    match sqlite_code(error) {
+        // What SQLite calls an I/O error is, on a full disk, that its files cannot grow.
+        Some(10 | 13) => "; is its disk full?",
+        Some(8 | 14) => "; may the file and its folder be written?",
+        _ => "",
+    }
+}
+
+fn is_sqlite_outage(code: u32) -> bool {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
     const READONLY: u32 = 8;
     const IOERR: u32 = 10;
     const FULL: u32 = 13;
     const CANTOPEN: u32 = 14;
-    [BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN].contains(&(extended & 0xff))
+    [BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN].contains(&code)
 }

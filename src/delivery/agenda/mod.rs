@@ -1,7 +1,9 @@
 //! Whose turn it is: what is due for which client, and how many attempts each may have under way. Pure.
 //!
-//! The store is the memory of what is to be done; what stands here are hints about it, which may be too
-//! early and never too late. A client without work and without a history of failures has no line here.
+//! An attempt takes a slot. New deliveries for which there is none may take a seat: they are leased all the
+//! same, and wait in memory. The rest waits in the store, which is the memory of what is to be done; what
+//! stands here about that are hints, which may be too early and never too late. A client of which nothing is
+//! known has no line here.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +12,7 @@ use jiff::Timestamp;
 use super::shares::fair_shares;
 use crate::domain::breaker::{Breaker, BreakerRules, OpenBreaker};
 use crate::domain::ids::ClientId;
-use crate::storage::{Order, Turn};
+use crate::storage::Order;
 
 /// One in so many turns of a client begins with its retries.
 const RETRIES_EVERY: u32 = 4;
@@ -22,6 +24,8 @@ pub(super) struct Limits {
     pub(super) total: u32,
     /// For one client.
     pub(super) per_client: u32,
+    /// How many new deliveries may wait for a slot in memory.
+    pub(super) seats: u32,
     /// When a client's deliveries wait.
     pub(super) breaker: BreakerRules,
 }
@@ -42,6 +46,10 @@ impl Limits {
     fn shared(&self) -> u32 {
         self.total - self.reserve()
     }
+
+    fn seats_per_client(&self) -> u32 {
+        self.seats / 2
+    }
 }
 
 /// What a slot may be used for.
@@ -53,6 +61,36 @@ pub(super) enum SlotKind {
     Reserved,
 }
 
+/// Where a new delivery goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is attempted at once.
+    Slot(SlotKind),
+    /// It waits in memory for a slot.
+    Seat,
+}
+
+/// Slots that are granted to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub(super) client_id: ClientId,
+    /// Of the kind for any attempt.
+    pub(super) any: u32,
+    /// Of the kind for first attempts.
+    pub(super) first: u32,
+    /// What they are for.
+    pub(super) source: Source,
+}
+
+/// Where the deliveries are that slots are granted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Seated: in memory.
+    Seats,
+    /// Due in the store.
+    Store(Order),
+}
+
 /// Whose turn it is.
 #[derive(Debug)]
 pub(super) struct Agenda {
@@ -60,6 +98,7 @@ pub(super) struct Agenda {
     lines: HashMap<ClientId, Line>,
     shared: u32,
     reserved: u32,
+    seated: u32,
     turns: u64,
     /// Breakers that opened or closed since they were last asked for.
     changed: BTreeMap<ClientId, Option<OpenBreaker>>,
@@ -73,32 +112,62 @@ struct Line {
     /// Its slots.
     shared: u32,
     reserved: u32,
+    /// Its seats, those included that are not taken yet.
+    seated: u32,
+    /// How many of its deliveries sit there, and wait for slots.
+    ready: u32,
     breaker: Breaker,
+    /// Whether its RP has ever answered this process.
+    answered: bool,
     /// When it had its last turn, counted in turns of all.
     last_turn: u64,
     own_turns: u32,
 }
 
 impl Line {
+    /// How many more attempts it may have under way.
     fn room(&self, now: Timestamp, limits: &Limits) -> u32 {
-        self.breaker.room(now, limits.per_client).saturating_sub(self.shared + self.reserved)
+        // One at a time for a stranger: it may hang, and many strangers together must not take all slots.
+        let cap = if self.answered { limits.per_client } else { limits.per_client.min(1) };
+        self.breaker.room(now, cap).saturating_sub(self.in_flight())
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.shared + self.reserved
+    }
+
+    fn has_work(&self, now: Timestamp) -> bool {
+        self.ready > 0 || self.is_due(now)
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.due_at.is_some_and(|due_at| due_at <= now)
     }
 
     fn reserved_room(&self, now: Timestamp, limits: &Limits) -> u32 {
         if !self.breaker.is_trusted() {
             return 0;
         }
-        limits.reserve_per_client().saturating_sub(self.shared + self.reserved).min(self.room(now, limits))
+        limits.reserve_per_client().saturating_sub(self.in_flight()).min(self.room(now, limits))
     }
 
     fn is_blank(&self) -> bool {
-        self.due_at.is_none() && self.shared + self.reserved == 0 && self.breaker.is_trusted()
+        let idle = self.due_at.is_none() && self.in_flight() + self.seated == 0;
+        idle && !self.answered && self.breaker.is_trusted()
     }
 }
 
 impl Agenda {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, lines: HashMap::new(), shared: 0, reserved: 0, turns: 0, changed: BTreeMap::new() }
+        Self {
+            limits,
+            lines: HashMap::new(),
+            shared: 0,
+            reserved: 0,
+            seated: 0,
+            turns: 0,
+            changed: BTreeMap::new(),
+        }
     }
 
     /// Something of this client is due at this time, or may be.
@@ -112,51 +181,73 @@ impl Agenda {
         self.line(client_id).breaker = Breaker::Open(breaker);
     }
 
-    /// Takes a slot for a first attempt that is to be made at once, if there is room for it.
-    pub(super) fn take(&mut self, client_id: &ClientId, now: Timestamp) -> Option<SlotKind> {
-        let (limits, shared_free, reserved_free) = (self.limits, self.shared_free(), self.reserved_free());
+    /// Makes room for a new delivery, if there is any: a slot, or a seat behind those that sit already.
+    pub(super) fn take(&mut self, client_id: &ClientId, now: Timestamp) -> Option<Place> {
+        let limits = self.limits;
+        let (shared_free, reserved_free) = (self.shared_free(), self.reserved_free());
+        let seats_free = limits.seats.saturating_sub(self.seated);
         let line = self.line(client_id);
-        let kind = if line.room(now, &limits) == 0 {
-            None
-        } else if shared_free > 0 {
-            Some(SlotKind::Shared)
-        } else if reserved_free > 0 && line.reserved_room(now, &limits) > 0 {
-            Some(SlotKind::Reserved)
+        let first_in_line = line.seated == 0 && line.room(now, &limits) > 0;
+        let place = if first_in_line && shared_free > 0 {
+            Some(Place::Slot(SlotKind::Shared))
+        } else if first_in_line && reserved_free > 0 && line.reserved_room(now, &limits) > 0 {
+            Some(Place::Slot(SlotKind::Reserved))
         } else {
-            None
+            // Only behind an RP that works: else they would only have to be taken back.
+            let moves_on = line.answered && line.breaker.is_trusted();
+            let free = seats_free > 0 && line.seated < limits.seats_per_client();
+            (moves_on && free).then_some(Place::Seat)
         };
-        match kind {
-            Some(kind) => self.occupy(client_id, kind, 1),
+        match place {
+            Some(Place::Slot(kind)) => self.occupy(client_id, kind, 1),
+            Some(Place::Seat) => {
+                self.line(client_id).seated += 1;
+                self.seated += 1;
+            }
             None => self.forget_if_blank(client_id),
         }
-        kind
+        place
     }
 
-    /// Gives the slots that are free to the clients with something due, the one whose last turn is the
+    /// A delivery sits down on the seat that was taken for it.
+    pub(super) fn sit(&mut self, client_id: &ClientId) {
+        self.line(client_id).ready += 1;
+    }
+
+    /// A seat is free again: of a delivery that sat there, or that never came.
+    pub(super) fn leave_seat(&mut self, client_id: &ClientId, sat: bool) {
+        let line = self.line(client_id);
+        line.seated -= 1;
+        line.ready -= u32::from(sat);
+        self.seated -= 1;
+        self.forget_if_blank(client_id);
+    }
+
+    /// Gives the slots that are free to the clients with something to do, the one whose last turn is the
     /// longest ago first. The slots are taken by this; whoever does not use one has to give it back. What
-    /// was known to be due is forgotten, and has to be noted again.
-    pub(super) fn plan_turns(&mut self, now: Timestamp) -> Vec<Turn> {
+    /// was known to be due in the store is forgotten where that is asked, and has to be noted again.
+    pub(super) fn plan_turns(&mut self, now: Timestamp) -> Vec<Grant> {
         let limits = self.limits;
-        let mut due: Vec<(&ClientId, &Line)> = self
-            .lines
-            .iter()
-            .filter(|(_, line)| {
-                line.due_at.is_some_and(|due_at| due_at <= now) && line.room(now, &limits) > 0
-            })
-            .collect();
-        due.sort_by_key(|(client_id, line)| (line.last_turn, line.due_at, *client_id));
+        let mut waiting: Vec<(&ClientId, &Line)> =
+            self.lines.iter().filter(|(_, line)| line.has_work(now) && line.room(now, &limits) > 0).collect();
+        waiting.sort_by_key(|(client_id, line)| (line.last_turn, line.due_at, *client_id));
 
-        let rooms: Vec<u32> = due.iter().map(|(_, line)| line.room(now, &limits)).collect();
-        let any = fair_shares(&rooms, self.shared_free());
-        let first = self.reserved_shares(&due, &rooms, &any, now);
+        let wish = |line: &Line| {
+            let room = line.room(now, &limits);
+            // How much is due in the store is not known; how many sit is.
+            if line.is_due(now) { room } else { room.min(line.ready) }
+        };
+        let wishes: Vec<u32> = waiting.iter().map(|(_, line)| wish(line)).collect();
+        let any = fair_shares(&wishes, self.shared_free());
+        let first = self.reserved_shares(&waiting, &wishes, &any, now);
 
-        let granted: Vec<(ClientId, u32, u32)> = due
+        let granted: Vec<(ClientId, u32, u32)> = waiting
             .iter()
             .zip(any.into_iter().zip(first))
             .filter(|(_, (any, first))| any + first > 0)
             .map(|((client_id, _), (any, first))| ((*client_id).clone(), any, first))
             .collect();
-        granted.into_iter().map(|(client_id, any, first)| self.grant(client_id, any, first)).collect()
+        granted.into_iter().map(|(client_id, any, first)| self.grant(client_id, any, first, now)).collect()
     }
 
     /// The reserved slots, for those that have few of the others.
@@ -184,20 +275,26 @@ impl Agenda {
         unserved.into_iter().zip(served).map(|(unserved, served)| unserved + served).collect()
     }
 
-    fn grant(&mut self, client_id: ClientId, any: u32, first: u32) -> Turn {
+    fn grant(&mut self, client_id: ClientId, any: u32, first: u32, now: Timestamp) -> Grant {
         self.occupy(&client_id, SlotKind::Shared, any);
         self.occupy(&client_id, SlotKind::Reserved, first);
         self.turns += 1;
         let turns = self.turns;
         let line = self.line(&client_id);
-        line.due_at = None;
         line.last_turn = turns;
         line.own_turns = line.own_turns.wrapping_add(1);
-        let order = match line.own_turns % RETRIES_EVERY {
-            0 => Order::Retries,
-            _ => Order::FirstAttempts,
+        // A probe is made with a delivery that has failed before, where there is one: new ones keep their
+        // first attempt for when it is of use.
+        let retries = line.own_turns.is_multiple_of(RETRIES_EVERY) || line.breaker.open_until().is_some();
+        let source = match (retries && any > 0 && line.is_due(now), line.ready > 0) {
+            (true, _) => Source::Store(Order::Retries),
+            (false, true) => Source::Seats,
+            (false, false) => Source::Store(Order::FirstAttempts),
         };
-        Turn { client_id, any, first, order }
+        if source != Source::Seats {
+            line.due_at = None;
+        }
+        Grant { client_id, any, first, source }
     }
 
     /// A slot is free again.
@@ -218,10 +315,8 @@ impl Agenda {
 
     /// A client's RP answered.
     pub(super) fn answered(&mut self, client_id: &ClientId) {
-        // Most clients are well, and have nothing to be changed.
-        if self.lines.get(client_id).is_some_and(|line| !line.breaker.is_trusted()) {
-            self.set_breaker(client_id, Breaker::answered);
-        }
+        self.line(client_id).answered = true;
+        self.set_breaker(client_id, Breaker::answered);
     }
 
     /// An attempt failed recoverably. Returns whether the client's breaker opened by that.
@@ -277,7 +372,8 @@ impl Agenda {
     /// When it is worth planning turns again, unless a slot is given back before that.
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let due = |line: &Line| {
-            let at = line.due_at?.max(line.breaker.open_until().unwrap_or(now));
+            let at = if line.ready > 0 { now } else { line.due_at? };
+            let at = at.max(line.breaker.open_until().unwrap_or(at));
             // Where there is no slot that it could have, it waits for one to come back.
             let any = self.shared_free() > 0 && line.room(at, &self.limits) > 0;
             let reserved = self.reserved_free() > 0 && line.reserved_room(at, &self.limits) > 0;

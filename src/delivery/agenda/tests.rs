@@ -9,6 +9,7 @@ use super::*;
 const LIMITS: Limits = Limits {
     total: 16,
     per_client: 8,
+    seats: 8,
     breaker: BreakerRules { failures: 3, pause: Duration::from_secs(5), max_pause: Duration::from_mins(1) },
 };
 
@@ -24,10 +25,19 @@ fn agenda() -> Agenda {
     Agenda::new(LIMITS)
 }
 
+/// An agenda that has heard of these clients' relying parties.
+fn acquainted(clients: &[&str]) -> Agenda {
+    let mut agenda = agenda();
+    for client in clients {
+        agenda.answered(&id(client));
+    }
+    agenda
+}
+
 /// The turns at `now`, as (client, any, first).
 fn turns(agenda: &mut Agenda, now: i64) -> Vec<(String, u32, u32)> {
-    let turns = agenda.plan_turns(at(now));
-    turns.into_iter().map(|turn| (turn.client_id.to_string(), turn.any, turn.first)).collect()
+    let grants = agenda.plan_turns(at(now));
+    grants.into_iter().map(|it| (it.client_id.to_string(), it.any, it.first)).collect()
 }
 
 fn turn(client: &str, any: u32, first: u32) -> (String, u32, u32) {
@@ -40,32 +50,77 @@ fn give_back(agenda: &mut Agenda, client: &str, slots: u32) {
     }
 }
 
+const SHARED: Option<Place> = Some(Place::Slot(SlotKind::Shared));
+const RESERVED: Option<Place> = Some(Place::Slot(SlotKind::Reserved));
+
 #[test]
 fn only_what_is_due_gets_a_turn_and_only_once() {
-    let mut agenda = agenda();
+    let mut agenda = acquainted(&["now"]);
     agenda.note_due(&id("now"), at(10));
     agenda.note_due(&id("later"), at(20));
     assert_eq!(agenda.next_due(at(0)), Some(at(10)));
     assert_eq!(turns(&mut agenda, 10), [turn("now", 8, 0)]);
     assert_eq!(turns(&mut agenda, 10), []);
     assert_eq!(agenda.next_due(at(10)), Some(at(20)));
-
-    // The slots it could not use go back; nothing is left to remember.
-    give_back(&mut agenda, "now", 8);
-    assert_eq!(agenda.lines.len(), 1);
 }
 
 #[test]
 fn a_client_at_its_cap_waits_for_its_own_slots() {
-    let mut agenda = agenda();
+    let mut agenda = acquainted(&["slow"]);
     agenda.note_due(&id("slow"), at(0));
     assert_eq!(turns(&mut agenda, 0), [turn("slow", 8, 0)]);
     agenda.note_due(&id("slow"), at(0));
     assert_eq!(agenda.next_due(at(0)), None);
     assert_eq!(turns(&mut agenda, 0), []);
-    assert_eq!(agenda.take(&id("slow"), at(0)), None);
     give_back(&mut agenda, "slow", 2);
     assert_eq!(turns(&mut agenda, 0), [turn("slow", 2, 0)]);
+}
+
+#[test]
+fn a_stranger_has_one_attempt_until_it_answers() {
+    let mut agenda = agenda();
+    agenda.note_due(&id("new"), at(0));
+    assert_eq!(turns(&mut agenda, 0), [turn("new", 1, 0)]);
+    agenda.note_due(&id("new"), at(0));
+    assert_eq!(turns(&mut agenda, 0), []);
+    assert_eq!(agenda.take(&id("new"), at(0)), None);
+    agenda.answered(&id("new"));
+    give_back(&mut agenda, "new", 1);
+    assert_eq!(turns(&mut agenda, 0), [turn("new", 8, 0)]);
+
+    // One that was heard of once, and did nothing, is forgotten.
+    assert_eq!(agenda.take(&id("other"), at(0)), SHARED);
+    give_back(&mut agenda, "other", 1);
+    assert_eq!(agenda.lines.len(), 1);
+}
+
+#[test]
+fn new_deliveries_take_seats_behind_a_relying_party_that_works() {
+    let mut agenda = acquainted(&["shop"]);
+    let shop = id("shop");
+    for _ in 0..8 {
+        assert_eq!(agenda.take(&shop, at(0)), SHARED);
+    }
+    for _ in 0..LIMITS.seats_per_client() {
+        assert_eq!(agenda.take(&shop, at(0)), Some(Place::Seat));
+        agenda.sit(&shop);
+    }
+    assert_eq!(agenda.take(&shop, at(0)), None, "no client has all the seats");
+
+    give_back(&mut agenda, "shop", 3);
+    // Those that sit go first, whoever comes meanwhile.
+    assert_eq!(agenda.take(&shop, at(0)), None);
+    assert_eq!(agenda.next_due(at(0)), Some(at(0)));
+    let grant = agenda.plan_turns(at(0)).remove(0);
+    assert_eq!((grant.any, grant.source), (3, Source::Seats));
+    for _ in 0..3 {
+        agenda.leave_seat(&shop, true);
+    }
+    assert_eq!(agenda.take(&shop, at(0)), Some(Place::Seat));
+
+    // Behind one that fails nobody sits down.
+    agenda.failed(&shop, at(0), 0.0);
+    assert_eq!(agenda.take(&shop, at(0)), None);
 }
 
 #[test]
@@ -87,19 +142,19 @@ fn who_waited_longest_is_served_first_where_slots_are_short() {
 
 #[test]
 fn the_reserve_is_for_first_attempts_of_clients_that_are_well_and_have_few() {
-    let mut agenda = agenda();
+    let mut agenda = acquainted(&["h1", "h2", "new", "other"]);
     for hanging in ["h1", "h2"] {
         agenda.note_due(&id(hanging), at(0));
     }
     // All the shared slots, and none of the reserve.
     assert_eq!(turns(&mut agenda, 0), [turn("h1", 6, 0), turn("h2", 6, 0)]);
-    assert_eq!(agenda.take(&id("h1"), at(0)), None);
+    assert_eq!(agenda.take(&id("h1"), at(0)), Some(Place::Seat));
     agenda.failed(&id("failing"), at(0), 0.0);
     assert_eq!(agenda.take(&id("failing"), at(0)), None);
     for _ in 0..2 {
-        assert_eq!(agenda.take(&id("new"), at(0)), Some(SlotKind::Reserved));
+        assert_eq!(agenda.take(&id("new"), at(0)), RESERVED);
     }
-    assert_eq!(agenda.take(&id("new"), at(0)), None, "it has had its part");
+    assert_eq!(agenda.take(&id("new"), at(0)), Some(Place::Seat), "it has had its part");
     agenda.note_due(&id("other"), at(0));
     assert_eq!(turns(&mut agenda, 0), [turn("other", 0, 2)]);
     assert_eq!(agenda.take(&id("late"), at(0)), None, "the reserve is used up");
@@ -134,19 +189,24 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
 }
 
 #[test]
-fn one_turn_in_four_begins_with_retries() {
-    let mut agenda = agenda();
-    let orders: Vec<Order> = (0..8)
-        .map(|_| {
-            agenda.note_due(&id("shop"), at(0));
-            let turn = agenda.plan_turns(at(0)).remove(0);
-            // Another one keeps the line in memory.
-            agenda.note_due(&id("shop"), at(9));
-            give_back(&mut agenda, "shop", turn.any);
-            turn.order
-        })
-        .collect();
-    assert_eq!(orders.iter().filter(|order| **order == Order::Retries).count(), 2);
+fn one_turn_in_four_begins_with_retries_and_so_does_a_probe() {
+    let mut agenda = acquainted(&["shop"]);
+    let source = |agenda: &mut Agenda, now: i64| {
+        agenda.note_due(&id("shop"), at(0));
+        let grant = agenda.plan_turns(at(now)).remove(0);
+        give_back(agenda, "shop", grant.any);
+        grant.source
+    };
+    let sources: Vec<Source> = (0..8).map(|_| source(&mut agenda, 0)).collect();
+    let retries =
+        |sources: &[Source]| sources.iter().filter(|it| **it == Source::Store(Order::Retries)).count();
+    assert_eq!(retries(&sources), 2);
+
+    for _ in 0..3 {
+        agenda.failed(&id("shop"), at(0), 0.0);
+    }
+    let probes: Vec<Source> = (0..3).map(|_| source(&mut agenda, 5)).collect();
+    assert_eq!(retries(&probes), 3);
 }
 
 #[test]
@@ -164,6 +224,7 @@ fn a_clock_that_was_set_back_delays_nothing() {
 enum Step {
     Due(usize),
     Take(usize),
+    Sit(usize),
     Plan,
     GiveBack(usize),
     Fail(usize),
@@ -175,6 +236,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0..5_usize).prop_map(Step::Due),
         (0..5_usize).prop_map(Step::Take),
+        (0..64_usize).prop_map(Step::Sit),
         Just(Step::Plan),
         (0..64_usize).prop_map(Step::GiveBack),
         (0..5_usize).prop_map(Step::Fail),
@@ -189,18 +251,39 @@ proptest! {
         let mut agenda = agenda();
         let mut now = 0;
         let mut held: Vec<(ClientId, SlotKind)> = Vec::new();
+        // Seats that were taken, and those where a delivery sits.
+        let mut seats: Vec<ClientId> = Vec::new();
+        let mut sitting: Vec<ClientId> = Vec::new();
         let client = |n: usize| id(&format!("c{n}"));
         for step in steps {
             match step {
                 Step::Due(n) => agenda.note_due(&client(n), at(now)),
-                Step::Take(n) => held.extend(agenda.take(&client(n), at(now)).map(|kind| (client(n), kind))),
+                Step::Take(n) => match agenda.take(&client(n), at(now)) {
+                    Some(Place::Slot(kind)) => held.push((client(n), kind)),
+                    Some(Place::Seat) => seats.push(client(n)),
+                    None => {}
+                },
+                Step::Sit(n) if !seats.is_empty() => {
+                    let client_id = seats.swap_remove(n % seats.len());
+                    if n % 3 == 0 {
+                        agenda.leave_seat(&client_id, false);
+                    } else {
+                        agenda.sit(&client_id);
+                        sitting.push(client_id);
+                    }
+                }
+                Step::Sit(_) => {}
                 Step::Plan => {
-                    for turn in agenda.plan_turns(at(now)) {
-                        for _ in 0..turn.any {
-                            held.push((turn.client_id.clone(), SlotKind::Shared));
-                        }
-                        for _ in 0..turn.first {
-                            held.push((turn.client_id.clone(), SlotKind::Reserved));
+                    for grant in agenda.plan_turns(at(now)) {
+                        let slots = grant.any + grant.first;
+                        for n in 0..slots {
+                            let kind = if n < grant.any { SlotKind::Shared } else { SlotKind::Reserved };
+                            held.push((grant.client_id.clone(), kind));
+                            if grant.source == Source::Seats
+                                && let Some(at) = sitting.iter().position(|it| *it == grant.client_id)
+                            {
+                                agenda.leave_seat(&sitting.remove(at), true);
+                            }
                         }
                     }
                 }
@@ -214,6 +297,8 @@ proptest! {
                 Step::Pass(seconds) => now += seconds,
             }
             prop_assert_eq!(agenda.in_flight() as usize, held.len());
+            prop_assert_eq!(agenda.seated as usize, seats.len() + sitting.len());
+            prop_assert!(agenda.seated <= LIMITS.seats);
             prop_assert!(held.len() <= LIMITS.total as usize);
             for n in 0..5 {
                 let own = held.iter().filter(|(it, _)| *it == client(n)).count();

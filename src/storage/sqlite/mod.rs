@@ -21,6 +21,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use super::error::opening_hint;
 use super::{Maintenance, Result, StorageError};
 
 mod attempts;
@@ -65,7 +66,10 @@ impl SqliteStore {
     /// Opens the store at `url`, such as `sqlite://logoutd.db`; makes the file (mode 0600, it holds
     /// personal data) and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self> {
-        Self::connect(url).await.map_err(|source| StorageError::Open { url: url.to_owned(), source })
+        Self::connect(url).await.map_err(|source| {
+            let hint = source.downcast_ref().map_or("", opening_hint);
+            StorageError::Open { url: url.to_owned(), hint, source }
+        })
     }
 
     async fn connect(url: &str) -> std::result::Result<Self, Box<dyn std::error::Error + Send + Sync>> {
