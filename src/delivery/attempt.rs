@@ -56,8 +56,8 @@ pub(super) struct Attempted {
 pub(super) enum Health {
     /// It answered, if only to refuse.
     Answers,
-    /// It failed recoverably.
-    Fails,
+    /// It failed recoverably, with an answer that says so or with none.
+    Fails { answered: bool },
     /// Nothing was sent: it is not to blame.
     Unknown,
 }
@@ -177,7 +177,7 @@ impl Attempter {
             draft.attempt.error = Some(format!("status_{}", answer.status));
         }
         let health = match outcome {
-            Outcome::Recoverable { .. } => Health::Fails,
+            Outcome::Recoverable { .. } => Health::Fails { answered: true },
             Outcome::Delivered | Outcome::Unrecoverable | Outcome::Gone => Health::Answers,
         };
         let verdict = self.verdict(leased, outcome);
@@ -191,7 +191,7 @@ impl Attempter {
         draft.attempt.outcome_unknown = error.outcome_unknown;
         let outcome = outcome::of_error(&error.kind);
         let health = match outcome {
-            Outcome::Recoverable { .. } => Health::Fails,
+            Outcome::Recoverable { .. } => Health::Fails { answered: false },
             Outcome::Delivered | Outcome::Unrecoverable | Outcome::Gone => Health::Unknown,
         };
         let verdict = self.verdict(leased, outcome);

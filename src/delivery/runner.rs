@@ -89,8 +89,8 @@ impl Runner {
         let client_id = &leased.client.client_id;
         match attempted.health {
             Health::Answers => self.window.answered(client_id),
-            Health::Fails => {
-                if self.window.failed(client_id, self.clock.now(), self.entropy.fraction()) {
+            Health::Fails { answered } => {
+                if self.window.failed(client_id, answered, self.clock.now(), self.entropy.fraction()) {
                     tracing::warn!(
                         client_id = client_id.as_str(),
                         "circuit breaker open: its deliveries wait, without spending attempts"

@@ -269,9 +269,9 @@ impl Window {
 
     /// An attempt failed recoverably. Returns whether the client's breaker opened by that; then what sits
     /// for it has to leave.
-    pub(super) fn failed(&self, client_id: &ClientId, now: Timestamp, jitter: f64) -> bool {
+    pub(super) fn failed(&self, client_id: &ClientId, answered: bool, now: Timestamp, jitter: f64) -> bool {
         let mut state = self.lock();
-        let opened = state.agenda.failed(client_id, now, jitter);
+        let opened = state.agenda.failed(client_id, answered, now, jitter);
         if opened {
             state.unseat(client_id);
         }

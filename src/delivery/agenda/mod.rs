@@ -319,10 +319,19 @@ impl Agenda {
         self.set_breaker(client_id, Breaker::answered);
     }
 
-    /// An attempt failed recoverably. Returns whether the client's breaker opened by that.
-    pub(super) fn failed(&mut self, client_id: &ClientId, now: Timestamp, jitter: f64) -> bool {
+    /// An attempt failed recoverably, with an answer or without. Returns whether the client's breaker opened
+    /// by that.
+    pub(super) fn failed(
+        &mut self,
+        client_id: &ClientId,
+        answered: bool,
+        now: Timestamp,
+        jitter: f64,
+    ) -> bool {
         let rules = self.limits.breaker;
-        let before = self.line(client_id).breaker.open_until();
+        let line = self.line(client_id);
+        line.answered |= answered;
+        let before = line.breaker.open_until();
         self.set_breaker(client_id, |breaker| breaker.failed(&rules, now, jitter));
         let after = self.line(client_id).breaker.open_until();
         after.is_some() && before != after

@@ -119,7 +119,7 @@ fn new_deliveries_take_seats_behind_a_relying_party_that_works() {
     assert_eq!(agenda.take(&shop, at(0)), Some(Place::Seat));
 
     // Behind one that fails nobody sits down.
-    agenda.failed(&shop, at(0), 0.0);
+    agenda.failed(&shop, false, at(0), 0.0);
     assert_eq!(agenda.take(&shop, at(0)), None);
 }
 
@@ -149,7 +149,7 @@ fn the_reserve_is_for_first_attempts_of_clients_that_are_well_and_have_few() {
     // All the shared slots, and none of the reserve.
     assert_eq!(turns(&mut agenda, 0), [turn("h1", 6, 0), turn("h2", 6, 0)]);
     assert_eq!(agenda.take(&id("h1"), at(0)), Some(Place::Seat));
-    agenda.failed(&id("failing"), at(0), 0.0);
+    agenda.failed(&id("failing"), false, at(0), 0.0);
     assert_eq!(agenda.take(&id("failing"), at(0)), None);
     for _ in 0..2 {
         assert_eq!(agenda.take(&id("new"), at(0)), RESERVED);
@@ -165,7 +165,7 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
     let mut agenda = agenda();
     let down = id("down");
     for expected in [false, false, true] {
-        assert_eq!(agenda.failed(&down, at(0), 0.0), expected);
+        assert_eq!(agenda.failed(&down, false, at(0), 0.0), expected);
     }
     agenda.note_due(&down, at(0));
     assert_eq!(turns(&mut agenda, 4), []);
@@ -177,7 +177,7 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
     assert_eq!(agenda.take_changed_breakers().len(), 1);
 
     // It fails, then the next one goes well.
-    assert!(agenda.failed(&down, at(6), 0.0));
+    assert!(agenda.failed(&down, false, at(6), 0.0));
     give_back(&mut agenda, "down", 1);
     assert_eq!(turns(&mut agenda, 15), []);
     assert_eq!(turns(&mut agenda, 16), [turn("down", 1, 0)]);
@@ -203,7 +203,7 @@ fn one_turn_in_four_begins_with_retries_and_so_does_a_probe() {
     assert_eq!(retries(&sources), 2);
 
     for _ in 0..3 {
-        agenda.failed(&id("shop"), at(0), 0.0);
+        agenda.failed(&id("shop"), false, at(0), 0.0);
     }
     let probes: Vec<Source> = (0..3).map(|_| source(&mut agenda, 5)).collect();
     assert_eq!(retries(&probes), 3);
@@ -292,7 +292,7 @@ proptest! {
                     agenda.give_back(&client_id, kind);
                 }
                 Step::GiveBack(_) => {}
-                Step::Fail(n) => drop(agenda.failed(&client(n), at(now), 0.5)),
+                Step::Fail(n) => drop(agenda.failed(&client(n), false, at(now), 0.5)),
                 Step::Answer(n) => agenda.answered(&client(n)),
                 Step::Pass(seconds) => now += seconds,
             }

@@ -15,6 +15,8 @@ pub enum Trick {
     Reset,
     /// Never answers.
     Hang,
+    /// Answers 200 to the first request, and never again.
+    HangLater,
     /// Answers this status, then sends its endless body a byte at a time.
     Trickle(u16),
     /// Answers this status and ten megabytes.
@@ -60,13 +62,17 @@ impl RawRp {
 
 async fn perform(mut stream: TcpStream, trick: Trick, requests: Arc<AtomicUsize>, sent: Arc<AtomicUsize>) {
     read_request(&mut stream).await;
-    requests.fetch_add(1, Ordering::SeqCst);
+    let earlier = requests.fetch_add(1, Ordering::SeqCst);
     match trick {
+        Trick::HangLater if earlier == 0 => {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+        }
         Trick::Reset => {
             // No lingering: the kernel answers what is unread with a reset.
             stream.set_zero_linger().unwrap();
         }
-        Trick::Hang => tokio::time::sleep(Duration::from_mins(1)).await,
+        Trick::Hang | Trick::HangLater => tokio::time::sleep(Duration::from_mins(1)).await,
         Trick::Trickle(status) => {
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 1000000\r\n\r\n");
             let _ = stream.write_all(head.as_bytes()).await;
