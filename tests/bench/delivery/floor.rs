@@ -46,9 +46,19 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// With the configuration of a service; makes the keys where there are none.
+    /// With the configuration of a service, and all of its clients. Makes the keys where there are none.
     pub fn new(config: &Path) -> anyhow::Result<Arc<Self>> {
-        let config = Config::load(config, [])?.config;
+        Self::with(config, |_| true)
+    }
+
+    /// With one of its clients.
+    pub fn of(config: &Path, client_id: &str) -> anyhow::Result<Arc<Self>> {
+        Self::with(config, |client| client.client_id.as_str() == client_id)
+    }
+
+    fn with(config: &Path, wanted: impl Fn(&Client) -> bool) -> anyhow::Result<Arc<Self>> {
+        let mut config = Config::load(config, [])?.config;
+        config.clients.retain(wanted);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
         let required = config.clients.iter().map(|client| client.id_token_signed_response_alg).collect();
         let keyring =

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::bench::{Bench, HEALTHY, Outcome};
 use crate::drive::{Driven, Route};
 use crate::events::{Posting, Terminations};
+use crate::floor::{Floor, Sent};
 use crate::load::push;
 use crate::samples::mean;
 use crate::service::{Memory, Party, Service, Setup, StoreView};
@@ -37,6 +38,8 @@ struct Level {
     /// Of a delivery for the healthy client, each time.
     cost_us: Vec<f64>,
     mean_us: f64,
+    /// Of the machine at this time: what is different between levels is not all the backlog's.
+    floor: Sent,
     memory: Memory,
     store_mib: f64,
     driven: Vec<Driven>,
@@ -89,6 +92,8 @@ impl Filled {
 }
 
 async fn level(bench: &Bench, filled: &Filled, filled_in_s: f64) -> anyhow::Result<Level> {
+    let floor = Floor::of(&filled.setup.config(), HEALTHY)?;
+    let floor = floor.measure(bench.options.concurrency, bench.sizes.case / 2).await?;
     let clients = [HEALTHY.to_owned()];
     let route = Route {
         service: &filled.service,
@@ -107,13 +112,24 @@ async fn level(bench: &Bench, filled: &Filled, filled_in_s: f64) -> anyhow::Resu
     #[expect(clippy::cast_precision_loss, reason = "a file of less than 2^52 bytes")]
     let store_mib = std::fs::metadata(filled.setup.store())?.len() as f64 / (1024.0 * 1024.0);
     let memory = filled.service.memory()?;
-    Ok(Level { waiting: filled.waiting, filled_in_s, cost_us, mean_us, memory, store_mib, driven })
+    Ok(Level { waiting: filled.waiting, filled_in_s, cost_us, mean_us, floor, memory, store_mib, driven })
 }
 
 fn table(levels: &[Level]) -> Table {
     let mut table = Table::new(
         "backlog: the cost of a healthy client's delivery while others wait for a client that hangs (ES256)",
-        ["waiting", "µs/delivery", "mean", "deliveries/s", "RSS MiB", "peak MiB", "store MiB", "filled in s"],
+        [
+            "waiting",
+            "µs/delivery",
+            "mean",
+            "cpu µs",
+            "floor/s",
+            "deliveries/s",
+            "RSS MiB",
+            "peak MiB",
+            "store MiB",
+            "filled in s",
+        ],
     );
     for level in levels {
         let costs: Vec<_> = level.cost_us.iter().map(|cost| format!("{cost:.0}")).collect();
@@ -121,6 +137,8 @@ fn table(levels: &[Level]) -> Table {
             level.waiting.to_string(),
             costs.join(" "),
             format!("{:.0}", level.mean_us),
+            format!("{:.0}", mean(level.driven.iter().map(|driven| driven.cpu_us))),
+            whole(level.floor.per_second),
             whole(1e6 / level.mean_us),
             format!("{:.1}", level.memory.rss_mib),
             format!("{:.1}", level.memory.peak_mib),
@@ -128,6 +146,9 @@ fn table(levels: &[Level]) -> Table {
             format!("{:.1}", level.filled_in_s),
         ]);
     }
+    table.note(
+        "cpu µs: of the service, for each delivery. floor: the machine beside it, as under throughput.",
+    );
     table.note("filled: events of one delivery each, in batches over HTTP; the time is for what was added.");
     table
 }
