@@ -174,7 +174,8 @@ impl Throughput {
         let judged = self.cases.iter().filter(|case| case.posting == batches);
         judged
             .filter_map(|case| {
-                let what = format!("{} end to end / floor, {} client(s)", case.alg, case.clients);
+                let clients = if case.clients == 1 { "client" } else { "clients" };
+                let what = format!("{} end to end / floor, {} {clients}", case.alg, case.clients);
                 Some(Target::at_least(what, case.ratio, bound(case.alg)?))
             })
             .collect()
