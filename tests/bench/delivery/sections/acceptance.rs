@@ -23,6 +23,8 @@ struct Case {
     events: usize,
     seconds: f64,
     events_per_second: f64,
+    /// CPU of the service for each event, attempts on its deliveries included.
+    cpu_us: f64,
 }
 
 pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
@@ -34,7 +36,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     }
     let mut table = Table::new(
         "acceptance: events per second, durable when they are acknowledged",
-        ["client", "events posted", "connections", "events/s", "events", "s"],
+        ["client", "events posted", "connections", "events/s", "cpu µs", "events", "s"],
     );
     for case in &cases {
         table.row([
@@ -42,12 +44,14 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Outcome> {
             case.posting.clone(),
             case.connections.to_string(),
             whole(case.events_per_second),
+            format!("{:.0}", case.cpu_us),
             case.events.to_string(),
             format!("{:.1}", case.seconds),
         ]);
     }
     table.note("told nothing: a client without a logout URI, so no deliveries arise.");
     table.note("dead: a delivery arises from each, and attempts on a closed port compete.");
+    table.note("cpu µs: of the service, for each event.");
     Outcome::new(&cases, vec![table], Vec::new())
 }
 
@@ -64,6 +68,7 @@ async fn measure(
     let warm_up = posting.requests(service.server, Terminations::at([CLIENT]), 500);
     push(service.server, warm_up, connections).await?;
 
+    let cpu_before = service.cpu()?;
     let began = Instant::now();
     let until = began + bench.sizes.accept_for;
     let sent = Arc::new(AtomicUsize::new(0));
@@ -76,9 +81,11 @@ async fn measure(
         });
     push(service.server, requests, connections).await?;
     let seconds = began.elapsed().as_secs_f64();
+    let cpu = service.cpu()?.saturating_sub(cpu_before);
     service.stop().await?;
 
     let events = sent.load(Ordering::Relaxed) * posting.events_in_a_request();
     let events_per_second = per_second(events, seconds);
-    Ok(Case { client, posting: posting.to_string(), connections, events, seconds, events_per_second })
+    let cpu_us = 1e6 / per_second(events, cpu.as_secs_f64());
+    Ok(Case { client, posting: posting.to_string(), connections, events, seconds, events_per_second, cpu_us })
 }
