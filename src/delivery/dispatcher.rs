@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::agenda::Limits;
 use super::attempt::Attempter;
 use super::runner::Runner;
@@ -15,7 +17,7 @@ use crate::clock::Clock;
 use crate::domain::breaker::BreakerRules;
 use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryQueue, StorageError};
+use crate::storage::{DeliveryQueue, StorageError, Turn};
 use crate::telemetry::Metrics;
 
 /// The longest the agenda is left unlooked at; what is in it comes from elsewhere, in time.
@@ -24,8 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How long after a failure of the store it is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How many new deliveries may wait for a slot in memory. More wait in the store, and have to be read back.
-const SEATS: u32 = 1_024;
+/// How many deliveries may wait for a slot in memory.
+const SEATS: u32 = 2_048;
 
 /// What the dispatcher works with.
 pub struct DispatcherConfig {
@@ -176,29 +178,24 @@ impl Dispatcher {
     async fn pass(&self, shutdown: &Shutdown) -> Result<Duration, StorageError> {
         self.put_back_unseated().await?;
         let now = self.clock.now();
-        let Work { ready, turns } = self.window.plan(now);
-        let none_ready = ready.is_empty();
+        let Work { ready, leases: leasings } = self.window.plan(now);
+        let idle = ready.is_empty();
         for (delivery, slot) in ready {
             self.runner.start(delivery, slot);
         }
-        if turns.is_empty() && !none_ready {
-            return Ok(Duration::ZERO);
-        }
-        if turns.is_empty() {
-            let next = self.window.next_due(now);
-            return Ok(next.map_or(LOOK_AGAIN, |next| {
-                next.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(LOOK_AGAIN)
-            }));
+        if leasings.is_empty() {
+            return Ok(if idle { self.pause(now) } else { Duration::ZERO });
         }
         let lease = self.runner.new_lease(now);
+        let turns: Vec<Turn> = leasings.iter().map(|leasing| leasing.turn.clone()).collect();
         let leased = match self.queue.lease(&turns, lease, now).await {
             Ok(leased) => leased,
             Err(error) => {
-                self.window.put_off(&turns, now);
+                self.window.put_off(leasings, now);
                 return Err(error);
             }
         };
-        let admitted = self.window.admit(turns, leased);
+        let admitted = self.window.admit(leasings, leased);
         if shutdown.is_draining() {
             let leases: Vec<_> = admitted.iter().map(|(it, _)| (it.intent.id, it.lease.token)).collect();
             self.window.let_go(leases.iter().copied());
@@ -210,5 +207,11 @@ impl Dispatcher {
         }
         // A client that had less due than its share left slots to the others: look again at once.
         Ok(Duration::ZERO)
+    }
+
+    /// How long there is nothing to do, unless something comes up.
+    fn pause(&self, now: Timestamp) -> Duration {
+        let Some(next) = self.window.next_due(now) else { return LOOK_AGAIN };
+        next.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(LOOK_AGAIN)
     }
 }

@@ -29,11 +29,48 @@ struct State {
     /// What is leased and not settled yet.
     leases: HashMap<DeliveryId, Lease>,
     /// What sits and waits for a slot, by client.
-    seats: HashMap<ClientId, VecDeque<LeasedDelivery>>,
+    seats: HashMap<ClientId, Bench>,
     /// What had to leave its seat, and is to be put back into the store's queue.
     unseated: Vec<LeasedDelivery>,
     /// No more slots are given out.
     closed: bool,
+}
+
+/// Those that sit for one client.
+#[derive(Debug, Default)]
+struct Bench {
+    first_attempts: VecDeque<LeasedDelivery>,
+    retries: VecDeque<LeasedDelivery>,
+    left: u32,
+}
+
+/// One in so many that leave a bench is a retry, if one sits there.
+const RETRIES_EVERY: u32 = 4;
+
+impl Bench {
+    fn sit(&mut self, delivery: LeasedDelivery) {
+        if delivery.is_first_attempt() {
+            self.first_attempts.push_back(delivery);
+        } else {
+            self.retries.push_back(delivery);
+        }
+    }
+
+    /// The next one that may have a slot of this kind.
+    fn next(&mut self, kind: SlotKind) -> Option<LeasedDelivery> {
+        if kind == SlotKind::Reserved {
+            return self.first_attempts.pop_front();
+        }
+        self.left = self.left.wrapping_add(1);
+        if self.left.is_multiple_of(RETRIES_EVERY) || self.first_attempts.is_empty() {
+            return self.retries.pop_front().or_else(|| self.first_attempts.pop_front());
+        }
+        self.first_attempts.pop_front()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first_attempts.is_empty() && self.retries.is_empty()
+    }
 }
 
 /// The right to have one attempt under way. It is given back when it is dropped.
@@ -65,7 +102,7 @@ impl Seat {
         self.taken = true;
         let mut state = self.window.lock();
         state.agenda.sit(&self.client_id);
-        state.seats.entry(self.client_id.clone()).or_default().push_back(delivery);
+        state.seats.entry(self.client_id.clone()).or_default().sit(delivery);
     }
 }
 
@@ -89,16 +126,33 @@ pub(super) enum Room {
 pub(super) struct Work {
     /// Deliveries that sat, with slots: they can be attempted.
     pub(super) ready: Vec<(LeasedDelivery, Slot)>,
-    /// Turns of clients at the store. Their slots are taken, and are given back by [`Window::admit`] or
-    /// [`Window::put_off`].
-    pub(super) turns: Vec<Turn>,
+    /// Turns of clients at the store. They go back to [`Window::admit`] or [`Window::put_off`].
+    pub(super) leases: Vec<Leasing>,
+}
+
+/// A client's turn at the store, with room for what it leases.
+#[derive(Debug)]
+pub(super) struct Leasing {
+    pub(super) turn: Turn,
+    shared: Vec<Slot>,
+    reserved: Vec<Slot>,
+    seats: Vec<Seat>,
+}
+
+impl Leasing {
+    /// Room for one of those that were leased.
+    fn room(&mut self, delivery: &LeasedDelivery) -> Option<Room> {
+        let reserved = if delivery.is_first_attempt() { self.reserved.pop() } else { None };
+        let slot = reserved.or_else(|| self.shared.pop()).map(Room::Slot);
+        slot.or_else(|| self.seats.pop().map(Room::Seat))
+    }
 }
 
 impl State {
-    fn next_ready(&mut self, client_id: &ClientId) -> Option<LeasedDelivery> {
-        let seats = self.seats.get_mut(client_id)?;
-        let delivery = seats.pop_front()?;
-        if seats.is_empty() {
+    fn next_ready(&mut self, client_id: &ClientId, kind: SlotKind) -> Option<LeasedDelivery> {
+        let bench = self.seats.get_mut(client_id)?;
+        let delivery = bench.next(kind)?;
+        if bench.is_empty() {
             self.seats.remove(client_id);
         }
         self.agenda.leave_seat(client_id, true);
@@ -107,7 +161,8 @@ impl State {
 
     /// Whoever sits for this client has to leave.
     fn unseat(&mut self, client_id: &ClientId) {
-        for delivery in self.seats.remove(client_id).unwrap_or_default() {
+        let Bench { first_attempts, retries, .. } = self.seats.remove(client_id).unwrap_or_default();
+        for delivery in first_attempts.into_iter().chain(retries) {
             self.agenda.leave_seat(client_id, true);
             self.unseated.push(delivery);
         }
@@ -154,11 +209,7 @@ impl Window {
             let place = if closed { None } else { state.agenda.take(client_id, now) }?;
             Some(match place {
                 Place::Slot(kind) => Room::Slot(self.slot(client_id, kind)),
-                Place::Seat => Room::Seat(Seat {
-                    window: Arc::clone(self),
-                    client_id: (*client_id).clone(),
-                    taken: false,
-                }),
+                Place::Seat => Room::Seat(self.seat(client_id)),
             })
         };
         clients.iter().map(take).collect()
@@ -174,12 +225,18 @@ impl Window {
                 return work;
             }
             for grant in state.agenda.plan_turns(now) {
-                let Grant { client_id, any, first, source } = grant;
-                match source {
-                    Source::Store(order) => work.turns.push(Turn { client_id, any, first, order }),
+                let shared = self.slots(&grant.client_id, SlotKind::Shared, grant.any);
+                let reserved = self.slots(&grant.client_id, SlotKind::Reserved, grant.first);
+                match grant.source {
+                    Source::Store(order) => {
+                        let seats = (0..grant.seats).map(|_| self.seat(&grant.client_id)).collect();
+                        let Grant { client_id, any, first, seats: more, .. } = grant;
+                        let turn = Turn { client_id, any: any + more, first, order };
+                        work.leases.push(Leasing { turn, shared, reserved, seats });
+                    }
                     Source::Seats => {
-                        for slot in self.slots(&client_id, any, first) {
-                            match state.next_ready(&client_id) {
+                        for slot in shared.into_iter().chain(reserved) {
+                            match state.next_ready(&grant.client_id, slot.kind) {
                                 Some(delivery) => work.ready.push((delivery, slot)),
                                 None => spare.push(slot),
                             }
@@ -198,52 +255,44 @@ impl Window {
         std::mem::take(&mut self.lock().unseated)
     }
 
-    /// Takes in what was leased, with a slot for each; slots that were not needed are given back.
+    /// Takes in what was leased, with a slot for each or on a seat; room that was not needed is given back.
+    /// Returns those with slots.
     pub(super) fn admit(
-        self: &Arc<Self>,
-        turns: Vec<Turn>,
+        &self,
+        leasings: Vec<Leasing>,
         leased: Vec<LeasedTurn>,
     ) -> Vec<(LeasedDelivery, Slot)> {
         let mut admitted = Vec::new();
-        let mut spare = Vec::new();
-        {
-            let mut state = self.lock();
-            for (turn, leased) in turns.into_iter().zip(leased) {
-                if let Some(due_at) = leased.due_at {
-                    state.agenda.note_due(&turn.client_id, due_at);
+        for (mut leasing, LeasedTurn { deliveries, due_at, .. }) in leasings.into_iter().zip(leased) {
+            self.hold(&deliveries);
+            for delivery in deliveries {
+                match leasing.room(&delivery) {
+                    Some(Room::Slot(slot)) => admitted.push((delivery, slot)),
+                    Some(Room::Seat(seat)) => seat.sit(delivery),
+                    // A retry where only a reserved slot is left.
+                    None => self.lock().unseated.push(delivery),
                 }
-                let mut slots = self.slots(&turn.client_id, turn.any, turn.first);
-                for delivery in leased.deliveries {
-                    state.leases.insert(delivery.intent.id, delivery.lease);
-                    // No more are leased than were asked for.
-                    let Some(slot) = slots.next() else { break };
-                    admitted.push((delivery, slot));
-                }
-                spare.extend(slots);
+            }
+            if let Some(due_at) = due_at {
+                self.note_due(&leasing.turn.client_id, due_at);
             }
         }
-        // They lock the state themselves.
-        drop(spare);
         admitted
     }
 
     /// Nothing could be leased: the turns are to be planned again.
-    pub(super) fn put_off(self: &Arc<Self>, turns: &[Turn], now: Timestamp) {
-        for turn in turns {
-            self.note_due(&turn.client_id, now);
-            drop(self.slots(&turn.client_id, turn.any, turn.first).collect::<Vec<_>>());
+    pub(super) fn put_off(&self, leasings: Vec<Leasing>, now: Timestamp) {
+        for leasing in leasings {
+            self.note_due(&leasing.turn.client_id, now);
         }
     }
 
-    /// Slots that were granted. Where retries are among what they are for, they are among the first `any`.
-    fn slots<'a>(
-        self: &'a Arc<Self>,
-        client_id: &'a ClientId,
-        any: u32,
-        first: u32,
-    ) -> impl Iterator<Item = Slot> + 'a {
-        let kinds = (0..any).map(|_| SlotKind::Shared).chain((0..first).map(|_| SlotKind::Reserved));
-        kinds.map(|kind| self.slot(client_id, kind))
+    fn slots(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind, count: u32) -> Vec<Slot> {
+        (0..count).map(|_| self.slot(client_id, kind)).collect()
+    }
+
+    fn seat(self: &Arc<Self>, client_id: &ClientId) -> Seat {
+        Seat { window: Arc::clone(self), client_id: client_id.clone(), taken: false }
     }
 
     fn slot(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind) -> Slot {

@@ -136,6 +136,13 @@ pub struct LeasedDelivery {
     pub lease: Lease,
 }
 
+impl LeasedDelivery {
+    /// Whether it was never attempted, nor put back into the queue by hand.
+    pub fn is_first_attempt(&self) -> bool {
+        self.attempts == 0
+    }
+}
+
 /// What came of one leased delivery.
 #[derive(Clone, Debug)]
 pub struct Settlement {

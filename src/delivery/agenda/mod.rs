@@ -1,7 +1,7 @@
 //! Whose turn it is: what is due for which client, and how many attempts each may have under way. Pure.
 //!
-//! An attempt takes a slot. New deliveries for which there is none may take a seat: they are leased all the
-//! same, and wait in memory. The rest waits in the store, which is the memory of what is to be done; what
+//! An attempt takes a slot. Deliveries for which there is none may take a seat: they are leased all the same,
+//! and wait in memory. The rest waits in the store, which is the memory of what is to be done; what
 //! stands here about that are hints, which may be too early and never too late. A client of which nothing is
 //! known has no line here.
 
@@ -17,6 +17,9 @@ use crate::storage::Order;
 /// One in so many turns of a client begins with its retries.
 const RETRIES_EVERY: u32 = 4;
 
+/// How many more deliveries than a client can have under way are leased at once, at the most.
+const SEATS_PER_SLOT: u32 = 4;
+
 /// How many attempts may be under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -24,7 +27,7 @@ pub(super) struct Limits {
     pub(super) total: u32,
     /// For one client.
     pub(super) per_client: u32,
-    /// How many new deliveries may wait for a slot in memory.
+    /// How many deliveries may wait for a slot in memory.
     pub(super) seats: u32,
     /// When a client's deliveries wait.
     pub(super) breaker: BreakerRules,
@@ -80,6 +83,8 @@ pub(super) struct Grant {
     pub(super) first: u32,
     /// What they are for.
     pub(super) source: Source,
+    /// Seats for more of what is due in the store: leasing many at once costs little more than leasing few.
+    pub(super) seats: u32,
 }
 
 /// Where the deliveries are that slots are granted for.
@@ -151,6 +156,12 @@ impl Line {
         limits.reserve_per_client().saturating_sub(self.in_flight()).min(self.room(now, limits))
     }
 
+    /// Whether what sits gets its turn soon: only behind an RP that works. Else it would only have to be
+    /// taken back.
+    fn moves_on(&self) -> bool {
+        self.answered && self.breaker.is_trusted()
+    }
+
     fn is_blank(&self) -> bool {
         let idle = self.due_at.is_none() && self.in_flight() + self.seated == 0;
         idle && !self.answered && self.breaker.is_trusted()
@@ -193,10 +204,8 @@ impl Agenda {
         } else if first_in_line && reserved_free > 0 && line.reserved_room(now, &limits) > 0 {
             Some(Place::Slot(SlotKind::Reserved))
         } else {
-            // Only behind an RP that works: else they would only have to be taken back.
-            let moves_on = line.answered && line.breaker.is_trusted();
             let free = seats_free > 0 && line.seated < limits.seats_per_client();
-            (moves_on && free).then_some(Place::Seat)
+            (line.moves_on() && free).then_some(Place::Seat)
         };
         match place {
             Some(Place::Slot(kind)) => self.occupy(client_id, kind, 1),
@@ -224,7 +233,7 @@ impl Agenda {
     }
 
     /// Gives the slots that are free to the clients with something to do, the one whose last turn is the
-    /// longest ago first. The slots are taken by this; whoever does not use one has to give it back. What
+    /// longest ago first. Slots and seats are taken by this; whoever does not use one has to give it back. What
     /// was known to be due in the store is forgotten where that is asked, and has to be noted again.
     pub(super) fn plan_turns(&mut self, now: Timestamp) -> Vec<Grant> {
         let limits = self.limits;
@@ -280,6 +289,8 @@ impl Agenda {
         self.occupy(&client_id, SlotKind::Reserved, first);
         self.turns += 1;
         let turns = self.turns;
+        let limits = self.limits;
+        let seats_free = limits.seats.saturating_sub(self.seated);
         let line = self.line(&client_id);
         line.last_turn = turns;
         line.own_turns = line.own_turns.wrapping_add(1);
@@ -291,10 +302,17 @@ impl Agenda {
             (false, true) => Source::Seats,
             (false, false) => Source::Store(Order::FirstAttempts),
         };
+        let mut seats = 0;
         if source != Source::Seats {
             line.due_at = None;
+            if line.moves_on() {
+                let own = limits.seats_per_client().saturating_sub(line.seated);
+                seats = own.min(seats_free).min(limits.per_client.saturating_mul(SEATS_PER_SLOT));
+                line.seated += seats;
+                self.seated += seats;
+            }
         }
-        Grant { client_id, any, first, source }
+        Grant { client_id, any, first, source, seats }
     }
 
     /// A slot is free again.

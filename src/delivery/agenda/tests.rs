@@ -118,6 +118,12 @@ fn new_deliveries_take_seats_behind_a_relying_party_that_works() {
     }
     assert_eq!(agenda.take(&shop, at(0)), Some(Place::Seat));
 
+    // What is due in the store is leased with seats for more of it.
+    let mut busy = acquainted(&["busy"]);
+    busy.note_due(&id("busy"), at(0));
+    let grant = busy.plan_turns(at(0)).remove(0);
+    assert_eq!((grant.any, grant.seats), (8, 4));
+
     // Behind one that fails nobody sits down.
     agenda.failed(&shop, false, at(0), 0.0);
     assert_eq!(agenda.take(&shop, at(0)), None);
@@ -276,6 +282,7 @@ proptest! {
                 Step::Plan => {
                     for grant in agenda.plan_turns(at(now)) {
                         let slots = grant.any + grant.first;
+                        seats.extend((0..grant.seats).map(|_| grant.client_id.clone()));
                         for n in 0..slots {
                             let kind = if n < grant.any { SlotKind::Shared } else { SlotKind::Reserved };
                             held.push((grant.client_id.clone(), kind));

@@ -111,7 +111,7 @@ impl Floor {
         } else {
             key.encode(&header, &claims)?
         };
-        let answer = self.egress.post_logout_token(uri, &token, now).await?;
+        let answer = self.egress.post_logout_token(uri, &token, now).await.result?;
         ensure!(answer.status == 200, "the relying party answered {}", answer.status);
         Ok(())
     }
