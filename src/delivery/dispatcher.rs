@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// How many deliveries may wait for a slot in memory.
-const SEATS: u32 = 2_048;
+const SEATS: u32 = 4_096;
 
 /// What the dispatcher works with.
 pub struct DispatcherConfig {

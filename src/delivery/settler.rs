@@ -11,7 +11,7 @@ use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::delivery::Verdict;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryQueue, Settled, Settlement, StorageError};
+use crate::storage::{DeliveryQueue, Groups, Settled, Settlement, StorageError};
 use crate::telemetry::Metrics;
 
 /// The most settlements in a transaction.
@@ -20,6 +20,9 @@ const MAX_GROUP: usize = 256;
 /// How many settlements may wait for a transaction. When it is full, attempts wait for it, so that memory
 /// stays bounded.
 const MAX_WAITING: usize = 1024;
+
+/// The least time from one transaction to the next.
+const BETWEEN_GROUPS: Duration = Duration::from_millis(5);
 
 /// How long after a failure the store is tried again: this at first, then twice that, and so on.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -49,7 +52,7 @@ pub struct Settler {
     waiting: Waiting,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
-    requests: mpsc::Receiver<Settlement>,
+    groups: Groups<Settlement>,
 }
 
 impl Settler {
@@ -62,16 +65,14 @@ impl Settler {
         shutdown: Shutdown,
     ) -> (Settlements, Self) {
         let (sender, requests) = mpsc::channel(MAX_WAITING);
-        (Settlements(sender), Self { queue, clock, window, waiting, metrics, shutdown, requests })
+        let groups = Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS);
+        (Settlements(sender), Self { queue, clock, window, waiting, metrics, shutdown, groups })
     }
 
     /// Settles until every handle is dropped.
     pub async fn run(mut self) {
-        let mut group = Vec::with_capacity(MAX_GROUP);
-        // Whatever came while the last group was being committed makes the next.
-        while self.requests.recv_many(&mut group, MAX_GROUP).await > 0 {
+        while let Some(group) = self.groups.next().await {
             self.settle(&group).await;
-            group.clear();
         }
     }
 

@@ -18,7 +18,8 @@ use crate::domain::ids::{ClientId, Sub};
 use crate::domain::plan::{Refusal, Situation, plan};
 use crate::entropy::Entropy;
 use crate::storage::{
-    AcceptedEvent, EventKey, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError, Wanted,
+    AcceptedEvent, EventKey, Groups, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError,
+    Wanted,
 };
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
@@ -28,6 +29,9 @@ const MAX_GROUP: usize = 128;
 
 /// After how many events a group is closed, so that batches do not make it endless.
 const MAX_GROUP_EVENTS: usize = 1_000;
+
+/// The least time from one transaction to the next.
+const BETWEEN_GROUPS: Duration = Duration::from_millis(2);
 
 type Answer = Result<Vec<Accepted>, AcceptError>;
 
@@ -50,20 +54,17 @@ pub struct WriterConfig {
 /// The one writer of events.
 pub struct Writer {
     config: WriterConfig,
-    requests: mpsc::Receiver<Request>,
+    groups: Groups<Request>,
 }
 
 impl Writer {
     pub(super) fn new(config: WriterConfig, requests: mpsc::Receiver<Request>) -> Self {
-        Self { config, requests }
+        Self { config, groups: Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS) }
     }
 
     /// Stores requests until every handle to the door is dropped and none waits.
     pub async fn run(mut self) {
-        let mut waiting = Vec::with_capacity(MAX_GROUP);
-        // Whatever arrived while the last group was being committed makes the next: under load groups
-        // grow by themselves, and a lone request never waits for company.
-        while self.requests.recv_many(&mut waiting, MAX_GROUP).await > 0 {
+        while let Some(mut waiting) = self.groups.next().await {
             while !waiting.is_empty() {
                 let group = waiting.drain(..first_group(&waiting)).collect();
                 self.answer(group).await;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::domain::client::Client;
 
 mod error;
+mod groups;
 mod intake;
 mod queue;
 mod reader;
@@ -16,6 +17,7 @@ mod redelivery;
 pub mod sqlite;
 
 pub use error::StorageError;
+pub use groups::Groups;
 pub use intake::{AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, Wanted};
 pub use queue::{
     ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Settled, Settlement, Turn,

@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
     ("config", &["domain"]),
-    ("storage", &["domain"]),
+    ("storage", &["domain", "causes"]),
     ("keyring", &["domain", "causes", "clock", "entropy"]),
     ("egress", &["domain", "clock"]),
     ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),

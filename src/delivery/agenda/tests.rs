@@ -9,7 +9,7 @@ use super::*;
 const LIMITS: Limits = Limits {
     total: 16,
     per_client: 8,
-    seats: 8,
+    seats: 24,
     breaker: BreakerRules { failures: 3, pause: Duration::from_secs(5), max_pause: Duration::from_mins(1) },
 };
 
@@ -122,7 +122,7 @@ fn new_deliveries_take_seats_behind_a_relying_party_that_works() {
     let mut busy = acquainted(&["busy"]);
     busy.note_due(&id("busy"), at(0));
     let grant = busy.plan_turns(at(0)).remove(0);
-    assert_eq!((grant.any, grant.seats), (8, 4));
+    assert_eq!((grant.any, grant.seats), (8, 12));
 
     // Behind one that fails nobody sits down.
     agenda.failed(&shop, false, at(0), 0.0);
@@ -154,6 +154,9 @@ fn the_reserve_is_for_first_attempts_of_clients_that_are_well_and_have_few() {
     }
     // All the shared slots, and none of the reserve.
     assert_eq!(turns(&mut agenda, 0), [turn("h1", 6, 0), turn("h2", 6, 0)]);
+    for hanging in ["h1", "h2"] {
+        (0..LIMITS.seats_per_client()).for_each(|_| agenda.leave_seat(&id(hanging), false));
+    }
     assert_eq!(agenda.take(&id("h1"), at(0)), Some(Place::Seat));
     agenda.failed(&id("failing"), false, at(0), 0.0);
     assert_eq!(agenda.take(&id("failing"), at(0)), None);

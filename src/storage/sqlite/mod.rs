@@ -26,6 +26,7 @@ use super::{Maintenance, Result, StorageError};
 
 mod attempts;
 mod breakers;
+mod checkpoint;
 mod clients;
 mod columns;
 mod deliveries;
@@ -37,6 +38,7 @@ mod sessions;
 mod settle;
 mod write;
 
+use checkpoint::{Checkpointer, WRITER_CHECKPOINT_PAGES};
 use write::Write;
 
 const READERS: u32 = 4;
@@ -47,10 +49,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The page cache of the connection that writes, in KiB: the inner pages of the indexes of millions of rows.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
-/// After how many pages of the log a commit moves them to the file. Four times SQLite's own: a page that
-/// is written again and again in between moves once.
-const CHECKPOINT_PAGES: u32 = 4_000;
-
 const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
 
 /// The store in an SQLite file.
@@ -58,6 +56,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migratio
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    checkpointer: Arc<Checkpointer>,
     /// Held for as long as the store is open, where this process was the first to open it.
     lock: Option<Arc<File>>,
 }
@@ -87,11 +86,13 @@ impl SqliteStore {
         let writing = options
             .clone()
             .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string());
+            .pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES.to_string());
         let writer = pool().max_connections(1).connect_with(writing).await?;
         Migrator::with_migrations(migrations()).run(&writer).await?;
+        let checkpointing = pool().max_connections(1).connect_with(options.clone()).await?;
+        let checkpointer = Arc::new(Checkpointer::start(checkpointing));
         let reader = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, reader, lock })
+        Ok(Self { writer, reader, checkpointer, lock })
     }
 
     /// Whether no other process had the store open when this one did.
@@ -100,6 +101,7 @@ impl SqliteStore {
     }
 
     async fn write(&self) -> Result<Write> {
+        self.checkpointer.note();
         Write::begin(&self.writer).await
     }
 }
