@@ -38,10 +38,14 @@ pub struct AttempterConfig {
     pub metrics: Arc<Metrics>,
 }
 
+/// How many threads sign for each core: enough that none is ever idle between two signatures, and few enough
+/// that hundreds of attempts at once do not become as many threads.
+const SIGNERS_PER_CORE: usize = 4;
+
 /// Makes attempts.
 pub struct Attempter {
     config: AttempterConfig,
-    /// RSA signatures that are computed at a time: one for each core. More would only take turns.
+    /// RSA signatures that are computed at a time.
     signers: Semaphore,
 }
 
@@ -84,7 +88,7 @@ impl Attempter {
     /// Makes attempts with these.
     pub fn new(config: AttempterConfig) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { config, signers: Semaphore::new(cores) }
+        Self { config, signers: Semaphore::new(cores * SIGNERS_PER_CORE) }
     }
 
     /// Attempts a leased delivery. `None` if its lease was lost before anything was sent: it is another
