@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests: unit, front-door and the real relying party. Installs what they need where it is missing
+# All tests: unit, storage against its model, front-door, faults (which need root) and the real relying party. Installs what they need where it is missing
 # (Debian packages, and npm packages pinned by tests/real-rp/package-lock.json).
 #
 #   tests/run.sh              everything
@@ -32,6 +32,9 @@ fi
 need cc gcc libc6-dev
 need node nodejs
 need npm npm
+# The fault tests fill up file systems of their own, and make them read-only. They need root for it.
+need mkfs.ext4 e2fsprogs
+need mount mount
 if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
     echo "Node.js 20 or newer is needed for the real relying party, and this is $(node --version)" >&2
     exit 1
