@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All tests: unit, storage against its model, front-door, faults (which need root) and the real relying party. Installs what they need where it is missing
-# (Debian packages, and npm packages pinned by tests/real-rp/package-lock.json).
+# All tests: unit, storage against its model, front-door, faults (which need root) and the real relying party.
+# Installs what they need where it is missing: Debian packages, and npm packages pinned by
+# tests/real-rp/package-lock.json.
 #
 #   tests/run.sh              everything
 #   tests/run.sh PATTERN…     only the Rust tests whose names contain a pattern
