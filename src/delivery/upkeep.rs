@@ -104,8 +104,8 @@ impl Upkeep {
         }
         // Before any are taken back: after a leap forward our own would look as if they had run out.
         self.extend(now).await?;
-        if self.queue.next_lease_end().await?.is_some_and(|end| end <= now) {
-            let reclaimed = self.queue.reclaim(now).await?;
+        let reclaimed = self.queue.reclaim(now).await?;
+        if reclaimed > 0 {
             tracing::warn!(reclaimed, "leases of a worker that went away ran out, trying again");
         }
         self.expire(now).await?;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::agenda::{Agenda, Grant, Limits, Place, SlotKind, Source};
+use super::agenda::{Agenda, Grant, Limits, Place, RETRIES_EVERY, SlotKind, Source};
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::storage::{Lease, LeasedDelivery, LeasedTurn, Turn};
@@ -43,9 +43,6 @@ struct Bench {
     retries: VecDeque<LeasedDelivery>,
     left: u32,
 }
-
-/// One in so many that leave a bench is a retry, if one sits there.
-const RETRIES_EVERY: u32 = 4;
 
 impl Bench {
     fn sit(&mut self, delivery: LeasedDelivery) {

@@ -33,9 +33,6 @@ pub trait DeliveryQueue: Send + Sync + 'static {
     /// that is open.
     async fn queues(&self) -> Result<Vec<ClientQueue>>;
 
-    /// When the first lease runs out, of any worker.
-    async fn next_lease_end(&self) -> Result<Option<Timestamp>>;
-
     /// Leases deliveries that are due, under `lease`: for each client in turn, as many as it asks for.
     async fn lease(&self, turns: &[Turn], lease: Lease, now: Timestamp) -> Result<Vec<LeasedTurn>>;
 

@@ -14,8 +14,8 @@ use crate::domain::breaker::{Breaker, BreakerRules, OpenBreaker};
 use crate::domain::ids::ClientId;
 use crate::storage::Order;
 
-/// One in so many turns of a client begins with its retries.
-const RETRIES_EVERY: u32 = 4;
+/// One in so many turns of a client begins with its retries, in the store and among those that sit.
+pub(super) const RETRIES_EVERY: u32 = 4;
 
 /// How many more deliveries than a client can have under way are leased at once, at the most.
 const SEATS_PER_SLOT: u32 = 4;

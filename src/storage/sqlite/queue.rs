@@ -54,15 +54,6 @@ impl DeliveryQueue for SqliteStore {
         rows.iter().map(client_queue).collect()
     }
 
-    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
-        let end: Option<i64> =
-            sqlx::query("SELECT MIN(lease_until) FROM deliveries WHERE state = 'in_flight'")
-                .fetch_one(&self.reader)
-                .await?
-                .try_get(0)?;
-        Ok(end.and_then(|it| Timestamp::from_millisecond(it).ok()))
-    }
-
     async fn lease(&self, turns: &[Turn], lease: Lease, now: Timestamp) -> Result<Vec<LeasedTurn>> {
         let mut transaction = self.write().await?;
         let ids: BTreeSet<ClientId> = turns.iter().map(|turn| turn.client_id.clone()).collect();
