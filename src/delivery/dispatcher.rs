@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// How many deliveries may wait for a slot in memory.
-const SEATS: u32 = 4_096;
+const SEATS: u32 = 16_384;
 
 /// What the dispatcher works with.
 pub struct DispatcherConfig {

@@ -15,14 +15,14 @@ use crate::storage::{DeliveryQueue, Groups, Settled, Settlement, StorageError};
 use crate::telemetry::Metrics;
 
 /// The most settlements in a transaction.
-const MAX_GROUP: usize = 256;
+const MAX_GROUP: usize = 1024;
 
 /// How many settlements may wait for a transaction. When it is full, attempts wait for it, so that memory
 /// stays bounded.
-const MAX_WAITING: usize = 1024;
+const MAX_WAITING: usize = 4096;
 
 /// The least time from one transaction to the next.
-const BETWEEN_GROUPS: Duration = Duration::from_millis(5);
+const BETWEEN_GROUPS: Duration = Duration::from_millis(10);
 
 /// How long after a failure the store is tried again: this at first, then twice that, and so on.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);

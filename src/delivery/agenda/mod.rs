@@ -18,7 +18,7 @@ use crate::storage::Order;
 pub(super) const RETRIES_EVERY: u32 = 4;
 
 /// How many more deliveries than a client can have under way are leased at once, at the most.
-const SEATS_PER_SLOT: u32 = 4;
+const SEATS_PER_SLOT: u32 = 64;
 
 /// How many attempts may be under way.
 #[derive(Clone, Copy, Debug)]
