@@ -27,7 +27,7 @@ use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
 use crate::http::{Authenticator, HttpState};
-use crate::intake::{Handoff, Intake, Reserved, Writer, WriterConfig};
+use crate::intake::{Expiry, Handoff, Intake, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
@@ -69,6 +69,7 @@ pub struct App {
     retention: Duration,
     http: Arc<HttpState>,
     writer: Writer,
+    expiry: Expiry,
     dispatcher: Dispatcher,
     settler: Settler,
     redelivery: Redelivery,
@@ -160,9 +161,11 @@ impl App {
             clock: Arc::clone(&clock),
             entropy,
             max_age: config.delivery.max_age,
+            lifetimes: config.sessions,
             handoff: Box::new(ToRunner(dispatcher.runner())),
             metrics: Arc::clone(&metrics),
         });
+        let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), Arc::clone(&clock));
         let http = Arc::new(HttpState {
             issuer: config.issuer.url.to_string(),
             jwks_uri: config.issuer.jwks_uri.clone(),
@@ -179,7 +182,7 @@ impl App {
             shutdown: shutdown.clone(),
         });
         let retention = config.store.retention;
-        Ok(Self { store, keyring, clock, retention, http, writer, dispatcher, settler, redelivery })
+        Ok(Self { store, keyring, clock, retention, http, writer, expiry, dispatcher, settler, redelivery })
     }
 
     /// The deliveries, for whoever watches them from inside the process.
@@ -199,12 +202,13 @@ impl App {
         let mut parts = JoinSet::new();
         let server = crate::http::server(&self.http);
         let management = crate::http::management(&self.http);
-        // The servers now hold the only handles to the intake: when they end, so does its writer.
+        // The servers and the expiry now hold the only handles to the intake: when they end, so does its writer.
         drop(self.http);
 
         part(&mut parts, "server", serve(listeners.server, server, shutdown.clone()));
         part(&mut parts, "management", serve(listeners.management, management, shutdown.clone()));
         part(&mut parts, "intake", infallible(self.writer.run()));
+        part(&mut parts, "expiry", infallible(self.expiry.run(shutdown.clone())));
         part(&mut parts, "settler", infallible(self.settler.run()));
         part(&mut parts, "dispatcher", infallible(self.dispatcher.run(shutdown.clone())));
         part(&mut parts, "redelivery", infallible(self.redelivery.run(shutdown.clone())));

@@ -12,7 +12,7 @@ use serde::de::value::Error as PlainError;
 
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{
-    Client, LogoutUri, LogoutUriError, SubjectLogout, TokenOptions, TokenSubject, TokenTyp,
+    Client, Contradiction, LogoutUri, LogoutUriError, SubjectLogout, TokenOptions, TokenSubject, TokenTyp,
 };
 use crate::domain::ids::{ClientId, IdError};
 use crate::domain::initiator::{Initiator, Initiators, UnknownInitiator};
@@ -59,21 +59,9 @@ fn client(section: &mut Section<'_>) -> Option<Client> {
         )
         .unwrap_or_default();
     let token = section.table("token", token);
-    if backchannel_logout_session_required && token.subject == TokenSubject::Sub {
-        section.problem(
-            "token.subject",
-            "must be \"sid+sub\" or \"sid\": backchannel_logout_session_required asks for a sid",
-        );
-    }
     let subject_logout = section.optional("subject_logout", subject_logout).unwrap_or_default();
-    if subject_logout == SubjectLogout::Sub
-        && (backchannel_logout_session_required || token.subject == TokenSubject::Sid)
-    {
-        section.problem("subject_logout", "must be \"sid\": this client's tokens must have a sid");
-    }
     let enabled = section.optional("enabled", Value::boolean).unwrap_or(true);
-    Some(Client {
-        client_id: client_id?,
+    let client = Client {
         client_name,
         backchannel_logout_uri,
         backchannel_logout_session_required,
@@ -83,7 +71,12 @@ fn client(section: &mut Section<'_>) -> Option<Client> {
         token,
         subject_logout,
         enabled,
-    })
+        ..Client::new(client_id?)
+    };
+    for Contradiction { field, fix } in client.contradictions() {
+        section.problem(field, fix);
+    }
+    Some(client)
 }
 
 fn token(section: &mut Section<'_>) -> TokenOptions {

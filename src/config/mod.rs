@@ -17,6 +17,7 @@ mod problem;
 mod reader;
 pub mod secret;
 mod server;
+mod sessions;
 mod source;
 mod store;
 
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::domain::client::Client;
+use crate::domain::session::Lifetimes;
 
 pub use self::delivery::{Delivery, MAX_SCHEDULE};
 pub use self::duration::{Human, parse_duration};
@@ -56,6 +58,8 @@ pub struct Config {
     pub store: Store,
     /// `[keys]`.
     pub keys: Keys,
+    /// `[sessions]`.
+    pub sessions: Lifetimes,
     /// `[delivery]`.
     pub delivery: Delivery,
     /// `[egress]`.
@@ -120,11 +124,23 @@ impl Config {
         let management = root.table("management", |section| Management::read(section, server));
         let store = root.table("store", Store::read);
         let keys = root.table("keys", Keys::read);
+        let sessions = root.table("sessions", sessions::read);
         let delivery = root.table("delivery", Delivery::read);
         let egress = root.table("egress", Egress::read);
         let log = root.table("log", Log::read);
         let clients = clients::read(root);
-        Some(Self { issuer: issuer?, server, management, store, keys, delivery, egress, log, clients })
+        Some(Self {
+            issuer: issuer?,
+            server,
+            management,
+            store,
+            keys,
+            sessions,
+            delivery,
+            egress,
+            log,
+            clients,
+        })
     }
 }
 

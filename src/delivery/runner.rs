@@ -45,8 +45,14 @@ impl Runner {
     /// leased and need not be read back.
     pub fn reserve(&self, clients: &[&ClientId]) -> Reservation {
         let now = self.clock.now();
+        let client_changes = self.window.client_changes();
         let rooms = self.window.take(clients, now);
-        Reservation { runner: self.clone(), lease: self.new_lease(now), rooms }
+        Reservation { runner: self.clone(), lease: self.new_lease(now), rooms, client_changes }
+    }
+
+    /// A client is another than it was, or gone. To be called when that is stored.
+    pub fn client_changed(&self, client_id: &ClientId) {
+        self.window.client_changed(client_id, self.clock.now());
     }
 
     /// Deliveries for these clients were stored, due at once, and not leased.
@@ -113,6 +119,7 @@ pub struct Reservation {
     runner: Runner,
     lease: Lease,
     rooms: Vec<Option<Room>>,
+    client_changes: u64,
 }
 
 impl Reservation {
@@ -125,6 +132,7 @@ impl Reservation {
     /// is their turn.
     pub fn start(self, deliveries: Vec<LeasedDelivery>) {
         self.runner.window.hold(&deliveries);
+        let deliveries = self.runner.window.turn_away_stale(deliveries, self.client_changes);
         for (delivery, room) in deliveries.into_iter().zip(self.rooms.into_iter().flatten()) {
             match room {
                 Room::Slot(slot) => self.runner.start(delivery, slot),

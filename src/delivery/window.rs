@@ -32,6 +32,8 @@ struct State {
     seats: HashMap<ClientId, Bench>,
     /// What had to leave its seat, and is to be put back into the store's queue.
     unseated: Vec<LeasedDelivery>,
+    /// Counts the changes of clients. What was leased before one may have the client as it was.
+    client_changes: u64,
     /// No more slots are given out.
     closed: bool,
 }
@@ -134,6 +136,7 @@ pub(super) struct Leasing {
     shared: Vec<Slot>,
     reserved: Vec<Slot>,
     seats: Vec<Seat>,
+    client_changes: u64,
 }
 
 impl Leasing {
@@ -174,6 +177,7 @@ impl Window {
             leases: HashMap::new(),
             seats: HashMap::new(),
             unseated: Vec::new(),
+            client_changes: 0,
             closed: false,
         };
         Arc::new(Self { state: Mutex::new(state), wake: Notify::new() })
@@ -221,6 +225,7 @@ impl Window {
             if state.closed {
                 return work;
             }
+            let client_changes = state.client_changes;
             for grant in state.agenda.plan_turns(now) {
                 let shared = self.slots(&grant.client_id, SlotKind::Shared, grant.any);
                 let reserved = self.slots(&grant.client_id, SlotKind::Reserved, grant.first);
@@ -229,7 +234,7 @@ impl Window {
                         let seats = (0..grant.seats).map(|_| self.seat(&grant.client_id)).collect();
                         let Grant { client_id, any, first, seats: more, .. } = grant;
                         let turn = Turn { client_id, any: any + more, first, order };
-                        work.leases.push(Leasing { turn, shared, reserved, seats });
+                        work.leases.push(Leasing { turn, shared, reserved, seats, client_changes });
                     }
                     Source::Seats => {
                         for slot in shared.into_iter().chain(reserved) {
@@ -262,6 +267,7 @@ impl Window {
         let mut admitted = Vec::new();
         for (mut leasing, LeasedTurn { deliveries, due_at, .. }) in leasings.into_iter().zip(leased) {
             self.hold(&deliveries);
+            let deliveries = self.turn_away_stale(deliveries, leasing.client_changes);
             for delivery in deliveries {
                 match leasing.room(&delivery) {
                     Some(Room::Slot(slot)) => admitted.push((delivery, slot)),
@@ -282,6 +288,39 @@ impl Window {
         for leasing in leasings {
             self.note_due(&leasing.turn.client_id, now);
         }
+    }
+
+    /// How often a client has changed; for [`Self::turn_away_stale`].
+    pub(super) fn client_changes(&self) -> u64 {
+        self.lock().client_changes
+    }
+
+    /// Deliveries that were leased when clients had changed `client_changes` times. If one has changed since,
+    /// they go back into the store's queue, to be leased again with their clients as they are now; else they
+    /// are returned.
+    pub(super) fn turn_away_stale(
+        &self,
+        deliveries: Vec<LeasedDelivery>,
+        client_changes: u64,
+    ) -> Vec<LeasedDelivery> {
+        let mut state = self.lock();
+        if state.client_changes == client_changes {
+            return deliveries;
+        }
+        state.unseated.extend(deliveries);
+        Vec::new()
+    }
+
+    /// A client is another than it was, or gone: what is in memory for it and not yet under way goes back into
+    /// the store's queue.
+    pub(super) fn client_changed(&self, client_id: &ClientId, now: Timestamp) {
+        let mut state = self.lock();
+        state.client_changes += 1;
+        state.unseat(client_id);
+        // It may have been enabled.
+        state.agenda.note_due(client_id, now);
+        drop(state);
+        self.wake();
     }
 
     fn slots(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind, count: u32) -> Vec<Slot> {

@@ -1,10 +1,13 @@
 //! A client: a registered relying party, where its logout tokens go and what they look like.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 use super::algorithm::SigningAlg;
@@ -35,6 +38,91 @@ pub struct Client {
     pub subject_logout: SubjectLogout,
     /// An operator's switch: while it is off, deliveries wait.
     pub enabled: bool,
+    /// What else its registration says of it. It is kept and given back, and nothing here acts on it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub descriptive: BTreeMap<String, Value>,
+}
+
+impl Client {
+    /// A client with nothing but its id: not subscribed, everything else by default.
+    pub fn new(client_id: ClientId) -> Self {
+        Self {
+            client_id,
+            client_name: None,
+            backchannel_logout_uri: None,
+            backchannel_logout_session_required: false,
+            id_token_signed_response_alg: SigningAlg::Rs256,
+            initiators: Initiators::default(),
+            session_metadata: MetadataChoice::default(),
+            token: TokenOptions::default(),
+            subject_logout: SubjectLogout::default(),
+            enabled: true,
+            descriptive: BTreeMap::new(),
+        }
+    }
+
+    /// Which of its settings contradict each other.
+    pub fn contradictions(&self) -> Vec<Contradiction> {
+        let mut found = Vec::new();
+        let session_required = self.backchannel_logout_session_required;
+        if session_required && self.token.subject == TokenSubject::Sub {
+            let fix = "must be \"sid+sub\" or \"sid\": backchannel_logout_session_required asks for a sid";
+            found.push(Contradiction { field: "token.subject", fix });
+        }
+        if self.subject_logout == SubjectLogout::Sub
+            && (session_required || self.token.subject == TokenSubject::Sid)
+        {
+            let fix = "must be \"sid\": this client's tokens must have a sid";
+            found.push(Contradiction { field: "subject_logout", fix });
+        }
+        found
+    }
+}
+
+/// A setting of a client that contradicts another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The setting.
+    pub field: &'static str,
+    /// What it must be, and why.
+    pub fix: &'static str,
+}
+
+/// A client as it is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRecord {
+    /// The client.
+    pub client: Client,
+    /// Who manages it.
+    pub origin: Origin,
+    /// It has a `backchannel_logout_uri`, and its RP has not answered 410 (Gone) since that was set.
+    pub subscribed: bool,
+    /// Counts its changes, so that a change can be made on the condition that nobody else made one.
+    pub revision: u64,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Who manages a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The configuration file: it is read-only here.
+    File,
+    /// The management API.
+    Api,
+}
+
+impl Origin {
+    /// The name used in the store and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Api => "api",
+        }
+    }
 }
 
 /// How a client is told that every session of a user ended.

@@ -52,6 +52,10 @@ pub struct SessionCreated {
     pub clients: NamedClients,
     /// What the OP puts on the session.
     pub session_metadata: SessionMetadata,
+    /// When the user authenticated, if that was before the session began.
+    pub authenticated_at: Option<Timestamp>,
+    /// When it is to end unless something is heard of it before.
+    pub idle_expires_at: Option<Timestamp>,
     /// When it is to end by itself.
     pub expires_at: Option<Timestamp>,
     /// How it was made.
@@ -76,6 +80,8 @@ pub struct SessionUpdated {
     pub sid: Sid,
     /// Replaces the metadata whole.
     pub session_metadata: Option<SessionMetadata>,
+    /// Replaces the end of its idle lifetime.
+    pub idle_expires_at: Option<Timestamp>,
     /// Replaces the end of its lifetime.
     pub expires_at: Option<Timestamp>,
 }

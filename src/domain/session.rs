@@ -1,6 +1,7 @@
 //! A session at the OP: whose it is, which clients take part in it, and how it ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,16 @@ pub struct Session {
     pub participants: BTreeMap<ClientId, Option<Sub>>,
     /// When it began, as far as is known.
     pub created_at: Timestamp,
-    /// When it is to end by itself.
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When the user authenticated, if the OP says; else that was when the session began.
+    pub authenticated_at: Option<Timestamp>,
+    /// When it is to end unless something is heard of it before.
+    pub idle_expires_at: Option<Timestamp>,
+    /// When it is to end by itself, whatever is heard of it.
     pub expires_at: Option<Timestamp>,
+    /// Counts its changes, so that a change can be made on the condition that nobody else made one.
+    pub revision: u64,
     /// How it ended; `None` while it lives.
     pub ended: Option<Ended>,
     /// Participants that were told of its end by a token about the user, which is no delivery of this session.
@@ -43,6 +52,36 @@ impl Session {
     /// The `sub` that `client` knows the user by: its pairwise one, or the OP's.
     pub fn sub_for(&self, client: &ClientId) -> Option<&Sub> {
         self.participants.get(client).and_then(Option::as_ref).or(self.sub.as_ref())
+    }
+
+    /// When its lifetime runs out: the idle or the absolute one, whichever is first.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.idle_expires_at.into_iter().chain(self.expires_at).min()
+    }
+}
+
+/// How long sessions live for which the OP sets no times of its own. `None`: until they are ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// From their beginning, whatever is heard of them.
+    pub absolute: Option<Duration>,
+    /// From the last sign of life: the report that they began, or that a client was added or they changed.
+    pub idle: Option<Duration>,
+}
+
+impl Lifetimes {
+    /// Something was heard of a live session at `at`: sets the end of its idle lifetime to what the OP says, or
+    /// else works it out, and the end of its absolute lifetime where the OP has not set one.
+    pub fn renew(&self, session: &mut Session, at: Timestamp, idle_expires_at: Option<Timestamp>) {
+        let after = |from: Timestamp, lifetime: Duration| {
+            from.saturating_add(lifetime).expect("a std Duration has no calendar units")
+        };
+        // A report that was overtaken by a later one does not shorten what was worked out.
+        let renewed = self.idle.map(|idle| after(at, idle)).max(session.idle_expires_at);
+        session.idle_expires_at = idle_expires_at.or(renewed);
+        if let (Some(absolute), None) = (self.absolute, session.expires_at) {
+            session.expires_at = Some(after(session.created_at, absolute));
+        }
     }
 }
 

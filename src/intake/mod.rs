@@ -1,4 +1,5 @@
-//! The door: every event of every source comes in through [`Intake::accept`].
+//! The door: every event of every source comes in through [`Intake::accept`], and every change of a session
+//! that no source reports through [`Intake::carry_out`].
 //!
 //! Requests queue for one writer, which plans and stores as many as are waiting in one transaction and
 //! answers when it is durable. A source is never told of an acceptance that a loss of power could undo.
@@ -6,19 +7,26 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::Event;
-use crate::domain::plan::Refusal;
+use crate::domain::ids::Sid;
+use crate::domain::plan::{Command, CommandRefusal, Refusal};
 use crate::domain::receipt::Receipt;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
 pub mod cloudevents;
+mod expiry;
 mod handoff;
+mod request;
 mod working_set;
 mod writer;
 
+use request::Request;
+
+pub use expiry::Expiry;
 pub use handoff::{Handoff, Reserved};
 pub use writer::{Writer, WriterConfig};
 
@@ -64,11 +72,27 @@ pub enum AcceptError {
     Unavailable,
 }
 
-struct Request {
-    events: Vec<Event>,
-    answer: oneshot::Sender<Result<Vec<Accepted>, AcceptError>>,
-    /// Its part of [`MAX_WAITING_EVENTS`], given back when it was answered.
-    _room: OwnedSemaphorePermit,
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarriedOut {
+    /// The sessions it was about.
+    pub sessions: Vec<Sid>,
+    /// The deliveries that arose, and those that had arisen before.
+    pub deliveries: Vec<DeliverySummary>,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// It cannot be.
+    #[error(transparent)]
+    Refused(#[from] CommandRefusal),
+    /// Too many requests wait already.
+    #[error("too many requests are waiting to be stored")]
+    Busy,
+    /// The store failed; the log says why. Nothing was stored.
+    #[error("the store is not available")]
+    Unavailable,
 }
 
 /// A handle to the door. When the last one is dropped, the [`Writer`] finishes what waits and ends.
@@ -101,10 +125,20 @@ impl Intake {
         let wanted = u32::try_from(events.len()).map_err(|_| AcceptError::Busy)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| AcceptError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(Request { events, answer, _room: room }).map_err(|error| match error {
+        self.requests.try_send(Request::Events { events, answer, room }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AcceptError::Busy,
             mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,
         })?;
         answered.await.unwrap_or(Err(AcceptError::Unavailable))
+    }
+
+    /// Carries out a command. When this returns `Ok`, what follows from it is durable.
+    pub async fn carry_out(&self, command: Command) -> Result<CarriedOut, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.try_send(Request::Command { command, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommandError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CommandError::Unavailable,
+        })?;
+        answered.await.unwrap_or(Err(CommandError::Unavailable))
     }
 }

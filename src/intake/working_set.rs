@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::domain::delivery::{DeliverySummary, Intent, State};
-use crate::domain::event::{EventBody, Target};
+use crate::domain::event::Target;
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::plan::{KnownSession, Plan, Registration, WaitingSubject};
 use crate::domain::receipt::Receipt;
@@ -62,16 +62,16 @@ impl WorkingSet {
         self.accepted.get(key)
     }
 
-    /// The sessions that an event is about, and whether the store knows its user.
-    pub(super) fn about(&self, body: &EventBody) -> (Vec<KnownSession>, bool) {
-        match subject_matter(body) {
-            Target::Session { sid, .. } => (self.sessions.get(&sid).cloned().into_iter().collect(), false),
+    /// The sessions there are of a target, and whether the store knows the user.
+    pub(super) fn about(&self, target: &Target) -> (Vec<KnownSession>, bool) {
+        match target {
+            Target::Session { sid, .. } => (self.sessions.get(sid).cloned().into_iter().collect(), false),
             Target::Subject(sub) => {
                 let of_sub =
-                    |sid: &Sid| self.sessions.get(sid).filter(|it| it.session.sub.as_ref() == Some(&sub));
+                    |sid: &Sid| self.sessions.get(sid).filter(|it| it.session.sub.as_ref() == Some(sub));
                 let all: Vec<&KnownSession> =
-                    self.by_sub.get(&sub).into_iter().flatten().filter_map(of_sub).collect();
-                let known = !all.is_empty() || self.known_subs.contains(&sub);
+                    self.by_sub.get(sub).into_iter().flatten().filter_map(of_sub).collect();
+                let known = !all.is_empty() || self.known_subs.contains(sub);
                 let mut live: Vec<KnownSession> =
                     all.into_iter().filter(|it| it.session.ended.is_none()).cloned().collect();
                 live.sort_by(|a, b| {
@@ -107,8 +107,14 @@ impl WorkingSet {
         }
     }
 
-    /// An event was planned: from now on this is how things stand.
-    pub(super) fn apply(&mut self, key: EventKey, accepted: AcceptedEvent, plan: Plan) {
+    /// An event was planned and is to be remembered.
+    pub(super) fn remember(&mut self, key: EventKey, accepted: AcceptedEvent) {
+        self.new_events.push(key.clone());
+        self.accepted.insert(key, accepted);
+    }
+
+    /// A plan was made: from now on this is how things stand.
+    pub(super) fn apply(&mut self, plan: Plan) {
         let Plan { sessions, deliveries, existing: _, sids: _ } = plan;
         for session in sessions {
             let told = |it: &&Intent| it.session_key == Some(session.key);
@@ -127,8 +133,6 @@ impl WorkingSet {
             }
         }
         self.deliveries.extend(deliveries);
-        self.new_events.push(key.clone());
-        self.accepted.insert(key, accepted);
     }
 
     /// The client of each new delivery that may be attempted at once: those of a disabled one wait.
@@ -170,25 +174,14 @@ impl WorkingSet {
     }
 }
 
-/// Which session or sessions an event is about.
-pub(super) fn subject_matter(body: &EventBody) -> Target {
-    let session = |sid: &Sid| Target::Session { sid: sid.clone(), sub: None };
-    match body {
-        EventBody::Created(it) => session(&it.sid),
-        EventBody::ClientAdded(it) => session(&it.sid),
-        EventBody::Updated(it) => session(&it.sid),
-        EventBody::Terminated(it) => it.target.clone(),
-    }
-}
-
 /// What the source is told of a plan.
 pub(super) fn receipt(event_id: &str, plan: &Plan) -> Receipt {
-    let new = plan.deliveries.iter().map(summary);
-    Receipt {
-        id: event_id.to_owned(),
-        sessions: plan.sids.clone(),
-        deliveries: plan.existing.iter().cloned().chain(new).collect(),
-    }
+    Receipt { id: event_id.to_owned(), sessions: plan.sids.clone(), deliveries: deliveries(plan) }
+}
+
+/// The deliveries of a plan: those there were, and the new ones.
+pub(super) fn deliveries(plan: &Plan) -> Vec<DeliverySummary> {
+    plan.existing.iter().cloned().chain(plan.deliveries.iter().map(summary)).collect()
 }
 
 fn summary(intent: &Intent) -> DeliverySummary {

@@ -9,13 +9,15 @@ use ring::digest::{SHA256, digest};
 use tokio::sync::mpsc;
 
 use super::handoff::{Handoff, Reserved};
-use super::working_set::{WorkingSet, receipt, subject_matter};
-use super::{AcceptError, Accepted, Request};
+use super::request::{Answer, Request, of_command, of_event};
+use super::working_set::{WorkingSet, deliveries, receipt};
+use super::{AcceptError, Accepted, CarriedOut, CommandError};
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::ids::{ClientId, Sub};
-use crate::domain::plan::{Refusal, Situation, plan};
+use crate::domain::plan::{Command, KnownSession, Refusal, Situation, plan, plan_command};
+use crate::domain::session::Lifetimes;
 use crate::entropy::Entropy;
 use crate::storage::{
     AcceptedEvent, EventKey, Groups, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError,
@@ -33,8 +35,6 @@ const MAX_GROUP_EVENTS: usize = 1_000;
 /// The least time from one transaction to the next.
 const BETWEEN_GROUPS: Duration = Duration::from_millis(2);
 
-type Answer = Result<Vec<Accepted>, AcceptError>;
-
 /// What the writer works with.
 pub struct WriterConfig {
     /// Where events are stored.
@@ -45,6 +45,8 @@ pub struct WriterConfig {
     pub entropy: Arc<dyn Entropy>,
     /// How long new deliveries are attempted.
     pub max_age: Duration,
+    /// How long sessions live for which the OP does not say it.
+    pub lifetimes: Lifetimes,
     /// Takes new deliveries on.
     pub handoff: Box<dyn Handoff>,
     /// What is counted and timed.
@@ -76,9 +78,8 @@ impl Writer {
         match self.store(&group).await {
             Ok(answers) => {
                 for (request, answer) in group.into_iter().zip(answers) {
-                    self.count(&answer, request.events.len());
-                    // A source that hung up meanwhile will report the event again and be told then.
-                    let _ = request.answer.send(answer);
+                    self.count(&answer, request.size());
+                    request.reply(answer);
                 }
             }
             Err(error) if group.len() > 1 && !error.is_outage() => {
@@ -92,11 +93,12 @@ impl Writer {
                 tracing::error!(
                     error = %Causes(&error),
                     requests,
-                    "events could not be stored"
+                    "events or commands could not be stored"
                 );
                 for request in group {
-                    self.config.metrics.events(EventOutcome::unavailable, request.events.len());
-                    let _ = request.answer.send(Err(AcceptError::Unavailable));
+                    self.config.metrics.events(EventOutcome::unavailable, request.events().len());
+                    let answer = request.unavailable();
+                    request.reply(answer);
                 }
             }
         }
@@ -105,12 +107,13 @@ impl Writer {
     fn count(&self, answer: &Answer, events: usize) {
         let metrics = &self.config.metrics;
         match answer {
-            Ok(accepted) => {
+            Answer::Events(Ok(accepted)) => {
                 let duplicates = accepted.iter().filter(|it| it.duplicate).count();
                 metrics.events(EventOutcome::accepted, accepted.len() - duplicates);
                 metrics.events(EventOutcome::duplicate, duplicates);
             }
-            Err(_) => metrics.events(EventOutcome::refused, events),
+            Answer::Events(Err(_)) => metrics.events(EventOutcome::refused, events),
+            Answer::Command(_) => {}
         }
     }
 
@@ -127,29 +130,46 @@ impl Writer {
         transaction.store(&set.changes(&leases), now).await?;
         transaction.commit().await?;
 
-        let events = group.iter().map(|request| request.events.len()).sum();
+        let events = group.iter().map(Request::size).sum();
         self.config.metrics.committed("events", events, began.elapsed());
         self.hand_off(set, &leases, reserved);
         Ok(answers)
     }
 
-    /// Plans the events of a request, all or none.
+    /// Plans all of a request, or nothing of it.
     fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
         set.begin_request();
-        let mut accepted = Vec::with_capacity(request.events.len());
-        for (index, event) in request.events.iter().enumerate() {
-            match self.plan_event(set, event, now) {
-                Ok(event) => accepted.push(event),
-                Err(refused) => {
-                    set.undo_request();
-                    return Err(match refused {
-                        Refused::IdReused => AcceptError::IdReused { index },
-                        Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
-                    });
-                }
+        let (answer, refused) = match request {
+            Request::Events { events, .. } => {
+                let planned = self.plan_events(set, events, now);
+                let refused = planned.is_err();
+                (Answer::Events(planned), refused)
             }
+            Request::Command { command, .. } => {
+                let planned = self.plan_command(set, command, now);
+                let refused = planned.is_err();
+                (Answer::Command(planned), refused)
+            }
+        };
+        if refused {
+            set.undo_request();
         }
-        Ok(accepted)
+        answer
+    }
+
+    fn plan_events(
+        &self,
+        set: &mut WorkingSet,
+        events: &[Event],
+        now: Timestamp,
+    ) -> Result<Vec<Accepted>, AcceptError> {
+        let planned = events.iter().enumerate().map(|(index, event)| {
+            self.plan_event(set, event, now).map_err(|refused| match refused {
+                Refused::IdReused => AcceptError::IdReused { index },
+                Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
+            })
+        });
+        planned.collect()
     }
 
     fn plan_event(&self, set: &mut WorkingSet, event: &Event, now: Timestamp) -> Result<Accepted, Refused> {
@@ -160,19 +180,50 @@ impl Writer {
             }
             return Ok(Accepted { receipt: earlier.receipt.clone(), duplicate: true });
         }
-        let (sessions, subject_known) = set.about(&event.body);
-        let situation = Situation {
+        let (sessions, subject_known) = set.about(&of_event(&event.body));
+        let situation = self.situation(set, sessions, subject_known, now);
+        let plan = plan(event, situation, &mut || self.config.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
+        let receipt = receipt(&event.id, &plan);
+        set.apply(plan);
+        set.remember(key, AcceptedEvent { digest, receipt: receipt.clone() });
+        Ok(Accepted { receipt, duplicate: false })
+    }
+
+    fn plan_command(
+        &self,
+        set: &mut WorkingSet,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<CarriedOut, CommandError> {
+        let (mut sessions, mut subject_known) = (Vec::new(), false);
+        for target in of_command(command) {
+            let (found, known) = set.about(&target);
+            sessions.extend(found);
+            subject_known |= known;
+        }
+        let situation = self.situation(set, sessions, subject_known, now);
+        let plan = plan_command(command, situation, &mut || self.config.entropy.uuid_v7(now))?;
+        let carried_out = CarriedOut { sessions: plan.sids.clone(), deliveries: deliveries(&plan) };
+        set.apply(plan);
+        Ok(carried_out)
+    }
+
+    fn situation<'s>(
+        &self,
+        set: &'s WorkingSet,
+        sessions: Vec<KnownSession>,
+        subject_known: bool,
+        now: Timestamp,
+    ) -> Situation<'s> {
+        Situation {
             now,
             max_age: self.config.max_age,
+            lifetimes: self.config.lifetimes,
             clients: &set.clients,
             sessions,
             subject_known,
             waiting: &set.waiting,
-        };
-        let plan = plan(event, situation, &mut || self.config.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
-        let receipt = receipt(&event.id, &plan);
-        set.apply(key, AcceptedEvent { digest, receipt: receipt.clone() }, plan);
-        Ok(Accepted { receipt, duplicate: false })
+        }
     }
 
     /// Has what was leased attempted, and tells of what was not.
@@ -212,7 +263,7 @@ fn first_group(waiting: &[Request]) -> usize {
     let mut events = 0;
     let fits = |request: &&Request| {
         let first = events == 0;
-        events += request.events.len().max(1);
+        events += request.size().max(1);
         first || events <= MAX_GROUP_EVENTS
     };
     waiting.iter().take_while(fits).count()
@@ -226,12 +277,14 @@ async fn load(
     let mut wanted = Wanted::default();
     let mut named = BTreeSet::new();
     let mut subs = BTreeSet::new();
-    for event in group.iter().flat_map(|request| &request.events) {
-        wanted.events.insert(EventKey::of(event));
-        match subject_matter(&event.body) {
+    for target in group.iter().flat_map(Request::targets) {
+        match target {
             Target::Session { sid, .. } => drop(wanted.sids.insert(sid)),
             Target::Subject(sub) => drop(wanted.subs.insert(sub)),
         }
+    }
+    for event in group.iter().flat_map(Request::events) {
+        wanted.events.insert(EventKey::of(event));
         name_clients(&event.body, &mut named, &mut subs);
     }
     let by_subject = !wanted.subs.is_empty();

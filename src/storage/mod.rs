@@ -6,16 +6,17 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::client::Client;
-
+mod clients;
 mod error;
 mod groups;
 mod intake;
 mod queue;
 mod reader;
 mod redelivery;
+mod sessions;
 pub mod sqlite;
 
+pub use clients::{ClientFilter, ClientStore};
 pub use error::StorageError;
 pub use groups::Groups;
 pub use intake::{AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, Wanted};
@@ -24,28 +25,26 @@ pub use queue::{
 };
 pub use reader::{AttemptRecord, DeliveryPage, DeliveryReader, QueueDepth};
 pub use redelivery::{JobProgress, RedeliveryStore};
+pub use sessions::{SessionPage, SessionReader};
 
 /// The result of every operation on the store.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
 /// Everything a backend provides.
 pub trait Storage:
-    IntakeStore + DeliveryQueue + DeliveryReader + RedeliveryStore + ClientStore + Maintenance
+    IntakeStore + DeliveryQueue + DeliveryReader + RedeliveryStore + SessionReader + ClientStore + Maintenance
 {
 }
 
-impl<T: IntakeStore + DeliveryQueue + DeliveryReader + RedeliveryStore + ClientStore + Maintenance> Storage
-    for T
+impl<T> Storage for T where
+    T: IntakeStore
+        + DeliveryQueue
+        + DeliveryReader
+        + RedeliveryStore
+        + SessionReader
+        + ClientStore
+        + Maintenance
 {
-}
-
-/// The registered clients.
-#[async_trait]
-pub trait ClientStore: Send + Sync + 'static {
-    /// Makes the clients of the configuration file exactly these: adds, replaces and removes, and
-    /// discards the waiting deliveries of those that were removed or unsubscribed. A client whose RP had
-    /// answered 410 is subscribed again.
-    async fn replace_file_clients(&self, clients: &[Client], now: Timestamp) -> Result<()>;
 }
 
 /// Upkeep.

@@ -7,23 +7,17 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::client::{SubjectLogout, TokenOptions};
+use crate::domain::client::TokenOptions;
 use crate::domain::ids::DeliveryId;
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
 
 fn client() -> Client {
     Client {
-        client_id: "shop".parse().unwrap(),
-        client_name: None,
-        backchannel_logout_uri: None,
-        backchannel_logout_session_required: false,
         id_token_signed_response_alg: SigningAlg::Es256,
         initiators: Initiators::All,
         session_metadata: MetadataChoice::All,
-        token: TokenOptions::default(),
-        subject_logout: SubjectLogout::default(),
-        enabled: true,
+        ..Client::new("shop".parse().unwrap())
     }
 }
 

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use logoutd::domain::algorithm::SigningAlg;
-use logoutd::domain::client::{self, SubjectLogout, TokenOptions};
+use logoutd::domain::client;
 use logoutd::domain::delivery::{Attempt, DeliveryFilter, Intent, Phases, State, Verdict};
 use logoutd::domain::ids::{ClientId, DeliveryId};
 use logoutd::domain::initiator::{Initiator, Initiators};
-use logoutd::domain::metadata::{MetadataChoice, SessionMetadata};
+use logoutd::domain::metadata::SessionMetadata;
 use logoutd::domain::redelivery::{DEAD_LETTERS, JobId, RedeliveryJob, RedeliveryRefusal};
 use logoutd::storage::{Changes, Lease, Order, Settlement, Storage, Turn};
 use uuid::Uuid;
@@ -320,16 +319,10 @@ impl Machine {
     fn registration(&self, client: usize) -> client::Client {
         let Client { subscribed, enabled, .. } = self.model.clients[client];
         client::Client {
-            client_id: client_id(client),
-            client_name: None,
             backchannel_logout_uri: subscribed.then(|| "https://rp.example.com/".parse().unwrap()),
-            backchannel_logout_session_required: false,
-            id_token_signed_response_alg: SigningAlg::Es256,
             initiators: Initiators::All,
-            session_metadata: MetadataChoice::None,
-            token: TokenOptions::default(),
-            subject_logout: SubjectLogout::Sid,
             enabled,
+            ..client::Client::new(client_id(client))
         }
     }
 

@@ -144,7 +144,7 @@ const BAD: &[(&str, &str)] = &[
     // Keys and kinds.
     (
         "[delivry]",
-        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, store, keys, delivery, egress, log, clients",
+        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, store, keys, sessions, delivery, egress, log, clients",
     ),
     (
         "[server]\nlisten = \"127.0.0.1:1\"\nport = 1",
@@ -459,7 +459,7 @@ fn a_problem_of_a_variable_names_it() {
         (
             "LOGOUTD_CONFIG__PATH",
             "x",
-            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, store, keys, delivery, egress, log, clients",
+            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, store, keys, sessions, delivery, egress, log, clients",
         ),
         (
             "LOGOUTD_server__listen",

@@ -18,10 +18,13 @@ use super::event::{
 use super::ids::{ClientId, DeliveryId, Sid, Sub};
 use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
-use super::session::{Ended, Flow, Session, SessionKey};
+use super::session::{Ended, Flow, Lifetimes, Session, SessionKey};
 
+mod command;
 #[cfg(test)]
 mod tests;
+
+pub use command::{Command, CommandRefusal, plan_command};
 
 /// What the planner needs to know.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Situation<'a> {
     pub now: Timestamp,
     /// How long a new delivery is attempted.
     pub max_age: Duration,
+    /// How long sessions live for which the OP does not say it.
+    pub lifetimes: Lifetimes,
     /// The registered clients among those the event names and those that take part in `sessions`.
     pub clients: &'a BTreeMap<ClientId, Registration>,
     /// The session of the event's `sid`, or the live sessions of its `sub`.
@@ -131,14 +136,14 @@ pub fn plan(
     situation: Situation<'_>,
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<Plan, Refusal> {
-    let Situation { now, max_age, clients, sessions, subject_known, waiting } = situation;
-    let mut planner = Planner { now, max_age, clients, waiting, new_id, plan: Plan::default() };
+    let (mut planner, known) = Planner::new(situation, new_id);
+    let Known { sessions, subject_known } = known;
     // The source's clock orders its own events; without one, the order they came in has to do.
-    let happened_at = event.time.map_or(now, |time| time.min(now));
+    let happened_at = event.time.map_or(planner.now, |time| time.min(planner.now));
     match &event.body {
         EventBody::Created(it) => planner.created(it, sessions.into_iter().next(), happened_at)?,
-        EventBody::ClientAdded(it) => planner.client_added(it, sessions.into_iter().next())?,
-        EventBody::Updated(it) => planner.updated(it, sessions.into_iter().next())?,
+        EventBody::ClientAdded(it) => planner.client_added(it, sessions.into_iter().next(), happened_at)?,
+        EventBody::Updated(it) => planner.updated(it, sessions.into_iter().next(), happened_at)?,
         EventBody::Terminated(it) => {
             let end = Ended { at: happened_at, initiator: it.initiator };
             planner.check_registered("data.clients", it.clients.keys())?;
@@ -156,9 +161,16 @@ pub fn plan(
     Ok(planner.plan)
 }
 
+/// The sessions there are to plan for.
+struct Known {
+    sessions: Vec<KnownSession>,
+    subject_known: bool,
+}
+
 struct Planner<'a> {
     now: Timestamp,
     max_age: Duration,
+    lifetimes: Lifetimes,
     clients: &'a BTreeMap<ClientId, Registration>,
     waiting: &'a [WaitingSubject],
     new_id: &'a mut dyn FnMut() -> Uuid,
@@ -166,6 +178,12 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    fn new(situation: Situation<'a>, new_id: &'a mut dyn FnMut() -> Uuid) -> (Self, Known) {
+        let Situation { now, max_age, lifetimes, clients, sessions, subject_known, waiting } = situation;
+        let planner = Self { now, max_age, lifetimes, clients, waiting, new_id, plan: Plan::default() };
+        (planner, Known { sessions, subject_known })
+    }
+
     fn created(
         &mut self,
         event: &SessionCreated,
@@ -191,29 +209,54 @@ impl<'a> Planner<'a> {
                     session.session_metadata = event.session_metadata.clone();
                 }
                 session.sub = Some(event.sub.clone());
+                session.authenticated_at = event.authenticated_at.or(session.authenticated_at);
                 session.expires_at = event.expires_at.or(session.expires_at);
+                self.lifetimes.renew(&mut session, happened_at, event.idle_expires_at);
                 add_participants(&mut session, &event.clients);
                 self.store(session, deliveries, &BTreeSet::new())
             }
             _ => {
-                let session = Session {
-                    key: SessionKey((self.new_id)()),
-                    sid: event.sid.clone(),
+                let mut session = Session {
                     sub: Some(event.sub.clone()),
                     flow: event.flow,
                     session_metadata: event.session_metadata.clone(),
                     participants: event.clients.clone(),
-                    created_at: happened_at,
+                    authenticated_at: event.authenticated_at,
                     expires_at: event.expires_at,
-                    ended: None,
-                    told_as_subject: BTreeSet::new(),
+                    ..self.new_session(&event.sid, happened_at)
                 };
+                self.lifetimes.renew(&mut session, happened_at, event.idle_expires_at);
                 self.store(session, Vec::new(), &BTreeSet::new())
             }
         }
     }
 
-    fn client_added(&mut self, event: &ClientAdded, known: Option<KnownSession>) -> Result<(), Refusal> {
+    /// A session of which only this is known.
+    fn new_session(&mut self, sid: &Sid, created_at: Timestamp) -> Session {
+        Session {
+            key: SessionKey((self.new_id)()),
+            sid: sid.clone(),
+            sub: None,
+            flow: Flow::default(),
+            session_metadata: SessionMetadata::default(),
+            participants: BTreeMap::new(),
+            created_at,
+            updated_at: self.now,
+            authenticated_at: None,
+            idle_expires_at: None,
+            expires_at: None,
+            revision: 0,
+            ended: None,
+            told_as_subject: BTreeSet::new(),
+        }
+    }
+
+    fn client_added(
+        &mut self,
+        event: &ClientAdded,
+        known: Option<KnownSession>,
+        happened_at: Timestamp,
+    ) -> Result<(), Refusal> {
         self.check_registered("data.client_id", [&event.client_id])?;
         let Some(KnownSession { mut session, deliveries }) = known else {
             return Err(Refusal::UnknownSession);
@@ -221,26 +264,34 @@ impl<'a> Planner<'a> {
         self.plan.sids.push(session.sid.clone());
         let added = BTreeMap::from([(event.client_id.clone(), event.sub.clone())]);
         add_participants(&mut session, &added);
+        self.lifetimes.renew(&mut session, happened_at, None);
         // If the session has ended meanwhile, `store` tells the client at once: it took part after all.
         self.store(session, deliveries, &BTreeSet::new())
     }
 
-    fn updated(&mut self, event: &SessionUpdated, known: Option<KnownSession>) -> Result<(), Refusal> {
-        let Some(KnownSession { mut session, deliveries }) = known else {
-            return Err(Refusal::UnknownSession);
-        };
-        if session.ended.is_some() {
-            return Err(Refusal::SessionEnded);
-        }
-        self.plan.sids.push(session.sid.clone());
+    fn updated(
+        &mut self,
+        event: &SessionUpdated,
+        known: Option<KnownSession>,
+        happened_at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let KnownSession { mut session, deliveries } = self.live(known)?;
         if let Some(metadata) = &event.session_metadata {
-            if !metadata.is_empty() && !session.flow.carries_metadata() {
-                return Err(Refusal::MetadataFlow(session.flow));
-            }
-            session.session_metadata = metadata.clone();
+            replace_metadata(&mut session, metadata)?;
         }
         session.expires_at = event.expires_at.or(session.expires_at);
+        self.lifetimes.renew(&mut session, happened_at, event.idle_expires_at);
         self.store(session, deliveries, &BTreeSet::new())
+    }
+
+    /// A session that can still be changed.
+    fn live(&mut self, known: Option<KnownSession>) -> Result<KnownSession, Refusal> {
+        let known = known.ok_or(Refusal::UnknownSession)?;
+        if known.session.ended.is_some() {
+            return Err(Refusal::SessionEnded);
+        }
+        self.plan.sids.push(known.session.sid.clone());
+        Ok(known)
     }
 
     fn session_terminated(
@@ -259,18 +310,7 @@ impl<'a> Planner<'a> {
         if event.clients.is_empty() {
             return Err(Refusal::UnknownSession);
         }
-        let session = Session {
-            key: SessionKey((self.new_id)()),
-            sid: sid.clone(),
-            sub: sub.cloned(),
-            flow: Flow::default(),
-            session_metadata: SessionMetadata::default(),
-            participants: BTreeMap::new(),
-            created_at: end.at,
-            expires_at: None,
-            ended: None,
-            told_as_subject: BTreeSet::new(),
-        };
+        let session = Session { sub: sub.cloned(), ..self.new_session(sid, end.at) };
         self.end(KnownSession { session, deliveries: Vec::new() }, event, end, &event.clients)
     }
 
@@ -385,7 +425,7 @@ impl<'a> Planner<'a> {
     /// Plans the session's row and, if it has ended, a delivery to each participant that has none yet.
     fn store(
         &mut self,
-        session: Session,
+        mut session: Session,
         deliveries: Vec<DeliverySummary>,
         exclude: &BTreeSet<ClientId>,
     ) -> Result<(), Refusal> {
@@ -402,6 +442,8 @@ impl<'a> Planner<'a> {
             }
         }
         self.plan.existing.extend(deliveries);
+        session.updated_at = self.now;
+        session.revision += 1;
         self.plan.sessions.push(session);
         Ok(())
     }
@@ -458,6 +500,14 @@ impl<'a> Planner<'a> {
 /// Whether the client's tokens cannot do without a `sid`.
 fn needs_sid(client: &Client) -> bool {
     client.backchannel_logout_session_required || client.token.subject == TokenSubject::Sid
+}
+
+fn replace_metadata(session: &mut Session, metadata: &SessionMetadata) -> Result<(), Refusal> {
+    if !metadata.is_empty() && !session.flow.carries_metadata() {
+        return Err(Refusal::MetadataFlow(session.flow));
+    }
+    session.session_metadata = metadata.clone();
+    Ok(())
 }
 
 fn check_sub(session: &Session, reported: Option<&Sub>) -> Result<(), Refusal> {

@@ -1,7 +1,6 @@
 //! The planner's decisions, one by one.
 
 use super::*;
-use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::TokenOptions;
 use crate::domain::delivery::State;
 use crate::domain::initiator::Initiators;
@@ -23,16 +22,9 @@ fn sub(text: &str) -> Sub {
 
 fn client(id: &str) -> Client {
     Client {
-        client_id: client_id(id),
-        client_name: None,
         backchannel_logout_uri: Some(format!("https://{id}.example.com/logout").parse().unwrap()),
-        backchannel_logout_session_required: false,
-        id_token_signed_response_alg: SigningAlg::Rs256,
         initiators: Initiators::All,
-        session_metadata: MetadataChoice::None,
-        token: TokenOptions::default(),
-        subject_logout: SubjectLogout::default(),
-        enabled: true,
+        ..Client::new(client_id(id))
     }
 }
 
@@ -54,7 +46,11 @@ fn session(participants: &[&str]) -> Session {
         session_metadata: metadata(&[("org_id", "org_1"), ("device", "phone")]),
         participants: named(participants),
         created_at: at(0),
+        updated_at: at(0),
+        authenticated_at: None,
+        idle_expires_at: None,
         expires_at: None,
+        revision: 1,
         ended: None,
         told_as_subject: BTreeSet::new(),
     }
@@ -80,6 +76,8 @@ fn created(sid: &str, clients: &[&str]) -> SessionCreated {
         sub: sub("alice"),
         clients: named(clients),
         session_metadata: SessionMetadata::default(),
+        authenticated_at: None,
+        idle_expires_at: None,
         expires_at: None,
         flow: Flow::Browser,
     }
@@ -92,6 +90,7 @@ struct World {
     subject_known: bool,
     waiting: Vec<WaitingSubject>,
     time: Option<Timestamp>,
+    lifetimes: Lifetimes,
 }
 
 impl World {
@@ -106,6 +105,7 @@ impl World {
             subject_known: false,
             waiting: Vec::new(),
             time: None,
+            lifetimes: Lifetimes::default(),
         }
     }
 
@@ -133,6 +133,7 @@ impl World {
             Situation {
                 now: at(100),
                 max_age: HOUR,
+                lifetimes: self.lifetimes,
                 clients: &self.clients,
                 sessions: self.sessions,
                 subject_known: self.subject_known,
@@ -398,6 +399,7 @@ fn only_browser_sessions_carry_metadata() {
     let event = SessionUpdated {
         sid: "s-1".parse().unwrap(),
         session_metadata: Some(metadata(&[("k", "v")])),
+        idle_expires_at: None,
         expires_at: None,
     };
     let refused =
@@ -411,6 +413,7 @@ fn an_update_replaces_metadata_whole_and_needs_a_live_session() {
         EventBody::Updated(SessionUpdated {
             sid: "s-1".parse().unwrap(),
             session_metadata: Some(metadata(&[("new", "1")])),
+            idle_expires_at: None,
             expires_at: Some(at(500)),
         })
     };

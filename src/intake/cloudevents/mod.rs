@@ -131,6 +131,10 @@ struct CreatedData {
     #[serde(default)]
     session_metadata: SessionMetadata,
     #[serde(default, deserialize_with = "time")]
+    authenticated_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time")]
+    idle_expires_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time")]
     expires_at: Option<Timestamp>,
     #[serde(default)]
     flow: Flow,
@@ -149,6 +153,8 @@ struct ClientAddedData {
 struct UpdatedData {
     sid: Sid,
     session_metadata: Option<SessionMetadata>,
+    #[serde(default, deserialize_with = "time")]
+    idle_expires_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "time")]
     expires_at: Option<Timestamp>,
 }
@@ -235,6 +241,8 @@ impl CreatedData {
             sub: self.sub,
             clients: self.clients.0,
             session_metadata: self.session_metadata,
+            authenticated_at: self.authenticated_at,
+            idle_expires_at: self.idle_expires_at,
             expires_at: self.expires_at,
             flow: self.flow,
         })
@@ -249,12 +257,15 @@ impl ClientAddedData {
 
 impl UpdatedData {
     fn into_body(self) -> Result<EventBody, WireError> {
-        if self.session_metadata.is_none() && self.expires_at.is_none() {
-            return Err(WireError::new("", "`session_metadata`, `expires_at` or both must be given"));
+        if self.session_metadata.is_none() && self.idle_expires_at.is_none() && self.expires_at.is_none() {
+            let message =
+                "one or more of `session_metadata`, `idle_expires_at` and `expires_at` must be given";
+            return Err(WireError::new("", message));
         }
         Ok(EventBody::Updated(SessionUpdated {
             sid: self.sid,
             session_metadata: self.session_metadata,
+            idle_expires_at: self.idle_expires_at,
             expires_at: self.expires_at,
         }))
     }

@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::SqliteStore;
 use super::columns::{Columns, json_list, millis, to_json};
-use crate::domain::client::Client;
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::client::{Client, ClientRecord, Origin};
 use crate::domain::ids::ClientId;
 use crate::domain::plan::Registration;
-use crate::storage::{ClientStore, Result};
+use crate::storage::{ClientFilter, ClientStore, Result};
+
+/// How many waiting deliveries are discarded in one transaction: few enough that no event waits for long.
+const DISCARD_BATCH: u32 = 5_000;
 
 #[async_trait]
 impl ClientStore for SqliteStore {
@@ -26,11 +31,12 @@ impl ClientStore for SqliteStore {
         .await?;
         for client in clients {
             sqlx::query(
-                "INSERT INTO clients (client_id, origin, document, subscribed, enabled, updated_at)
-                 VALUES (?, 'file', ?, ?, ?, ?)
+                "INSERT INTO clients (client_id, origin, document, subscribed, enabled, revision, created_at,
+                     updated_at)
+                 VALUES (?1, 'file', ?2, ?3, ?4, 1, ?5, ?5)
                  ON CONFLICT (client_id) DO UPDATE SET origin = 'file', document = excluded.document,
-                     subscribed = excluded.subscribed, enabled = excluded.enabled,
-                     updated_at = excluded.updated_at",
+                     subscribed = excluded.subscribed, enabled = excluded.enabled, revision = revision + 1,
+                     updated_at = iif(document = excluded.document, updated_at, excluded.updated_at)",
             )
             .bind(client.client_id.as_str())
             .bind(to_json(client))
@@ -40,15 +46,180 @@ impl ClientStore for SqliteStore {
             .execute(&mut *transaction)
             .await?;
         }
-        sqlx::query(
-            "UPDATE deliveries SET state = 'discarded', settled_at = ?
-             WHERE state = 'pending' AND client_id NOT IN (SELECT client_id FROM clients WHERE subscribed)",
+        transaction.commit().await?;
+        for client_id in self.left_with_deliveries().await? {
+            while self.discard(&client_id, now).await? {}
+        }
+        Ok(())
+    }
+
+    async fn client(&self, client_id: &ClientId) -> Result<Option<ClientRecord>> {
+        let row = sqlx::query("SELECT * FROM clients WHERE client_id = ?")
+            .bind(client_id.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    async fn client_count(&self, filter: &ClientFilter) -> Result<u64> {
+        let mut query = QueryBuilder::new("SELECT COUNT(*) AS count FROM clients WHERE TRUE");
+        push_filter(&mut query, filter);
+        let row = query.build().fetch_one(&self.reader).await?;
+        Ok(Columns(&row).plain::<i64>("count")?.unsigned_abs())
+    }
+
+    async fn clients(
+        &self,
+        filter: &ClientFilter,
+        after: Option<&ClientId>,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<ClientRecord>> {
+        let mut query = QueryBuilder::new("SELECT * FROM clients WHERE TRUE");
+        push_filter(&mut query, filter);
+        if let Some(after) = after {
+            query.push(" AND client_id > ").push_bind(after.as_str().to_owned());
+        }
+        query.push(" ORDER BY client_id LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
+        let rows = query.build().fetch_all(&self.reader).await?;
+        rows.iter().map(record).collect()
+    }
+
+    async fn client_algorithms(&self) -> Result<BTreeSet<SigningAlg>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT document ->> '$.id_token_signed_response_alg' AS alg FROM clients WHERE subscribed",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(|row| Columns(row).parsed("alg")).collect()
+    }
+
+    async fn create_client(&self, client: &Client, now: Timestamp) -> Result<bool> {
+        let mut write = self.write().await?;
+        let done = sqlx::query(
+            "INSERT INTO clients (client_id, origin, document, subscribed, enabled, revision, created_at, updated_at)
+             VALUES (?1, 'api', ?2, ?3, ?4, 1, ?5, ?5) ON CONFLICT (client_id) DO NOTHING",
+        )
+        .bind(client.client_id.as_str())
+        .bind(to_json(client))
+        .bind(client.backchannel_logout_uri.is_some())
+        .bind(client.enabled)
+        .bind(millis(now))
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn replace_client(&self, record: &ClientRecord, now: Timestamp) -> Result<bool> {
+        let ClientRecord { client, subscribed, revision, .. } = record;
+        let mut write = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE clients SET document = ?, subscribed = ?, enabled = ?, revision = revision + 1, updated_at = ?
+             WHERE client_id = ? AND origin = 'api' AND revision = ?",
+        )
+        .bind(to_json(client))
+        .bind(subscribed)
+        .bind(client.enabled)
+        .bind(millis(now))
+        .bind(client.client_id.as_str())
+        .bind(i64::try_from(*revision).unwrap_or(i64::MAX))
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        if !subscribed {
+            while self.discard(&client.client_id, now).await? {}
+        }
+        Ok(true)
+    }
+
+    async fn delete_client(&self, client_id: &ClientId, now: Timestamp) -> Result<bool> {
+        let mut write = self.write().await?;
+        let done = sqlx::query("DELETE FROM clients WHERE client_id = ? AND origin = 'api'")
+            .bind(client_id.as_str())
+            .execute(&mut *write)
+            .await?;
+        if done.rows_affected() > 0 {
+            sqlx::query("DELETE FROM breakers WHERE client_id = ?")
+                .bind(client_id.as_str())
+                .execute(&mut *write)
+                .await?;
+        }
+        write.commit().await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        while self.discard(client_id, now).await? {}
+        Ok(true)
+    }
+}
+
+impl SqliteStore {
+    /// The clients that are not subscribed, or not registered, and have deliveries waiting. It goes from one
+    /// client to the next in the index, however many deliveries each of them has.
+    async fn left_with_deliveries(&self) -> Result<Vec<ClientId>> {
+        let rows = sqlx::query(
+            "WITH RECURSIVE waiting (client_id) AS (
+                 SELECT MIN(client_id) FROM deliveries WHERE state = 'pending'
+                 UNION ALL
+                 SELECT (SELECT MIN(client_id) FROM deliveries
+                         WHERE state = 'pending' AND client_id > waiting.client_id)
+                 FROM waiting WHERE waiting.client_id IS NOT NULL
+             )
+             SELECT client_id FROM waiting
+             WHERE client_id IS NOT NULL AND client_id NOT IN (SELECT client_id FROM clients WHERE subscribed)",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(|row| Columns(row).parsed("client_id")).collect()
+    }
+
+    /// Discards some of what waits for a client unless it is subscribed; whether there was any. Nobody leases
+    /// these meanwhile, and what an end of the process leaves is discarded at the next start.
+    async fn discard(&self, client_id: &ClientId, now: Timestamp) -> Result<bool> {
+        let mut write = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE deliveries SET state = 'discarded', settled_at = ?1 WHERE id IN
+                 (SELECT id FROM deliveries WHERE state = 'pending' AND client_id = ?2
+                     AND client_id NOT IN (SELECT client_id FROM clients WHERE subscribed) LIMIT ?3)",
         )
         .bind(millis(now))
-        .execute(&mut *transaction)
+        .bind(client_id.as_str())
+        .bind(DISCARD_BATCH)
+        .execute(&mut *write)
         .await?;
-        transaction.commit().await
+        write.commit().await?;
+        Ok(done.rows_affected() > 0)
     }
+}
+
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &ClientFilter) {
+    let ClientFilter { app_types, first_party } = filter;
+    if let Some(app_types) = app_types {
+        query.push(" AND document ->> '$.descriptive.app_type' IN (SELECT value FROM json_each(");
+        query.push_bind(json_list(app_types)).push("))");
+    }
+    if let Some(first_party) = first_party {
+        query
+            .push(" AND coalesce(document ->> '$.descriptive.is_first_party', 1) = ")
+            .push_bind(*first_party);
+    }
+}
+
+fn record(row: &SqliteRow) -> Result<ClientRecord> {
+    let columns = Columns(row);
+    let origin = |word: &str| [Origin::File, Origin::Api].into_iter().find(|it| it.as_str() == word);
+    Ok(ClientRecord {
+        client: columns.json("document")?,
+        origin: columns.word("origin", origin)?,
+        subscribed: columns.plain("subscribed")?,
+        revision: columns.plain::<i64>("revision")?.unsigned_abs(),
+        created_at: columns.time("created_at")?,
+        updated_at: columns.time("updated_at")?,
+    })
 }
 
 /// Those of these clients that are registered.
@@ -77,11 +248,13 @@ pub(super) async fn unsubscribe(
     client_id: &ClientId,
     now: Timestamp,
 ) -> Result<()> {
-    sqlx::query("UPDATE clients SET subscribed = 0, updated_at = ? WHERE client_id = ?")
-        .bind(millis(now))
-        .bind(client_id.as_str())
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "UPDATE clients SET subscribed = 0, revision = revision + 1, updated_at = ? WHERE client_id = ?",
+    )
+    .bind(millis(now))
+    .bind(client_id.as_str())
+    .execute(&mut *connection)
+    .await?;
     sqlx::query(
         "UPDATE deliveries SET state = 'discarded', settled_at = ? WHERE state = 'pending' AND client_id = ?",
     )

@@ -10,7 +10,7 @@ use super::{SqliteStore, clients, deliveries, events, sessions};
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::plan::{KnownSession, Registration, WaitingSubject};
-use crate::domain::session::SessionKey;
+use crate::domain::session::{Session, SessionKey};
 use crate::storage::{Changes, IntakeStore, IntakeTransaction, Known, Result, Wanted};
 
 #[async_trait]
@@ -46,7 +46,7 @@ impl IntakeTransaction for SqliteIntake {
                 told.entry(key).or_default().push(delivery);
             }
         }
-        let with_deliveries = |session: crate::domain::session::Session| {
+        let with_deliveries = |session: Session| {
             let deliveries = told.remove(&session.key).unwrap_or_default();
             KnownSession { session, deliveries }
         };
@@ -65,7 +65,7 @@ impl IntakeTransaction for SqliteIntake {
     async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()> {
         let connection = &mut *self.transaction;
         if !changes.sessions.is_empty() {
-            sessions::put(connection, &changes.sessions, now).await?;
+            sessions::put(connection, &changes.sessions).await?;
         }
         if !changes.deliveries.is_empty() {
             deliveries::insert(connection, &changes.deliveries).await?;

@@ -2,15 +2,65 @@
 
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{Ended, Flow, Session, SessionKey};
-use crate::storage::Result;
+use crate::storage::{Result, SessionPage, SessionReader};
+
+#[async_trait]
+impl SessionReader for SqliteStore {
+    async fn session(&self, sid: &Sid) -> Result<Option<Session>> {
+        let row = sqlx::query("SELECT * FROM sessions WHERE sid = ?")
+            .bind(sid.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(session).transpose()
+    }
+
+    async fn live_sessions_of(
+        &self,
+        sub: &Sub,
+        after: Option<SessionKey>,
+        limit: u32,
+    ) -> Result<SessionPage> {
+        let rows = sqlx::query(
+            "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND (?2 IS NULL OR key > ?2)
+             ORDER BY key LIMIT ?3",
+        )
+        .bind(sub.as_str())
+        .bind(after.map(|key| key.0))
+        // One more than asked for tells whether there are more.
+        .bind(limit.saturating_add(1))
+        .fetch_all(&self.reader)
+        .await?;
+        let mut sessions: Vec<Session> = rows.iter().map(session).collect::<Result<_>>()?;
+        let more = sessions.len() > limit as usize;
+        sessions.truncate(limit as usize);
+        Ok(SessionPage { sessions, more })
+    }
+
+    async fn expired_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<(Sid, SessionKey)>> {
+        let rows = sqlx::query(
+            "SELECT sid, key FROM sessions WHERE ended_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ?",
+        )
+        .bind(millis(now))
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        let expired = rows.iter().map(|row| {
+            let columns = Columns(row);
+            Ok((columns.parsed("sid")?, SessionKey(columns.plain("key")?)))
+        });
+        expired.collect()
+    }
+}
 
 /// The sessions of these `sid`s, ended or not.
 pub(super) async fn by_sid(connection: &mut SqliteConnection, sids: &BTreeSet<Sid>) -> Result<Vec<Session>> {
@@ -44,17 +94,15 @@ pub(super) async fn known_subs(connection: &mut SqliteConnection, subs: &[&str])
 }
 
 /// Stores sessions in place of whatever their `sid`s meant before.
-pub(super) async fn put(
-    connection: &mut SqliteConnection,
-    sessions: &[&Session],
-    now: Timestamp,
-) -> Result<()> {
-    let rows: Vec<_> = sessions.iter().map(|session| row(session, now)).collect();
+pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]) -> Result<()> {
+    let rows: Vec<_> = sessions.iter().map(|session| row(session)).collect();
     sqlx::query(
         "INSERT OR REPLACE INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at,
-             updated_at, expires_at, ended_at, initiator, told_as_subject)
+             updated_at, authenticated_at, idle_expires_at, expires_at, ends_at, revision, ended_at, initiator,
+             told_as_subject)
          SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-             value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+             value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
+             value ->> 14, value ->> 15
          FROM json_each(?)",
     )
     .bind(to_json(&rows))
@@ -63,7 +111,7 @@ pub(super) async fn put(
     Ok(())
 }
 
-fn row(session: &Session, now: Timestamp) -> impl Serialize {
+fn row(session: &Session) -> impl Serialize {
     (
         &session.sid,
         hex(session.key.0),
@@ -72,8 +120,12 @@ fn row(session: &Session, now: Timestamp) -> impl Serialize {
         to_json(&session.session_metadata),
         to_json(&session.participants),
         millis(session.created_at),
-        millis(now),
+        millis(session.updated_at),
+        session.authenticated_at.map(millis),
+        session.idle_expires_at.map(millis),
         session.expires_at.map(millis),
+        session.ends_at().map(millis),
+        session.revision,
         session.ended.map(|ended| millis(ended.at)),
         session.ended.map(|ended| ended.initiator),
         to_json(&session.told_as_subject),
@@ -94,7 +146,11 @@ fn session(row: &SqliteRow) -> Result<Session> {
         session_metadata: columns.json("session_metadata")?,
         participants: columns.json("participants")?,
         created_at: columns.time("created_at")?,
+        updated_at: columns.time("updated_at")?,
+        authenticated_at: columns.time_option("authenticated_at")?,
+        idle_expires_at: columns.time_option("idle_expires_at")?,
         expires_at: columns.time_option("expires_at")?,
+        revision: columns.plain::<i64>("revision")?.unsigned_abs(),
         ended,
         told_as_subject: columns.json("told_as_subject")?,
     })

@@ -6,6 +6,8 @@ CREATE TABLE clients (
     document   TEXT    NOT NULL,                 -- domain::client::Client
     subscribed INTEGER NOT NULL CHECK (subscribed IN (0, 1)),
     enabled    INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    revision   INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -26,7 +28,11 @@ CREATE TABLE sessions (
     participants     TEXT    NOT NULL,           -- {client_id: its own sub or null}
     created_at       INTEGER NOT NULL,
     updated_at       INTEGER NOT NULL,
+    authenticated_at INTEGER,
+    idle_expires_at  INTEGER,
     expires_at       INTEGER,
+    ends_at          INTEGER,                    -- the earlier of the two
+    revision         INTEGER NOT NULL,
     ended_at         INTEGER,
     initiator        TEXT,
     told_as_subject  TEXT    NOT NULL,           -- client_ids
@@ -35,6 +41,7 @@ CREATE TABLE sessions (
 
 CREATE INDEX sessions_by_sub ON sessions (sub, ended_at) WHERE sub IS NOT NULL;
 CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX sessions_ending ON sessions (ends_at) WHERE ended_at IS NULL AND ends_at IS NOT NULL;
 
 -- Idempotency: which events were accepted, what they said (a digest) and what was answered. Found by a digest
 -- of source and id, so that the one index whose entries come in no order is as small as it can be.

@@ -1,0 +1,107 @@
+//! What operators and the clock do to sessions, beside what sources report of them.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::{Known, KnownSession, Plan, Planner, Refusal, Situation, replace_metadata};
+use crate::domain::event::{NamedClients, SessionTerminated, Target};
+use crate::domain::ids::Sid;
+use crate::domain::initiator::Initiator;
+use crate::domain::metadata::SessionMetadata;
+use crate::domain::session::{Ended, SessionKey};
+
+/// A change of sessions that no source reported. It has no idempotency key: done twice, it is as if it was
+/// done once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Replaces the metadata of a session that lives.
+    ReplaceMetadata {
+        /// The session.
+        sid: Sid,
+        /// The new metadata, whole.
+        session_metadata: SessionMetadata,
+        /// Only if this is still the session's revision.
+        if_revision: Option<u64>,
+    },
+    /// Ends a session, or every session of a user, with `session-revoked`.
+    Revoke(Target),
+    /// Ends those of these sessions whose lifetimes ran out, with `session-expired`.
+    Expire(Vec<(Sid, SessionKey)>),
+}
+
+/// Why a command cannot be carried out. Nothing of it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandRefusal {
+    /// For the reason an event would be.
+    #[error(transparent)]
+    Plan(#[from] Refusal),
+    /// The session was changed since its revision was read.
+    #[error("the session was changed by somebody else meanwhile; read it again")]
+    Revision,
+}
+
+/// Works out what follows from a command. `situation.sessions` has all sessions it is about.
+pub fn plan_command(
+    command: &Command,
+    situation: Situation<'_>,
+    new_id: &mut dyn FnMut() -> Uuid,
+) -> Result<Plan, CommandRefusal> {
+    let (mut planner, Known { sessions, subject_known }) = Planner::new(situation, new_id);
+    match command {
+        Command::ReplaceMetadata { sid: _, session_metadata, if_revision } => {
+            let known = planner.live(sessions.into_iter().next())?;
+            let KnownSession { mut session, deliveries } = known;
+            if if_revision.is_some_and(|revision| revision != session.revision) {
+                return Err(CommandRefusal::Revision);
+            }
+            replace_metadata(&mut session, session_metadata)?;
+            planner.store(session, deliveries, &BTreeSet::new())?;
+        }
+        Command::Revoke(target) => {
+            let (event, end) = planner.end_of(target.clone(), Initiator::SessionRevoked);
+            match target {
+                Target::Session { sid, sub } => {
+                    planner.session_terminated(
+                        &event,
+                        end,
+                        sid,
+                        sub.as_ref(),
+                        sessions.into_iter().next(),
+                    )?;
+                }
+                Target::Subject(sub) => {
+                    planner.subject_terminated(&event, end, sub, sessions, subject_known)?;
+                }
+            }
+        }
+        Command::Expire(expired) => {
+            for known in sessions {
+                let session = &known.session;
+                // It may have ended, begun anew or been prolonged since it was seen to have expired.
+                let due = session.ended.is_none() && session.ends_at().is_some_and(|at| at <= planner.now);
+                if due && expired.contains(&(session.sid.clone(), session.key)) {
+                    let target = Target::Session { sid: session.sid.clone(), sub: None };
+                    let (event, end) = planner.end_of(target, Initiator::SessionExpired);
+                    planner.plan.sids.push(session.sid.clone());
+                    planner.end(known, &event, end, &NamedClients::new())?;
+                }
+            }
+        }
+    }
+    Ok(planner.plan)
+}
+
+impl Planner<'_> {
+    /// The end of sessions now, as if it had been reported.
+    fn end_of(&self, target: Target, initiator: Initiator) -> (SessionTerminated, Ended) {
+        let event = SessionTerminated {
+            target,
+            initiator,
+            clients: NamedClients::new(),
+            session_metadata: SessionMetadata::default(),
+            exclude_clients: BTreeSet::new(),
+        };
+        (event, Ended { at: self.now, initiator })
+    }
+}

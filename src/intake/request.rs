@@ -1,0 +1,94 @@
+//! What waits for the writer: events of a source, or a command; each with the one who waits for the answer.
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{AcceptError, Accepted, CarriedOut, CommandError};
+use crate::domain::event::{Event, EventBody, Target};
+use crate::domain::plan::Command;
+
+/// A request. All of it is stored, or nothing.
+pub(super) enum Request {
+    /// A source reported these.
+    Events {
+        events: Vec<Event>,
+        answer: oneshot::Sender<Result<Vec<Accepted>, AcceptError>>,
+        /// Its part of the events that may wait, given back when it was answered.
+        room: OwnedSemaphorePermit,
+    },
+    /// An operator, or the clock.
+    Command { command: Command, answer: oneshot::Sender<Result<CarriedOut, CommandError>> },
+}
+
+/// What is answered to a [`Request`] of the same kind.
+pub(super) enum Answer {
+    Events(Result<Vec<Accepted>, AcceptError>),
+    Command(Result<CarriedOut, CommandError>),
+}
+
+impl Request {
+    /// How many events, or sessions, it is about.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Events { events, .. } => events.len(),
+            Self::Command { command: Command::Expire(expired), .. } => expired.len(),
+            Self::Command { .. } => 1,
+        }
+    }
+
+    /// The events, if it is of a source.
+    pub(super) fn events(&self) -> &[Event] {
+        match self {
+            Self::Events { events, .. } => events,
+            Self::Command { .. } => &[],
+        }
+    }
+
+    /// Which sessions it is about.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        match self {
+            Self::Events { events, .. } => events.iter().map(|event| of_event(&event.body)).collect(),
+            Self::Command { command, .. } => of_command(command),
+        }
+    }
+
+    /// The store failed.
+    pub(super) fn unavailable(&self) -> Answer {
+        match self {
+            Self::Events { .. } => Answer::Events(Err(AcceptError::Unavailable)),
+            Self::Command { .. } => Answer::Command(Err(CommandError::Unavailable)),
+        }
+    }
+
+    /// Answers it. One who hung up meanwhile will ask again and be told then.
+    pub(super) fn reply(self, with: Answer) {
+        match (self, with) {
+            (Self::Events { answer, room, .. }, Answer::Events(with)) => {
+                let _ = answer.send(with);
+                drop(room);
+            }
+            (Self::Command { answer, .. }, Answer::Command(with)) => drop(answer.send(with)),
+            _ => unreachable!("an answer is of its request's kind"),
+        }
+    }
+}
+
+/// Which session or sessions an event is about.
+pub(super) fn of_event(body: &EventBody) -> Target {
+    match body {
+        EventBody::Created(it) => Target::Session { sid: it.sid.clone(), sub: None },
+        EventBody::ClientAdded(it) => Target::Session { sid: it.sid.clone(), sub: None },
+        EventBody::Updated(it) => Target::Session { sid: it.sid.clone(), sub: None },
+        EventBody::Terminated(it) => it.target.clone(),
+    }
+}
+
+/// Which sessions a command is about.
+pub(super) fn of_command(command: &Command) -> Vec<Target> {
+    match command {
+        Command::ReplaceMetadata { sid, .. } => vec![Target::Session { sid: sid.clone(), sub: None }],
+        Command::Revoke(target) => vec![target.clone()],
+        Command::Expire(expired) => {
+            expired.iter().map(|(sid, _)| Target::Session { sid: sid.clone(), sub: None }).collect()
+        }
+    }
+}
