@@ -29,6 +29,7 @@ use crate::entropy::Entropy;
 use crate::http::{Authenticator, HttpState};
 use crate::intake::{Expiry, Handoff, Intake, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
+use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Maintenance, Storage};
@@ -88,6 +89,12 @@ impl Handoff for ToRunner {
     }
 }
 
+impl ClientChanges for ToRunner {
+    fn changed(&self, client_id: &ClientId) {
+        self.0.client_changed(client_id);
+    }
+}
+
 struct Room(Reservation);
 
 impl Reserved for Room {
@@ -111,7 +118,9 @@ impl App {
         let config = &loaded.config;
         check(loaded, &clock, &entropy)?;
         let keyring = open_keyring(config, &clock, &entropy).await?;
-        let egress = Egress::new(egress_config(config))?;
+        let egress_config = egress_config(config);
+        let policy = egress_config.policy.clone();
+        let egress = Egress::new(egress_config)?;
         let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
         store.replace_file_clients(&config.clients, clock.now()).await?;
 
@@ -159,13 +168,21 @@ impl App {
         let (intake, writer) = Intake::new(WriterConfig {
             store: Arc::clone(&store) as _,
             clock: Arc::clone(&clock),
-            entropy,
+            entropy: Arc::clone(&entropy),
             max_age: config.delivery.max_age,
             lifetimes: config.sessions,
             handoff: Box::new(ToRunner(dispatcher.runner())),
             metrics: Arc::clone(&metrics),
         });
         let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), Arc::clone(&clock));
+        let clients = ClientRegistry::new(ClientRegistryConfig {
+            store: Arc::clone(&store) as _,
+            policy,
+            keyring: keyring.clone(),
+            changes: Box::new(ToRunner(dispatcher.runner())),
+            clock: Arc::clone(&clock),
+            entropy,
+        });
         let http = Arc::new(HttpState {
             issuer: config.issuer.url.to_string(),
             jwks_uri: config.issuer.jwks_uri.clone(),
@@ -173,6 +190,9 @@ impl App {
             intake,
             deliveries: Arc::clone(&store) as _,
             waiting,
+            sessions: Arc::clone(&store) as _,
+            clients,
+            prober: dispatcher.runner().prober(),
             redelivery: redelivery.clone(),
             clock: Arc::clone(&clock),
             metrics,

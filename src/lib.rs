@@ -19,6 +19,7 @@
 //! | [`egress`] | the way out: address guard, resolver, the HTTP client for RPs |
 //! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
 //! | [`intake`] | the one door for events, and their wire forms |
+//! | [`registry`] | use cases on clients |
 //! | [`delivery`] | the queue's workers: agenda, dispatcher, attempts, settling, upkeep, redelivery |
 //! | [`http`] | routes, authentication, handlers |
 //! | [`config`] | the configuration, parsed and checked |
@@ -53,6 +54,7 @@ pub mod entropy;
 pub mod http;
 pub mod intake;
 pub mod keyring;
+pub mod registry;
 pub mod relying_party;
 pub mod shutdown;
 pub mod storage;

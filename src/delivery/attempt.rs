@@ -91,6 +91,11 @@ impl Attempter {
         Self { config, signers: Semaphore::new(cores * SIGNERS_PER_CORE) }
     }
 
+    /// The `iss` of every token.
+    pub(super) fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
     /// Attempts a leased delivery. `None` if its lease was lost before anything was sent: it is another
     /// worker's by now. `is_held` tells.
     pub(super) async fn attempt(

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use super::attempt::{Attempted, Attempter, Health};
+use super::probe::Prober;
 use super::settler::Settlements;
 use super::window::{Room, Slot, Window};
 use crate::clock::Clock;
@@ -48,6 +49,11 @@ impl Runner {
         let client_changes = self.window.client_changes();
         let rooms = self.window.take(clients, now);
         Reservation { runner: self.clone(), lease: self.new_lease(now), rooms, client_changes }
+    }
+
+    /// A way to make attempts outside the queue.
+    pub fn prober(&self) -> Prober {
+        Prober::new(Arc::clone(&self.attempter), Arc::clone(&self.clock), Arc::clone(&self.entropy))
     }
 
     /// A client is another than it was, or gone. To be called when that is stored.

@@ -18,6 +18,20 @@ use super::state::HttpState;
 pub enum Scope {
     /// `create:events`
     CreateEvents,
+    /// `read:sessions`
+    ReadSessions,
+    /// `update:sessions`
+    UpdateSessions,
+    /// `delete:sessions`
+    DeleteSessions,
+    /// `read:clients`
+    ReadClients,
+    /// `create:clients`
+    CreateClients,
+    /// `update:clients`
+    UpdateClients,
+    /// `delete:clients`
+    DeleteClients,
     /// `read:deliveries`
     ReadDeliveries,
     /// `update:deliveries`

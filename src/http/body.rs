@@ -1,6 +1,7 @@
 //! JSON bodies, with errors that name the member.
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::error::ApiError;
 
@@ -14,4 +15,38 @@ pub(super) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError
     })?;
     deserializer.end().map_err(|error| ApiError::invalid_body("", &error.to_string()))?;
     Ok(value)
+}
+
+/// A member of a body that may be left out, `null`, or have a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Member<T> {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// It is there, and `null`.
+    Null,
+    /// It has a value.
+    Is(T),
+}
+
+impl<T> Member<T> {
+    /// Whether it is there, with a value or without.
+    pub(super) fn is_given(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    /// What it sets: its value, or `default` for `null`; nothing if it is not there.
+    pub(super) fn sets(self, default: T) -> Option<T> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(default),
+            Self::Is(value) => Some(value),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Is))
+    }
 }

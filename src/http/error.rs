@@ -12,10 +12,13 @@ use serde::Serialize;
 
 use super::router::MAX_BODY_BYTES;
 use crate::causes::Causes;
-use crate::domain::plan::Refusal;
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::metadata::MetadataError;
+use crate::domain::plan::{CommandRefusal, Refusal};
 use crate::domain::redelivery::RedeliveryRefusal;
-use crate::intake::AcceptError;
 use crate::intake::cloudevents::WireError;
+use crate::intake::{AcceptError, CommandError};
+use crate::registry::{ClientError, InvalidMember};
 use crate::storage::StorageError;
 
 /// An error in the shape of Auth0's Management API.
@@ -78,6 +81,43 @@ impl ApiError {
     pub(super) fn inexistent(what: &str) -> Self {
         let message = format!("There is no such {what}");
         Self::new(StatusCode::NOT_FOUND, "inexistent_resource", message)
+    }
+
+    /// There is no such session, or none any more.
+    pub(super) fn inexistent_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_session", "The session does not exist")
+    }
+
+    /// There is no such client.
+    pub(super) fn inexistent_client() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_client", "The client does not exist")
+    }
+
+    /// The client has nowhere to send a token to.
+    pub(super) fn client_without_uri() -> Self {
+        let message = "The client has no backchannel_logout_uri; set one first";
+        Self::new(StatusCode::CONFLICT, "client_not_subscribed", message)
+    }
+
+    /// Nothing signs this algorithm.
+    pub(super) fn no_signing_key(alg: SigningAlg) -> Self {
+        let message = format!("There is no current {alg} key, which this client's tokens are signed with");
+        Self::new(StatusCode::CONFLICT, "no_signing_key", message)
+    }
+
+    /// A key failed to sign; the log says why.
+    pub(super) fn signing_failed() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Signing failed; the log says why")
+    }
+
+    /// A part of the path is wrong.
+    pub(super) fn invalid_path(name: &str, problem: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_uri", format!("{name}: {problem}"))
+    }
+
+    /// A header is wrong.
+    pub(super) fn invalid_header(name: &str, problem: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_header", format!("{name}: {problem}"))
     }
 
     /// A parameter of the query string is wrong.
@@ -161,23 +201,88 @@ impl From<BytesRejection> for ApiError {
     }
 }
 
+/// Auth0's own words, without the name of the member in front.
+impl From<MetadataError> for ApiError {
+    fn from(error: MetadataError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", error.to_string())
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Refused(CommandRefusal::Revision) => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", error.to_string())
+            }
+            CommandError::Refused(CommandRefusal::Plan(refusal)) => match refusal {
+                Refusal::UnknownSession | Refusal::UnknownSubject | Refusal::SessionEnded => {
+                    Self::inexistent_session()
+                }
+                Refusal::MetadataFlow(flow) => {
+                    let problem = format!(
+                        "only sessions of the browser flow can carry metadata, and this one's flow is {}",
+                        flow.as_str()
+                    );
+                    Self::invalid_body("session_metadata", &problem)
+                }
+                other => refused(&other, ""),
+            },
+            CommandError::Busy => Self::unavailable("busy", "Too many requests are waiting; try again"),
+            CommandError::Unavailable => Self::store_unavailable(),
+        }
+    }
+}
+
+impl From<ClientError> for ApiError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Unknown => Self::inexistent_client(),
+            ClientError::Exists => Self::new(
+                StatusCode::CONFLICT,
+                "client_exists",
+                "A client with this client_id exists already",
+            ),
+            ClientError::ReadOnly => {
+                let message =
+                    "The client is kept in the configuration file and is read-only here; change it there";
+                Self::new(StatusCode::CONFLICT, "client_read_only", message)
+            }
+            ClientError::Invalid(InvalidMember { member, problem }) => Self::invalid_body(&member, &problem),
+            ClientError::Contended => {
+                let message = "The client is being changed by others at the same time; try again";
+                Self::new(StatusCode::CONFLICT, "client_contended", message)
+            }
+            ClientError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvalidMember> for ApiError {
+    fn from(invalid: InvalidMember) -> Self {
+        Self::invalid_body(&invalid.member, &invalid.problem)
+    }
+}
+
+/// A refusal of the planner; `at` says of which event.
+fn refused(refusal: &Refusal, at: &str) -> ApiError {
+    let (status, code) = match refusal {
+        Refusal::MetadataFlow(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
+        Refusal::UnknownSession | Refusal::UnknownSubject => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "unknown_session")
+        }
+        Refusal::SessionEnded => (StatusCode::UNPROCESSABLE_ENTITY, "session_ended"),
+        Refusal::SubMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "sub_mismatch"),
+        Refusal::UnknownClient { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_client"),
+        Refusal::NoIdentifier { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_identifier"),
+    };
+    ApiError::new(status, code, format!("{at}{refusal}"))
+}
+
 /// An error of the intake, and whether the request was a batch: then the event is named by its index.
 pub(super) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
     let at = |index: &usize| if batch { format!("[{index}].") } else { String::new() };
     match error {
-        AcceptError::Refused { index, refusal } => {
-            let (status, code) = match refusal {
-                Refusal::MetadataFlow(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
-                Refusal::UnknownSession | Refusal::UnknownSubject => {
-                    (StatusCode::UNPROCESSABLE_ENTITY, "unknown_session")
-                }
-                Refusal::SessionEnded => (StatusCode::UNPROCESSABLE_ENTITY, "session_ended"),
-                Refusal::SubMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "sub_mismatch"),
-                Refusal::UnknownClient { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_client"),
-                Refusal::NoIdentifier { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_identifier"),
-            };
-            ApiError::new(status, code, format!("{}{refusal}", at(index)))
-        }
+        AcceptError::Refused { index, refusal } => refused(refusal, &at(index)),
         AcceptError::IdReused { index } => {
             ApiError::new(StatusCode::CONFLICT, "event_id_reused", format!("{}{error}", at(index)))
         }

@@ -6,6 +6,7 @@
 mod auth;
 mod body;
 mod breakers;
+mod clients;
 mod deliveries;
 mod discovery;
 mod error;
@@ -16,6 +17,7 @@ mod metrics;
 mod prefer;
 mod query;
 mod router;
+mod sessions;
 mod state;
 
 pub use auth::{Authenticator, Scope};

@@ -57,6 +57,16 @@ impl Query {
         })
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, name: &'static str) -> Result<Option<bool>, ApiError> {
+        self.take(name, |text| text.parse().map_err(|_| "must be true or false"))
+    }
+
+    /// How many items a page of checkpoint paging has at the most.
+    pub(super) fn take_count(&mut self) -> Result<u32, ApiError> {
+        Ok(self.number("take", 1, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE))
+    }
+
     /// There are no other parameters: a misspelt filter would show, or redeliver, what was not meant.
     pub(super) fn finish(self) -> Result<(), ApiError> {
         match self.parameters.into_keys().next() {
@@ -68,6 +78,13 @@ impl Query {
         }
     }
 }
+
+/// Auth0's limits for the items of a page.
+pub(super) const DEFAULT_PAGE: u32 = 50;
+pub(super) const MAX_PAGE: u32 = 100;
+
+/// What a checkpoint must be.
+pub(super) const NOT_A_CHECKPOINT: &str = "must be the `next` of an earlier page";
 
 /// What a time must look like.
 pub(super) const NOT_A_TIME: &str = "must be an RFC 3339 time such as 2026-01-02T03:04:05Z";

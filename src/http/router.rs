@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, Request};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -16,7 +16,7 @@ use tower_http::trace::TraceLayer;
 use super::auth::{Required, Scope, authorize};
 use super::error::{ApiError, panicked};
 use super::state::HttpState;
-use super::{breakers, deliveries, discovery, events, health, jwks, metrics};
+use super::{breakers, clients, deliveries, discovery, events, health, jwks, metrics, sessions};
 
 /// The largest request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -39,12 +39,27 @@ pub fn server(state: &Arc<HttpState>) -> Router {
 
 /// `management.listen`: for operators. Events are taken here too, so that one URL does for all commands.
 pub fn management(state: &Arc<HttpState>) -> Router {
-    use Scope::{CreateEvents, ReadDeliveries, UpdateDeliveries};
-    let routes: [Route; 10] = [
+    use Scope::{
+        CreateClients, CreateEvents, DeleteClients, DeleteSessions, ReadClients, ReadDeliveries,
+        ReadSessions, UpdateClients, UpdateDeliveries, UpdateSessions,
+    };
+    let routes: [Route; 22] = [
         ("/livez", None, get(health::live)),
         ("/readyz", None, get(health::ready)),
         ("/metrics", None, get(metrics::show)),
         ("/events", Some(CreateEvents), post(events::receive)),
+        ("/api/v2/sessions/{id}", Some(ReadSessions), get(sessions::show)),
+        ("/api/v2/sessions/{id}", Some(UpdateSessions), patch(sessions::update)),
+        ("/api/v2/sessions/{id}", Some(DeleteSessions), delete(sessions::delete)),
+        ("/api/v2/sessions/{id}/revoke", Some(DeleteSessions), post(sessions::revoke)),
+        ("/api/v2/users/{id}/sessions", Some(ReadSessions), get(sessions::list)),
+        ("/api/v2/users/{id}/sessions", Some(DeleteSessions), delete(sessions::delete_all)),
+        ("/api/v2/clients", Some(ReadClients), get(clients::list)),
+        ("/api/v2/clients", Some(CreateClients), post(clients::create)),
+        ("/api/v2/clients/{id}", Some(ReadClients), get(clients::show)),
+        ("/api/v2/clients/{id}", Some(UpdateClients), patch(clients::update)),
+        ("/api/v2/clients/{id}", Some(DeleteClients), delete(clients::delete)),
+        ("/api/v2/clients/{id}/test", Some(UpdateClients), post(clients::probe)),
         ("/api/v2/deliveries", Some(ReadDeliveries), get(deliveries::list)),
         ("/api/v2/deliveries/redeliver", Some(UpdateDeliveries), post(deliveries::redeliver_all)),
         ("/api/v2/deliveries/{id}", Some(ReadDeliveries), get(deliveries::show)),

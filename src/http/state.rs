@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::delivery::{Gauges, Redelivery, Waiting};
+use crate::delivery::{Gauges, Prober, Redelivery, Waiting};
 use crate::intake::Intake;
 use crate::keyring::Keyring;
+use crate::registry::ClientRegistry;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryReader, Maintenance};
+use crate::storage::{DeliveryReader, Maintenance, SessionReader};
 use crate::telemetry::Metrics;
 
 use super::auth::Authenticator;
@@ -26,6 +27,12 @@ pub struct HttpState {
     pub deliveries: Arc<dyn DeliveryReader>,
     /// Who waits for outcomes.
     pub waiting: Waiting,
+    /// Sessions, to read them.
+    pub sessions: Arc<dyn SessionReader>,
+    /// The clients.
+    pub clients: ClientRegistry,
+    /// Sends a client a token for a session that does not exist.
+    pub prober: Prober,
     /// Puts deliveries back into the queue.
     pub redelivery: Redelivery,
     /// The time.

@@ -8,15 +8,11 @@ use axum::http::Uri;
 use serde::Serialize;
 
 use super::super::error::ApiError;
-use super::super::query::Query;
+use super::super::query::{NOT_A_CHECKPOINT, Query};
 use super::super::state::HttpState;
 use super::view::DeliveryView;
 use crate::domain::delivery::{self, DeliveryFilter};
 use crate::domain::ids::{DeliveryId, Sid};
-
-/// Auth0's limits for checkpoint paging.
-const DEFAULT_TAKE: u32 = 50;
-const MAX_TAKE: u32 = 100;
 
 #[derive(Serialize)]
 pub(in crate::http) struct Page {
@@ -40,12 +36,10 @@ pub(in crate::http) async fn list(
     };
     let sid: Option<Sid> = query.take("sid", str::parse)?;
     let from = query.take("from", |text| text.parse().map(DeliveryId).map_err(|_| NOT_A_CHECKPOINT))?;
-    let take = query.number("take", 1, MAX_TAKE)?.unwrap_or(DEFAULT_TAKE);
+    let take = query.take_count()?;
     query.finish()?;
 
     let page = state.deliveries.deliveries(&filter, sid.as_ref(), from, take).await?;
     let next = page.deliveries.last().filter(|_| page.more).map(|last| last.intent.id);
     Ok(Json(Page { deliveries: page.deliveries.into_iter().map(DeliveryView::from).collect(), next }))
 }
-
-const NOT_A_CHECKPOINT: &str = "must be the `next` of an earlier page";

@@ -10,6 +10,7 @@ pub(super) use list::list;
 pub(super) use redeliver::redeliver;
 pub(super) use redeliver_all::{job, redeliver_all};
 pub(super) use show::show;
+pub(super) use view::{AttemptView, attempt_view};
 
 use super::error::ApiError;
 use crate::domain::ids::DeliveryId;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::domain::delivery::{Delivery, Phases, State};
+use crate::domain::delivery::{Attempt, Delivery, Phases, State};
 use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
@@ -104,37 +104,47 @@ struct PhasesView {
     body: Option<f64>,
 }
 
+/// An attempt that belongs to no delivery.
+pub(in crate::http) fn attempt_view(attempt: Attempt) -> AttemptView {
+    view(AttemptRecord { number: 1, attempt }, false)
+}
+
 /// The attempts of a delivery, oldest first.
 pub(super) fn attempts(records: Vec<AttemptRecord>) -> Vec<AttemptView> {
     let mut unknown_before = false;
     let view = |record: AttemptRecord| {
-        let AttemptRecord { number, attempt } = record;
-        let refused = attempt.status.is_some_and(|status| (400..500).contains(&status));
-        let refused_after_unknown = refused && unknown_before;
-        unknown_before |= attempt.outcome_unknown;
-        let Phases { sign, dns, connect, answer, body } = attempt.phases;
-        AttemptView {
-            number,
-            started_at: attempt.started_at,
-            duration_ms: millis(attempt.duration),
-            phases_ms: PhasesView {
-                sign: sign.map(millis),
-                dns: dns.map(millis),
-                connect: connect.map(millis),
-                answer: answer.map(millis),
-                body: body.map(millis),
-            },
-            status: attempt.status,
-            error: attempt.error,
-            answer: attempt.answer,
-            remote_address: attempt.remote_address,
-            kid: attempt.kid,
-            jti: attempt.jti,
-            outcome_unknown: attempt.outcome_unknown,
-            refused_after_unknown,
-        }
+        let unknown = record.attempt.outcome_unknown;
+        let view = view(record, unknown_before);
+        unknown_before |= unknown;
+        view
     };
     records.into_iter().map(view).collect()
+}
+
+fn view(record: AttemptRecord, unknown_before: bool) -> AttemptView {
+    let AttemptRecord { number, attempt } = record;
+    let refused = attempt.status.is_some_and(|status| (400..500).contains(&status));
+    let Phases { sign, dns, connect, answer, body } = attempt.phases;
+    AttemptView {
+        number,
+        started_at: attempt.started_at,
+        duration_ms: millis(attempt.duration),
+        phases_ms: PhasesView {
+            sign: sign.map(millis),
+            dns: dns.map(millis),
+            connect: connect.map(millis),
+            answer: answer.map(millis),
+            body: body.map(millis),
+        },
+        status: attempt.status,
+        error: attempt.error,
+        answer: attempt.answer,
+        remote_address: attempt.remote_address,
+        kid: attempt.kid,
+        jti: attempt.jti,
+        outcome_unknown: attempt.outcome_unknown,
+        refused_after_unknown: refused && unknown_before,
+    }
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -128,7 +128,7 @@ fn bad_input_is_named_by_its_field() {
         ),
         (
             envelope("session.updated", &json!({"sid": "s"})),
-            "data: `session_metadata`, `expires_at` or both must be given",
+            "data: one or more of `session_metadata`, `idle_expires_at` and `expires_at` must be given",
         ),
     ] {
         assert_eq!(parse(&event).unwrap_err().to_string(), expected);

@@ -1,0 +1,60 @@
+//! `GET /api/v2/clients`: by pages, with totals or without, or by checkpoints; as Auth0 has it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::super::error::ApiError;
+use super::super::query::{DEFAULT_PAGE, MAX_PAGE, Query};
+use super::super::state::HttpState;
+use super::view::Fields;
+use crate::domain::ids::{ClientId, IdError};
+use crate::storage::ClientFilter;
+
+/// The most clients that can be skipped by `page`.
+const MAX_SKIPPED: u32 = 100_000;
+
+pub(in crate::http) async fn list(
+    State(state): State<Arc<HttpState>>,
+    uri: Uri,
+) -> Result<Json<Value>, ApiError> {
+    let mut query = Query::of(&uri)?;
+    let page = query.number("page", 0, MAX_SKIPPED / MAX_PAGE)?.unwrap_or(0);
+    let per_page = query.number("per_page", 0, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE);
+    let include_totals = query.boolean("include_totals")?.unwrap_or(false);
+    let from: Option<ClientId> = query.take("from", |text| text.parse().map_err(|error: IdError| error))?;
+    let take = query.number("take", 1, MAX_PAGE)?;
+    let fields = Fields::of(&mut query)?;
+    let app_types = query
+        .take("app_type", |text| Ok::<_, &str>(text.split(',').map(|it| it.trim().to_owned()).collect()))?;
+    let filter = ClientFilter { app_types, first_party: query.boolean("is_first_party")? };
+    let global = query.boolean("is_global")?.unwrap_or(false);
+    query.finish()?;
+
+    // `from` and `take` win over `page`, which the SDK sends in any case.
+    if from.is_some() || take.is_some() {
+        let take = if global { 0 } else { take.unwrap_or(DEFAULT_PAGE) };
+        let mut records = state.clients.list(&filter, from.as_ref(), 0, take + 1).await?;
+        let more = records.len() > take as usize;
+        records.truncate(take as usize);
+        let next = records.last().filter(|_| more).map(|last| last.client.client_id.clone());
+        let clients: Vec<Value> = records.into_iter().map(|record| fields.of_client(record)).collect();
+        return Ok(Json(match next {
+            Some(next) => json!({ "clients": clients, "next": next }),
+            None => json!({ "clients": clients }),
+        }));
+    }
+    let start = page * per_page;
+    // There are no global clients.
+    let limit = if global { 0 } else { per_page };
+    let records = state.clients.list(&filter, None, start, limit).await?;
+    let clients: Vec<Value> = records.into_iter().map(|record| fields.of_client(record)).collect();
+    if !include_totals {
+        return Ok(Json(Value::Array(clients)));
+    }
+    let total = if global { 0 } else { state.clients.count(&filter).await? };
+    Ok(Json(json!({ "start": start, "limit": per_page, "total": total, "clients": clients })))
+}

@@ -1,0 +1,30 @@
+//! `/api/v2/clients`: clients, in the members of OpenID registration and in those of Auth0's Management API.
+//!
+//! What is written in one vocabulary is read in both. Who may be registered with what is the registry's to
+//! say.
+
+mod change;
+mod create;
+mod delete;
+mod descriptive;
+mod list;
+mod oidc_logout;
+mod probe;
+mod show;
+mod update;
+mod view;
+
+pub(super) use create::create;
+pub(super) use delete::delete;
+pub(super) use list::list;
+pub(super) use probe::probe;
+pub(super) use show::show;
+pub(super) use update::update;
+
+use super::error::ApiError;
+use crate::domain::ids::ClientId;
+
+/// The client in a path. What is no `client_id` names no client.
+fn client_id(text: &str) -> Result<ClientId, ApiError> {
+    text.parse().map_err(|_| ApiError::inexistent_client())
+}

@@ -1,0 +1,53 @@
+//! `POST /api/v2/clients/{id}/test`: one logout token for a session that does not exist, and what came of it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::deliveries::{AttemptView, attempt_view};
+use super::super::error::ApiError;
+use super::super::state::HttpState;
+use super::client_id;
+use crate::delivery::ProbeError;
+use crate::domain::client::LogoutUri;
+use crate::domain::delivery::State as DeliveryState;
+use crate::domain::ids::ClientId;
+use crate::domain::plan::Registration;
+
+/// What came of it.
+#[derive(Serialize)]
+pub(in crate::http) struct ProbeView {
+    client_id: ClientId,
+    backchannel_logout_uri: LogoutUri,
+    /// What a delivery would be after this attempt: `pending` if it would be tried again.
+    state: DeliveryState,
+    attempt: AttemptView,
+    /// The header and the claims that were sent. Never the token: whoever has it could play it back.
+    header: Value,
+    claims: Value,
+}
+
+pub(in crate::http) async fn probe(
+    State(state): State<Arc<HttpState>>,
+    Path(text): Path<String>,
+) -> Result<Json<ProbeView>, ApiError> {
+    let record = state.clients.client(&client_id(&text)?).await?.ok_or_else(ApiError::inexistent_client)?;
+    let registration = Registration { client: Arc::new(record.client), subscribed: record.subscribed };
+    let client_id = registration.client.client_id.clone();
+    let probed = state.prober.probe(registration.client).await.map_err(|error| match error {
+        ProbeError::Unsubscribed => ApiError::client_without_uri(),
+        ProbeError::NoKey(alg) => ApiError::no_signing_key(alg),
+        ProbeError::Failed => ApiError::signing_failed(),
+    })?;
+    Ok(Json(ProbeView {
+        client_id,
+        backchannel_logout_uri: probed.uri,
+        state: probed.state,
+        attempt: attempt_view(probed.attempt),
+        header: probed.header,
+        claims: probed.claims,
+    }))
+}

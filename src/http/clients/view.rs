@@ -1,0 +1,132 @@
+//! A client as JSON, in both vocabularies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::super::error::ApiError;
+use super::super::query::Query;
+use super::oidc_logout::OidcLogoutView;
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::client::{
+    Client, ClientRecord, LogoutUri, Origin, SubjectLogout, TokenOptions, TokenSubject, TokenTyp,
+};
+use crate::domain::ids::ClientId;
+use crate::domain::initiator::Initiators;
+use crate::domain::metadata::MetadataChoice;
+
+/// A client.
+#[derive(Serialize)]
+pub(in crate::http) struct ClientView {
+    client_id: ClientId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_name: Option<String>,
+    /// Auth0's: no client here is one for everything.
+    global: bool,
+    is_first_party: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// `file`: it is read-only here. `api`: it is managed here.
+    origin: Origin,
+    enabled: bool,
+    /// Whether it gets logout tokens: it has a URI, and has not answered 410 (Gone) since that was set.
+    subscribed: bool,
+
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_logout_uri: Option<LogoutUri>,
+    backchannel_logout_session_required: bool,
+    id_token_signed_response_alg: SigningAlg,
+    initiators: Initiators,
+    session_metadata: MetadataChoice,
+    token: TokenView,
+    subject_logout: SubjectLogout,
+
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_logout: Option<OidcLogoutView>,
+    jwt_configuration: Map<String, Value>,
+
+    /// What else its registration says.
+    #[serde(flatten)]
+    descriptive: BTreeMap<String, Value>,
+}
+
+#[derive(Serialize)]
+struct TokenView {
+    /// A duration with a unit.
+    ttl: String,
+    typ: TokenTyp,
+    subject: TokenSubject,
+}
+
+impl From<ClientRecord> for ClientView {
+    fn from(record: ClientRecord) -> Self {
+        let ClientRecord { client, origin, subscribed, revision: _, created_at, updated_at } = record;
+        let oidc_logout = OidcLogoutView::of(&client);
+        let Client { mut descriptive, token: TokenOptions { ttl, typ, subject }, .. } = client;
+        let alg = client.id_token_signed_response_alg;
+        let mut jwt_configuration = match descriptive.remove("jwt_configuration") {
+            Some(Value::Object(configuration)) => configuration,
+            _ => Map::new(),
+        };
+        jwt_configuration.insert("alg".to_owned(), alg.as_str().into());
+        let is_first_party =
+            descriptive.remove("is_first_party").and_then(|value| value.as_bool()).unwrap_or(true);
+        Self {
+            client_id: client.client_id,
+            name: client.client_name.clone(),
+            client_name: client.client_name,
+            global: false,
+            is_first_party,
+            created_at,
+            updated_at,
+            origin,
+            enabled: client.enabled,
+            subscribed,
+            backchannel_logout_uri: client.backchannel_logout_uri,
+            backchannel_logout_session_required: client.backchannel_logout_session_required,
+            id_token_signed_response_alg: alg,
+            initiators: client.initiators,
+            session_metadata: client.session_metadata,
+            token: TokenView { ttl: humantime::format_duration(ttl).to_string(), typ, subject },
+            subject_logout: client.subject_logout,
+            oidc_logout,
+            jwt_configuration,
+            descriptive,
+        }
+    }
+}
+
+/// Which members of an answer are wanted: Auth0's `fields` and `include_fields`.
+pub(super) struct Fields(Option<(BTreeSet<String>, bool)>);
+
+impl Fields {
+    pub(super) fn of(query: &mut Query) -> Result<Self, ApiError> {
+        let fields = query.take("fields", |text| {
+            let names: BTreeSet<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+            let named = |name: &String| {
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            };
+            if names.iter().all(named) {
+                Ok(names)
+            } else {
+                Err("must be names of members, separated by commas")
+            }
+        })?;
+        let include = query.boolean("include_fields")?.unwrap_or(true);
+        Ok(Self(fields.map(|fields| (fields, include))))
+    }
+
+    /// The wanted members of a client.
+    pub(super) fn of_client(&self, record: ClientRecord) -> Value {
+        let view = serde_json::to_value(ClientView::from(record)).expect("a view has string keys");
+        let (Some((names, include)), Value::Object(mut members)) = (&self.0, view.clone()) else {
+            return view;
+        };
+        members.retain(|name, _| names.contains(name) == *include);
+        Value::Object(members)
+    }
+}

@@ -1,0 +1,28 @@
+//! `/api/v2/sessions` and `/api/v2/users/{id}/sessions`: sessions in the shape of Auth0's Management API.
+//!
+//! A session that has ended is gone here, as it is there; what came of its end is in `/api/v2/deliveries`.
+
+mod end;
+mod list;
+mod show;
+mod update;
+mod view;
+
+pub(super) use end::{delete, delete_all, revoke};
+pub(super) use list::list;
+pub(super) use show::show;
+pub(super) use update::update;
+
+use super::error::ApiError;
+use crate::domain::ids::{Sid, Sub};
+
+/// The session in a path. What is no `sid` names no session.
+fn sid(text: &str) -> Result<Sid, ApiError> {
+    text.parse().map_err(|_| ApiError::inexistent_session())
+}
+
+/// The user in a path.
+fn sub(text: &str) -> Result<Sub, ApiError> {
+    text.parse()
+        .map_err(|error: crate::domain::ids::IdError| ApiError::invalid_path("id", &error.to_string()))
+}

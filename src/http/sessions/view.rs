@@ -1,0 +1,57 @@
+//! A session as JSON: Auth0's members, and the flow it was made in.
+
+use axum::http::HeaderValue;
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, http::HeaderMap};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::ids::{ClientId, Sid, Sub};
+use crate::domain::metadata::SessionMetadata;
+use crate::domain::session::{Flow, Session};
+
+/// A session. Its user and metadata are personal data: they are for whoever may read sessions.
+#[derive(Serialize)]
+pub(in crate::http) struct SessionView {
+    id: Sid,
+    user_id: Option<Sub>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    authenticated_at: Timestamp,
+    idle_expires_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    /// The clients the user logged in to.
+    clients: Vec<ClientRef>,
+    session_metadata: SessionMetadata,
+    flow: Flow,
+}
+
+#[derive(Serialize)]
+struct ClientRef {
+    client_id: ClientId,
+}
+
+impl From<Session> for SessionView {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.sid,
+            user_id: session.sub,
+            created_at: session.created_at,
+            updated_at: session.updated_at,
+            authenticated_at: session.authenticated_at.unwrap_or(session.created_at),
+            idle_expires_at: session.idle_expires_at,
+            expires_at: session.expires_at,
+            clients: session.participants.into_keys().map(|client_id| ClientRef { client_id }).collect(),
+            session_metadata: session.session_metadata,
+            flow: session.flow,
+        }
+    }
+}
+
+/// The answer with a session: its revision is the `ETag`, for `If-Match`.
+pub(super) fn answer(session: Session) -> Response {
+    let etag = format!("\"{}\"", session.revision);
+    let etag = HeaderValue::from_str(&etag).expect("digits are valid in a header");
+    (HeaderMap::from_iter([(ETAG, etag)]), Json(SessionView::from(session))).into_response()
+}
