@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock, draws randomness or knows a database, HTTP or a configuration
 //! file; time and randomness come in as arguments. It imports nothing else of the crate.
 
+pub mod access;
 pub mod algorithm;
 pub mod breaker;
 pub mod client;

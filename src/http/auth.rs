@@ -1,4 +1,4 @@
-//! Who may do what: API tokens and the scopes that routes take.
+//! Who may do what: a token is asked for before a request's body is read.
 
 use std::sync::Arc;
 
@@ -12,31 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 use super::state::HttpState;
-
-/// What a token allows, and a route takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// `create:events`
-    CreateEvents,
-    /// `read:sessions`
-    ReadSessions,
-    /// `update:sessions`
-    UpdateSessions,
-    /// `delete:sessions`
-    DeleteSessions,
-    /// `read:clients`
-    ReadClients,
-    /// `create:clients`
-    CreateClients,
-    /// `update:clients`
-    UpdateClients,
-    /// `delete:clients`
-    DeleteClients,
-    /// `read:deliveries`
-    ReadDeliveries,
-    /// `update:deliveries`
-    UpdateDeliveries,
-}
+use crate::domain::access::Scope;
 
 /// Knows the tokens. For now that is the bootstrap token, which has every scope.
 #[derive(Clone)]

@@ -20,6 +20,6 @@ mod router;
 mod sessions;
 mod state;
 
-pub use auth::{Authenticator, Scope};
-pub use router::{management, server};
+pub use auth::Authenticator;
+pub use router::{Route, management, management_routes, server, server_routes};
 pub use state::HttpState;

@@ -1,22 +1,29 @@
-//! Every route, in one table for each listener: method, path, scope, handler.
+//! Every route, in one table for each listener: a row for each method, with its path, scope and handler.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, Request};
+use axum::handler::Handler;
+use axum::http::{HeaderName, Method, Request};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use super::auth::{Required, Scope, authorize};
+use super::auth::{Required, authorize};
 use super::error::{ApiError, panicked};
 use super::state::HttpState;
 use super::{breakers, clients, deliveries, discovery, events, health, jwks, metrics, sessions};
+use crate::domain::access::Scope;
+
+const DELETE: Method = Method::DELETE;
+const GET: Method = Method::GET;
+const PATCH: Method = Method::PATCH;
+const POST: Method = Method::POST;
 
 /// The largest request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -24,63 +31,106 @@ pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long a client may take between two pieces of a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A route: its path, the scope it takes, and the handler of one method.
-type Route = (&'static str, Option<Scope>, MethodRouter<Arc<HttpState>>);
+/// A row of a table.
+struct Row {
+    route: Route,
+    handler: MethodRouter<Arc<HttpState>>,
+}
+
+/// What a row says, without its handler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method. `GET` rows also answer `HEAD`.
+    pub method: Method,
+    /// The path, with `{name}` where a segment varies.
+    pub path: &'static str,
+    /// The scope a caller's token must have; `None` where no token is asked for.
+    pub scope: Option<Scope>,
+}
 
 /// `server.listen`: for sources and relying parties.
-pub fn server(state: &Arc<HttpState>) -> Router {
-    let routes: [Route; 3] = [
-        ("/.well-known/openid-configuration", None, get(discovery::show)),
-        ("/.well-known/jwks.json", None, get(jwks::show)),
-        ("/events", Some(Scope::CreateEvents), post(events::receive)),
-    ];
-    assemble(routes, state)
+fn server_table() -> Vec<Row> {
+    use Scope::CreateEvents;
+    vec![
+        row(GET, "/.well-known/openid-configuration", None, discovery::show),
+        row(GET, "/.well-known/jwks.json", None, jwks::show),
+        row(POST, "/events", Some(CreateEvents), events::receive),
+    ]
 }
 
 /// `management.listen`: for operators. Events are taken here too, so that one URL does for all commands.
-pub fn management(state: &Arc<HttpState>) -> Router {
+fn management_table() -> Vec<Row> {
     use Scope::{
         CreateClients, CreateEvents, DeleteClients, DeleteSessions, ReadClients, ReadDeliveries,
         ReadSessions, UpdateClients, UpdateDeliveries, UpdateSessions,
     };
-    let routes: [Route; 22] = [
-        ("/livez", None, get(health::live)),
-        ("/readyz", None, get(health::ready)),
-        ("/metrics", None, get(metrics::show)),
-        ("/events", Some(CreateEvents), post(events::receive)),
-        ("/api/v2/sessions/{id}", Some(ReadSessions), get(sessions::show)),
-        ("/api/v2/sessions/{id}", Some(UpdateSessions), patch(sessions::update)),
-        ("/api/v2/sessions/{id}", Some(DeleteSessions), delete(sessions::delete)),
-        ("/api/v2/sessions/{id}/revoke", Some(DeleteSessions), post(sessions::revoke)),
-        ("/api/v2/users/{id}/sessions", Some(ReadSessions), get(sessions::list)),
-        ("/api/v2/users/{id}/sessions", Some(DeleteSessions), delete(sessions::delete_all)),
-        ("/api/v2/clients", Some(ReadClients), get(clients::list)),
-        ("/api/v2/clients", Some(CreateClients), post(clients::create)),
-        ("/api/v2/clients/{id}", Some(ReadClients), get(clients::show)),
-        ("/api/v2/clients/{id}", Some(UpdateClients), patch(clients::update)),
-        ("/api/v2/clients/{id}", Some(DeleteClients), delete(clients::delete)),
-        ("/api/v2/clients/{id}/test", Some(UpdateClients), post(clients::probe)),
-        ("/api/v2/deliveries", Some(ReadDeliveries), get(deliveries::list)),
-        ("/api/v2/deliveries/redeliver", Some(UpdateDeliveries), post(deliveries::redeliver_all)),
-        ("/api/v2/deliveries/{id}", Some(ReadDeliveries), get(deliveries::show)),
-        ("/api/v2/deliveries/{id}/redeliver", Some(UpdateDeliveries), post(deliveries::redeliver)),
-        ("/api/v2/jobs/{id}", Some(ReadDeliveries), get(deliveries::job)),
-        ("/api/v2/breakers", Some(ReadDeliveries), get(breakers::list)),
-    ];
-    assemble(routes, state)
+    vec![
+        row(GET, "/livez", None, health::live),
+        row(GET, "/readyz", None, health::ready),
+        row(GET, "/metrics", None, metrics::show),
+        row(POST, "/events", Some(CreateEvents), events::receive),
+        row(GET, "/api/v2/sessions/{id}", Some(ReadSessions), sessions::show),
+        row(PATCH, "/api/v2/sessions/{id}", Some(UpdateSessions), sessions::update),
+        row(DELETE, "/api/v2/sessions/{id}", Some(DeleteSessions), sessions::delete),
+        row(POST, "/api/v2/sessions/{id}/revoke", Some(DeleteSessions), sessions::revoke),
+        row(GET, "/api/v2/users/{id}/sessions", Some(ReadSessions), sessions::list),
+        row(DELETE, "/api/v2/users/{id}/sessions", Some(DeleteSessions), sessions::delete_all),
+        row(GET, "/api/v2/clients", Some(ReadClients), clients::list),
+        row(POST, "/api/v2/clients", Some(CreateClients), clients::create),
+        row(GET, "/api/v2/clients/{id}", Some(ReadClients), clients::show),
+        row(PATCH, "/api/v2/clients/{id}", Some(UpdateClients), clients::update),
+        row(DELETE, "/api/v2/clients/{id}", Some(DeleteClients), clients::delete),
+        row(POST, "/api/v2/clients/{id}/test", Some(UpdateClients), clients::probe),
+        row(GET, "/api/v2/deliveries", Some(ReadDeliveries), deliveries::list),
+        row(POST, "/api/v2/deliveries/redeliver", Some(UpdateDeliveries), deliveries::redeliver_all),
+        row(GET, "/api/v2/deliveries/{id}", Some(ReadDeliveries), deliveries::show),
+        row(POST, "/api/v2/deliveries/{id}/redeliver", Some(UpdateDeliveries), deliveries::redeliver),
+        row(GET, "/api/v2/jobs/{id}", Some(ReadDeliveries), deliveries::job),
+        row(GET, "/api/v2/breakers", Some(ReadDeliveries), breakers::list),
+    ]
 }
 
-fn assemble(routes: impl IntoIterator<Item = Route>, state: &Arc<HttpState>) -> Router {
+fn row<H, T>(method: Method, path: &'static str, scope: Option<Scope>, handler: H) -> Row
+where
+    H: Handler<T, Arc<HttpState>>,
+    T: 'static,
+{
+    let filter = MethodFilter::try_from(method.clone()).expect("a table has standard methods only");
+    Row { route: Route { method, path, scope }, handler: on(filter, handler) }
+}
+
+/// The service of `server.listen`.
+pub fn server(state: &Arc<HttpState>) -> Router {
+    assemble(server_table(), state)
+}
+
+/// The service of `management.listen`.
+pub fn management(state: &Arc<HttpState>) -> Router {
+    assemble(management_table(), state)
+}
+
+/// The routes of `server.listen`, for documents and tests.
+pub fn server_routes() -> Vec<Route> {
+    server_table().into_iter().map(|row| row.route).collect()
+}
+
+/// The routes of `management.listen`, for documents and tests.
+pub fn management_routes() -> Vec<Route> {
+    management_table().into_iter().map(|row| row.route).collect()
+}
+
+fn assemble(table: Vec<Row>, state: &Arc<HttpState>) -> Router {
     let mut router = Router::new();
-    for (path, scope, method) in routes {
-        let method = match scope {
+    for Row { route, handler } in table {
+        let handler = match route.scope {
             Some(scope) => {
                 let required = Required { state: Arc::clone(state), scope };
-                method.route_layer(from_fn_with_state(required, authorize))
+                handler.route_layer(from_fn_with_state(required, authorize))
             }
-            None => method,
+            None => handler,
         };
-        router = router.route(path, method);
+        // Rows of one path are merged; two of the same method and path would panic here.
+        router = router.route(route.path, handler);
     }
     let request_id = HeaderName::from_static("x-request-id");
     router

@@ -19,6 +19,7 @@ use crate::domain::metadata::MetadataChoice;
 
 /// A client.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are members of the registration, not states")]
 pub(in crate::http) struct ClientView {
     client_id: ClientId,
     #[serde(skip_serializing_if = "Option::is_none")]
