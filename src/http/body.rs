@@ -5,8 +5,12 @@ use serde::{Deserialize, Deserializer};
 
 use super::error::ApiError;
 
-/// Reads a JSON body.
+/// Reads a JSON body, which is an object.
 pub(super) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // Serde takes an array for a struct, too.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid_body("", "the body must be a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod clients;
 mod command_line;
 mod config;
 mod dead_letters;
@@ -17,5 +18,6 @@ mod events;
 mod layering;
 mod process;
 mod receivers;
+mod sessions;
 mod support;
 mod tokens;
