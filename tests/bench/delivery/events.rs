@@ -113,6 +113,22 @@ pub fn batch(server: SocketAddr, events: &[Event]) -> Vec<u8> {
     request(server, "application/cloudevents-batch+json", &body)
 }
 
+/// The request that ends a session that was reported before.
+pub fn termination_of(server: SocketAddr, sid: &str) -> Vec<u8> {
+    let text = format!(
+        r#"{{"specversion":"1.0","id":"end-{sid}","source":"https://op.example.com","type":"session.terminated","data":{{"sid":"{sid}","initiator":"rp-logout"}}}}"#
+    );
+    request(server, "application/cloudevents+json", &text)
+}
+
+/// The request that reads a session.
+pub fn get_session(management: SocketAddr, sid: &str) -> Vec<u8> {
+    format!(
+        "GET /api/v2/sessions/{sid} HTTP/1.1\r\nhost: {management}\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
 fn request(server: SocketAddr, media_type: &str, body: &str) -> Vec<u8> {
     let mut request = String::with_capacity(body.len() + 256);
     write!(

@@ -54,11 +54,13 @@ pub enum Section {
     Backlog,
     /// After kill -9 with a backlog and under load.
     Recovery,
+    /// What a session costs among ten million.
+    Sessions,
 }
 
 impl Section {
     /// Every section, in the order they run in.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Throughput,
         Self::Latency,
         Self::Acceptance,
@@ -66,6 +68,7 @@ impl Section {
         Self::Isolation,
         Self::Backlog,
         Self::Recovery,
+        Self::Sessions,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -77,6 +80,7 @@ impl Section {
             Self::Isolation => "isolation",
             Self::Backlog => "backlog",
             Self::Recovery => "recovery",
+            Self::Sessions => "sessions",
         }
     }
 }
@@ -112,6 +116,8 @@ pub struct Sizes {
     pub waiting: usize,
     /// How many deliveries wait where their cost is measured.
     pub backlogs: [usize; 3],
+    /// How many live sessions there are where their cost is measured.
+    pub sessions: [i64; 2],
 }
 
 impl Sizes {
@@ -125,6 +131,7 @@ impl Sizes {
         idle_for: Duration::from_secs(5),
         waiting: 50_000,
         backlogs: [1_000, 100_000, 1_000_000],
+        sessions: [10_000, 10_000_000],
     };
 
     const QUICK: Self = Self {
@@ -137,5 +144,6 @@ impl Sizes {
         idle_for: Duration::from_secs(1),
         waiting: 1_000,
         backlogs: [1_000, 3_000, 10_000],
+        sessions: [1_000, 20_000],
     };
 }

@@ -5,6 +5,7 @@ mod backlog;
 mod isolation;
 mod latency;
 mod recovery;
+mod sessions;
 mod startup;
 mod throughput;
 
@@ -23,5 +24,6 @@ pub async fn run(section: Section, bench: &mut Bench) -> anyhow::Result<Outcome>
         Section::Isolation => isolation::run(bench).await,
         Section::Backlog => backlog::run(bench).await,
         Section::Recovery => recovery::run(bench).await,
+        Section::Sessions => sessions::run(bench).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The service under measurement: its configuration, its process, and a look into its store.
 
 mod process;
+pub mod sessions;
 mod setup;
 mod store;
 

@@ -90,6 +90,11 @@ impl Service {
         }
     }
 
+    /// Where operators are answered.
+    pub fn management(&self) -> SocketAddr {
+        self.management
+    }
+
     /// The CPU it has used.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
         cpu::used(self.child.id())
