@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# All tests: unit, storage against its model, front-door, faults (which need root) and the real relying party.
+# All tests: unit, storage against its model, front-door, faults (which need root), a real relying party and
+# Auth0's management SDK.
 # Installs what they need where it is missing: Debian packages, and npm packages pinned by
-# tests/real-rp/package-lock.json.
+# tests/node/package-lock.json.
 #
 #   tests/run.sh              everything
 #   tests/run.sh PATTERN…     only the Rust tests whose names contain a pattern
@@ -33,11 +34,13 @@ fi
 need cc gcc libc6-dev
 need node nodejs
 need npm npm
+# Makes the certificate that the SDK is served with.
+need openssl openssl
 # The fault tests fill up file systems of their own, and make them read-only. They need root for it.
 need mkfs.ext4 e2fsprogs
 need mount mount
-if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-    echo "Node.js 20 or newer is needed for the real relying party, and this is $(node --version)" >&2
+if [ "$(node -p 'const [major, minor] = process.versions.node.split("."); major * 1000 + +minor')" -lt 20019 ]; then
+    echo "Node.js 20.19 or newer is needed for the packages under tests/node, and this is $(node --version)" >&2
     exit 1
 fi
 
@@ -52,12 +55,12 @@ if [ $# -gt 0 ]; then exit 0; fi
 say "examples in the documentation"
 cargo test --locked --doc
 
-say "a real relying party: express-openid-connect"
+say "real programs: a relying party with express-openid-connect, and Auth0's management SDK"
 cargo build --locked --bin logoutd
 LOGOUTD_BIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/logoutd")
 export LOGOUTD_BIN
 (
-    cd tests/real-rp
+    cd tests/node
     if ! cmp -s package-lock.json node_modules/.installed-lock; then
         npm ci --no-audit --no-fund
         cp package-lock.json node_modules/.installed-lock

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { Logoutd } from './logoutd.mjs';
+import { Logoutd } from '../logoutd.mjs';
 import { Op } from './op.mjs';
 import { Browser, Rp } from './rp.mjs';
 
