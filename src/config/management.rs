@@ -4,16 +4,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::reader::Section;
 use super::server::{Server, listener};
+use super::tls::Tls;
 
 /// `[management]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Management {
     /// Where it listens; 127.0.0.1:8081 by default. Port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// `[management.tls]`; without it the listener speaks plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 impl Management {
-    pub(super) fn read(section: &mut Section<'_>, server: Server) -> Self {
+    pub(super) fn read(section: &mut Section<'_>, server: &Server) -> Self {
         let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
         let listen = section.optional("listen", listener).unwrap_or(default);
         if overlap(server.listen, listen) {
@@ -22,7 +25,7 @@ impl Management {
                 format!("needs an address of its own: {} is server.listen's", server.listen),
             );
         }
-        Self { listen }
+        Self { listen, tls: section.optional_table("tls", Tls::read).flatten() }
     }
 }
 

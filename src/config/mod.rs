@@ -20,6 +20,7 @@ mod server;
 mod sessions;
 mod source;
 mod store;
+mod tls;
 
 use std::ffi::OsString;
 use std::fs;
@@ -41,6 +42,7 @@ pub use self::management::Management;
 pub use self::problem::{ConfigErrors, Place, Problem};
 pub use self::server::Server;
 pub use self::store::{Store, StoreUrl, StoreUrlError};
+pub use self::tls::{ClientAuth, ClientCertificate, Tls};
 
 use self::environment::Environment;
 use self::reader::{Report, Section};
@@ -121,7 +123,7 @@ impl Config {
     fn read(root: &mut Section<'_>) -> Option<Self> {
         let issuer = root.table("issuer", Issuer::read);
         let server = root.table("server", Server::read);
-        let management = root.table("management", |section| Management::read(section, server));
+        let management = root.table("management", |section| Management::read(section, &server));
         let store = root.table("store", Store::read);
         let keys = root.table("keys", Keys::read);
         let sessions = root.table("sessions", sessions::read);

@@ -175,6 +175,19 @@ impl Section<'_> {
         read_table(self.report, path, table, read)
     }
 
+    /// A table that means something by being there: `None` if it is not.
+    pub(super) fn optional_table<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> Option<T> {
+        if !self.table.contains_key(key) {
+            self.known.push(key);
+            return None;
+        }
+        Some(self.table(key, read))
+    }
+
     /// A list of tables: `[[key]]`. Each is read, or `None` if it is no table.
     pub(super) fn tables<T>(
         &mut self,

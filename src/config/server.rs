@@ -4,18 +4,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::reader::Section;
 use super::source::{Parsed, Value};
+use super::tls::Tls;
 
 /// `[server]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Where it listens; 127.0.0.1:8080 by default. Port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// `[server.tls]`; without it the listener speaks plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 impl Server {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen: section.optional("listen", listener).unwrap_or(default) }
+        Self {
+            listen: section.optional("listen", listener).unwrap_or(default),
+            tls: section.optional_table("tls", Tls::read).flatten(),
+        }
     }
 }
 

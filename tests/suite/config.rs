@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use logoutd::cli::check_config;
-use logoutd::config::{Config, ConfigErrors, Loaded, LogFormat, Place, StoreUrl};
+use logoutd::config::{ClientCertificate, Config, ConfigErrors, Loaded, LogFormat, Place, StoreUrl};
 use logoutd::domain::algorithm::SigningAlg;
 use logoutd::domain::client::{TokenOptions, TokenSubject, TokenTyp};
 use logoutd::domain::initiator::{Initiator, Initiators};
@@ -31,14 +31,19 @@ fn in_repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Every line of the sample that is a commented-out key, uncommented.
+/// Every line of the sample that is a commented-out key or section, uncommented.
 fn uncommented(sample: &str) -> String {
+    let is_section = |line: &str| {
+        let name = line.strip_prefix("# [").and_then(|rest| rest.strip_suffix(']'));
+        name.is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || b"._".contains(&byte)))
+    };
     let is_key = |line: &str| {
         line.strip_prefix("# ")
             .and_then(|rest| rest.split_once(" = "))
             .is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
     };
-    sample.lines().map(|line| if is_key(line) { &line[2..] } else { line }).collect::<Vec<_>>().join("\n")
+    let uncomment = |line| if is_key(line) || is_section(line) { &line[2..] } else { line };
+    sample.lines().map(uncomment).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -59,6 +64,10 @@ fn the_defaults_the_sample_shows_are_the_defaults() {
     let sample = std::fs::read_to_string(in_repository("config.toml")).unwrap();
     let mut shown = accepted(&uncommented(&sample), &[]);
     assert!(shown.egress.ca_file.take().is_some(), "its example is uncommented, and it has no default");
+    for tls in [shown.server.tls.take(), shown.management.tls.take()] {
+        let auth = tls.expect("its example is uncommented, and it has no default").client_auth.unwrap();
+        assert_eq!(auth.certificate, ClientCertificate::default());
+    }
     assert_eq!(shown, accepted(&sample, &[]));
     for key in ["retention", "publish_after", "max_concurrency_per_client", "schedule", "format", "token"] {
         assert!(uncommented(&sample).contains(&format!("\n{key} = ")), "{key} was not uncommented");
@@ -148,7 +157,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[server]\nlisten = \"127.0.0.1:1\"\nport = 1",
-        "config.toml:4:1: server.port: unknown key; the keys here are listen",
+        "config.toml:4:1: server.port: unknown key; the keys here are listen, tls",
     ),
     (
         "[[clients]]\nclient_id = \"a\"\ntoken = { tll = \"1m\" }",
@@ -174,6 +183,22 @@ const BAD: &[(&str, &str)] = &[
         "config.toml:3:14: keys.algorithms: must be a list in square brackets, not a string",
     ),
     ("[keys]\ndirectory = \"\"", "config.toml:3:13: keys.directory: must be a path, and is empty"),
+    // TLS.
+    ("[server.tls]\nkey = \"a.key\"", "config.toml:2:1: server.tls.certificate: is required"),
+    ("[management.tls]\ncertificate = \"a.pem\"", "config.toml:2:1: management.tls.key: is required"),
+    (
+        "[server.tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\nca = \"ca.pem\"",
+        "config.toml:5:1: server.tls.ca: unknown key; the keys here are certificate, key, client_ca, client_certificate",
+    ),
+    (
+        "[server.tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\nclient_ca = \"ca.pem\"\nclient_certificate = \"no\"",
+        "config.toml:6:22: server.tls.client_certificate: must be \"required\" or \"optional\"",
+    ),
+    (
+        "[server.tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\nclient_certificate = \"optional\"",
+        "config.toml:5:22: server.tls.client_certificate: goes with client_ca, the authorities that sign such certificates; add that, or leave this out",
+    ),
+    ("[server]\ntls = true", "config.toml:3:7: server.tls: must be a table, not true or false"),
     // Limits.
     (
         "[management]\nlisten = \"127.0.0.1:8080\"",
@@ -392,6 +417,8 @@ fn the_environment_overrides_a_key_of_any_kind() {
         &[
             ("LOGOUTD_ISSUER__URL", "https://other.example.com/x"),
             ("LOGOUTD_SERVER__LISTEN", "127.0.0.1:9000"),
+            ("LOGOUTD_SERVER__TLS__CERTIFICATE", "a.pem"),
+            ("LOGOUTD_SERVER__TLS__KEY", "a.key"),
             ("LOGOUTD_KEYS__ALGORITHMS", "[\"EdDSA\"]"),
             ("LOGOUTD_KEYS__ROTATE_EVERY", "0"),
             ("LOGOUTD_DELIVERY__TIMEOUT", "\"7s\""),
@@ -409,6 +436,8 @@ fn the_environment_overrides_a_key_of_any_kind() {
     );
     assert_eq!(config.issuer.url.as_str(), "https://other.example.com/x");
     assert_eq!(config.server.listen.port(), 9000);
+    assert_eq!(config.server.tls.unwrap().certificate, Path::new("a.pem"));
+    assert_eq!(config.management.tls, None);
     assert_eq!(config.keys.algorithms, [SigningAlg::EdDsa]);
     assert_eq!(config.keys.rotate_every, None);
     assert_eq!(config.delivery.timeout, Duration::from_secs(7));
@@ -449,7 +478,7 @@ fn a_problem_of_a_variable_names_it() {
         (
             "LOGOUTD_SERVER__PORT",
             "1",
-            "LOGOUTD_SERVER__PORT: server.port: unknown key; the keys here are listen",
+            "LOGOUTD_SERVER__PORT: server.port: unknown key; the keys here are listen, tls",
         ),
         (
             "LOGOUTD_SERVER__LISTEN__PORT",
@@ -610,6 +639,20 @@ clients     1
 }
 
 #[test]
+fn the_summary_shows_a_listeners_tls() {
+    let text =
+        "[server.tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n[management.tls]\ncertificate = \"b.pem\"
+        key = \"b.key\"\nclient_ca = \"ca.pem\"\n";
+    let summary = check_config::render(&accepted(&format!("{MINIMAL}{text}"), &[]));
+    for line in [
+        "server      127.0.0.1:8080, TLS with a.pem",
+        "management  127.0.0.1:8081, TLS with b.pem, client certificates required (ca.pem)",
+    ] {
+        assert!(summary.lines().any(|it| it == line), "{summary}");
+    }
+}
+
+#[test]
 fn the_json_summary_is_the_configuration_again() {
     let sample = std::fs::read_to_string(in_repository("config.toml")).unwrap();
     for text in [sample.clone(), uncommented(&sample), format!("{MINIMAL}keys.rotate_every = 0\n")] {
@@ -641,7 +684,7 @@ fn problems_are_told_as_json_too() {
             { "file": "config.toml", "line": null, "column": null, "variable": null,
               "key": "issuer.url", "message": "is required" },
             { "file": "config.toml", "line": 2, "column": 1, "variable": null,
-              "key": "server.port", "message": "unknown key; the keys here are listen" },
+              "key": "server.port", "message": "unknown key; the keys here are listen, tls" },
             { "file": null, "line": null, "column": null, "variable": "LOGOUTD_BOOTSTRAP_TOKEN",
               "key": null, "message": "must not be empty" },
         ] })
