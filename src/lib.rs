@@ -21,6 +21,7 @@
 //! | [`intake`] | the one door for events, and their wire forms |
 //! | [`registry`] | use cases on clients |
 //! | [`delivery`] | the queue's workers: agenda, dispatcher, attempts, settling, upkeep, redelivery |
+//! | [`listen`] | TLS for the listeners: certificates kept up to date, handshakes |
 //! | [`http`] | routes, authentication, handlers |
 //! | [`config`] | the configuration, parsed and checked |
 //! | [`telemetry`] | the log, and metrics |
@@ -54,6 +55,7 @@ pub mod entropy;
 pub mod http;
 pub mod intake;
 pub mod keyring;
+pub mod listen;
 pub mod registry;
 pub mod relying_party;
 pub mod shutdown;

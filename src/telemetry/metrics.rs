@@ -16,6 +16,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::tls::TlsMetrics;
+
 /// How many clients have a label of their own.
 pub const MAX_CLIENTS: usize = 200;
 
@@ -40,6 +42,7 @@ pub struct Metrics {
     queue_age: Family<ClientLabels, Gauge>,
     breakers: Family<ClientLabels, Gauge>,
     leases_lost: Counter,
+    tls: TlsMetrics,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -136,6 +139,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("logoutd");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", version);
+        let tls = TlsMetrics::register(&mut registry);
         let metrics = Self {
             registry: Registry::default(),
             clients: Mutex::default(),
@@ -153,6 +157,7 @@ impl Metrics {
             queue_age: Family::default(),
             breakers: Family::default(),
             leases_lost: Counter::default(),
+            tls,
         };
         registry.register("events", "Reported events by what became of them", metrics.events.clone());
         registry.register(
@@ -288,6 +293,11 @@ impl Metrics {
             let gauge = self.breakers.get_or_create(&labels);
             gauge.set(gauge.get().max(if state == "open" { 2 } else { 1 }));
         }
+    }
+
+    /// What is counted of the listeners' TLS.
+    pub fn tls(&self) -> &TlsMetrics {
+        &self.tls
     }
 
     /// All of it as text (`application/openmetrics-text`).

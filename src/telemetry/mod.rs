@@ -4,6 +4,8 @@
 
 mod logging;
 pub mod metrics;
+mod tls;
 
 pub use logging::{check, init};
 pub use metrics::Metrics;
+pub use tls::{HandshakeOutcome, TlsMetrics};

@@ -51,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("registry", &["domain", "storage", "keyring", "egress", "clock", "entropy"]),
     ("telemetry", &["config"]),
+    ("listen", &["telemetry", "clock"]),
     (
         "app",
         &[
@@ -63,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "delivery",
             "http",
+            "listen",
             "telemetry",
             "causes",
             "clock",
@@ -79,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "storage",
             "keyring",
             "egress",
+            "listen",
             "relying_party",
             "telemetry",
             "causes",
