@@ -3,13 +3,17 @@
 //! The one place that names a backend. It decides nothing else: what a part needs is handed to it here,
 //! and how long it runs is said here.
 
+mod tls;
+
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -29,11 +33,14 @@ use crate::entropy::Entropy;
 use crate::http::{Authenticator, HttpState};
 use crate::intake::{Expiry, Handoff, Intake, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
+use crate::listen::{Tls, TlsListener};
 use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Maintenance, Storage};
 use crate::telemetry::Metrics;
+
+use self::tls::ListenersTls;
 
 /// How often finished rows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
@@ -69,6 +76,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     retention: Duration,
     http: Arc<HttpState>,
+    tls: ListenersTls,
     writer: Writer,
     expiry: Expiry,
     dispatcher: Dispatcher,
@@ -130,6 +138,7 @@ impl App {
         }
 
         let metrics = Arc::new(Metrics::new());
+        let tls = ListenersTls::open(loaded, &clock, &metrics)?;
         let waiting = Waiting::new();
         let attempter = Attempter::new(AttempterConfig {
             issuer: config.issuer.url.to_string(),
@@ -151,11 +160,7 @@ impl App {
             shutdown: shutdown.clone(),
             max_concurrency: config.delivery.max_concurrency,
             max_concurrency_per_client: config.delivery.max_concurrency_per_client,
-            breaker: BreakerRules {
-                failures: config.delivery.breaker_failures,
-                pause: config.delivery.breaker_pause,
-                max_pause: config.delivery.breaker_max_pause,
-            },
+            breaker: breaker_rules(config),
         });
         dispatcher.restore().await?;
         let redelivery = Redelivery::new(
@@ -201,8 +206,19 @@ impl App {
             authenticator: Authenticator::new(loaded.bootstrap_token.as_ref()),
             shutdown: shutdown.clone(),
         });
-        let retention = config.store.retention;
-        Ok(Self { store, keyring, clock, retention, http, writer, expiry, dispatcher, settler, redelivery })
+        Ok(Self {
+            store,
+            keyring,
+            clock,
+            retention: config.store.retention,
+            http,
+            tls,
+            writer,
+            expiry,
+            dispatcher,
+            settler,
+            redelivery,
+        })
     }
 
     /// The deliveries, for whoever watches them from inside the process.
@@ -215,6 +231,11 @@ impl App {
         self.keyring.clone()
     }
 
+    /// The listeners' TLS, to reload it on request; none for listeners that speak plain HTTP.
+    pub fn tls(&self) -> Vec<Tls> {
+        self.tls.iter().cloned().collect()
+    }
+
     /// Runs until draining is asked for and everything under way is finished, or until stopping is.
     ///
     /// A part that ends before that has crashed: the service drains and this returns an error.
@@ -225,8 +246,12 @@ impl App {
         // The servers and the expiry now hold the only handles to the intake: when they end, so does its writer.
         drop(self.http);
 
-        part(&mut parts, "server", serve(listeners.server, server, shutdown.clone()));
-        part(&mut parts, "management", serve(listeners.management, management, shutdown.clone()));
+        for tls in self.tls.iter().cloned() {
+            part(&mut parts, "watch of a certificate", infallible(tls.watch(shutdown.drain_token())));
+        }
+        part(&mut parts, "server", serve(listeners.server, self.tls.server, server, shutdown.clone()));
+        let management = serve(listeners.management, self.tls.management, management, shutdown.clone());
+        part(&mut parts, "management", management);
         part(&mut parts, "intake", infallible(self.writer.run()));
         part(&mut parts, "expiry", infallible(self.expiry.run(shutdown.clone())));
         part(&mut parts, "settler", infallible(self.settler.run()));
@@ -278,7 +303,22 @@ async fn infallible(future: impl Future<Output = ()>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    match tls {
+        Some(tls) => serve_on(TlsListener::new(listener, tls), router, shutdown).await,
+        None => serve_on(listener, router, shutdown).await,
+    }
+}
+
+async fn serve_on<L>(listener: L, router: Router, shutdown: Shutdown) -> anyhow::Result<()>
+where
+    L: Listener<Addr = SocketAddr>,
+{
     let draining = async move { shutdown.draining().await };
     Ok(axum::serve(listener, router).with_graceful_shutdown(draining).await?)
 }
@@ -313,7 +353,7 @@ async fn sweep(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>, retention: Du
 }
 
 /// Checks what the configuration alone cannot: the clients' URIs against the rules for outgoing requests,
-/// and their algorithms against the keys there are or will be. It makes no keys.
+/// their algorithms against the keys there are or will be, and the files of the listeners' TLS. It makes no keys.
 pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> anyhow::Result<()> {
     let config = &loaded.config;
     let policy = egress_config(config).policy;
@@ -336,6 +376,7 @@ pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>
             problems.push(loaded.problem(&key, fix));
         }
     }
+    problems.extend(tls::problems(loaded));
     Ok(ConfigErrors::check(problems)?)
 }
 
@@ -362,6 +403,14 @@ pub fn keyring_config(config: &Config) -> KeyringConfig {
         rotate_every: config.keys.rotate_every,
         publish_before: config.keys.publish_before,
         publish_after: config.keys.publish_after,
+    }
+}
+
+fn breaker_rules(config: &Config) -> BreakerRules {
+    BreakerRules {
+        failures: config.delivery.breaker_failures,
+        pause: config.delivery.breaker_pause,
+        max_pause: config.delivery.breaker_max_pause,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `logoutd check-config`: what a configuration comes to, or what is wrong with it, for people and as JSON.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigErrors, Human, Place};
+use crate::config::{Config, ConfigErrors, Human, Place, Tls};
 use crate::domain::client::{Client, TokenOptions};
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
@@ -45,8 +46,8 @@ pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
 pub fn render(config: &Config) -> String {
     let mut rows = vec![
         ("issuer", config.issuer.url.to_string()),
-        ("server", config.server.listen.to_string()),
-        ("management", config.management.listen.to_string()),
+        ("server", listener(config.server.listen, config.server.tls.as_ref())),
+        ("management", listener(config.management.listen, config.management.tls.as_ref())),
         ("store", format!("{}, kept for {}", config.store.url, Human(config.store.retention))),
         ("keys", keys(config)),
         ("delivery", delivery(config)),
@@ -70,8 +71,11 @@ pub fn json(config: &Config) -> Value {
     let delivery = &config.delivery;
     json!({
         "issuer": { "url": config.issuer.url.as_str(), "jwks_uri": config.issuer.jwks_uri },
-        "server": { "listen": config.server.listen },
-        "management": { "listen": config.management.listen },
+        "server": { "listen": config.server.listen, "tls": config.server.tls.as_ref().map(tls_json) },
+        "management": {
+            "listen": config.management.listen,
+            "tls": config.management.tls.as_ref().map(tls_json),
+        },
         "store": {
             "url": config.store.url.to_string(),
             "retention": human(config.store.retention),
@@ -126,6 +130,24 @@ pub fn problems_json(errors: &ConfigErrors) -> Value {
 
 fn human(duration: std::time::Duration) -> String {
     Human(duration).to_string()
+}
+
+fn listener(address: SocketAddr, tls: Option<&Tls>) -> String {
+    let Some(tls) = tls else { return address.to_string() };
+    let callers = tls.client_auth.as_ref().map_or_else(String::new, |auth| {
+        format!(", client certificates {} ({})", auth.certificate.as_str(), auth.ca.display())
+    });
+    format!("{address}, TLS with {}{callers}", tls.certificate.display())
+}
+
+fn tls_json(tls: &Tls) -> Value {
+    let auth = tls.client_auth.as_ref();
+    json!({
+        "certificate": tls.certificate.display().to_string(),
+        "key": tls.key.display().to_string(),
+        "client_ca": auth.map(|auth| auth.ca.display().to_string()),
+        "client_certificate": auth.map(|auth| auth.certificate.as_str()),
+    })
 }
 
 fn keys(config: &Config) -> String {

@@ -13,6 +13,7 @@ use crate::clock::SystemClock;
 use crate::config::Loaded;
 use crate::entropy::SystemEntropy;
 use crate::keyring::Keyring;
+use crate::listen::Tls;
 use crate::shutdown::Shutdown;
 
 /// A token of fewer characters is warned of.
@@ -24,12 +25,14 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::new();
     let app = App::build(loaded, &shutdown, Arc::new(SystemClock), Arc::new(SystemEntropy::new())).await?;
     let listeners = Listeners::bind(config).await?;
-    heed_signals(shutdown.clone(), app.keyring())?;
+    heed_signals(shutdown.clone(), app.keyring(), app.tls())?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         issuer = config.issuer.url.as_str(),
         server = %listeners.server.local_addr()?,
         management = %listeners.management.local_addr()?,
+        server_tls = config.server.tls.is_some(),
+        management_tls = config.management.tls.is_some(),
         clients = config.clients.len(),
         "logoutd is ready"
     );
@@ -44,7 +47,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn heed_signals(shutdown: Shutdown, keyring: Keyring) -> anyhow::Result<()> {
+fn heed_signals(shutdown: Shutdown, keyring: Keyring, tls: Vec<Tls>) -> anyhow::Result<()> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
@@ -54,7 +57,12 @@ fn heed_signals(shutdown: Shutdown, keyring: Keyring) -> anyhow::Result<()> {
             tokio::select! {
                 _ = terminate.recv() => stop(&shutdown),
                 _ = interrupt.recv() => stop(&shutdown),
-                _ = hangup.recv() => reload(keyring.clone()).await,
+                _ = hangup.recv() => {
+                    reload(keyring.clone()).await;
+                    for tls in &tls {
+                        reload_tls(tls.clone()).await;
+                    }
+                }
             }
         }
     });
@@ -80,5 +88,20 @@ async fn reload(keyring: Keyring) {
             "signing keys could not be reloaded, the old ones stay in use"
         ),
         Err(error) => tracing::error!(%error, "reloading the signing keys panicked"),
+    }
+}
+
+async fn reload_tls(tls: Tls) {
+    let listener = tls.listener();
+    // Reading files blocks.
+    match tokio::task::spawn_blocking(move || tls.reload()).await {
+        Ok(Ok(())) => tracing::info!(listener, "a listener's certificate reloaded"),
+        Ok(Err(error)) => tracing::error!(
+            listener,
+            key = error.file.key(),
+            %error,
+            "a listener's certificate could not be reloaded, the old one stays in use"
+        ),
+        Err(error) => tracing::error!(listener, %error, "reloading a listener's certificate panicked"),
     }
 }

@@ -1,0 +1,65 @@
+//! The listeners' TLS: from the configuration to what each listens with.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::{self, ClientCertificate, ConfigErrors, Loaded, Problem};
+use crate::listen::{self, ClientAuth, Tls, TlsConfig, TlsError, TlsFiles};
+use crate::telemetry::Metrics;
+
+/// The TLS of each listener; none for one that speaks plain HTTP.
+pub(super) struct ListenersTls {
+    pub(super) server: Option<Tls>,
+    pub(super) management: Option<Tls>,
+}
+
+impl ListenersTls {
+    /// Loads the files.
+    pub(super) fn open(
+        loaded: &Loaded,
+        clock: &Arc<dyn Clock>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, ConfigErrors> {
+        let open = |(listener, tls): Section<'_>| {
+            let Some(tls) = tls else { return Ok(None) };
+            let (files, clock, metrics) = (files(tls), Arc::clone(clock), Arc::clone(metrics));
+            let opened = Tls::open(TlsConfig { listener, files, clock, metrics });
+            opened.map(Some).map_err(|error| problem(loaded, listener, &error))
+        };
+        let [server, management] = sections(loaded);
+        Ok(Self { server: open(server)?, management: open(management)? })
+    }
+
+    /// Those there are.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Tls> {
+        [&self.server, &self.management].into_iter().flatten()
+    }
+}
+
+/// What is wrong with the files. Nothing is kept of them.
+pub(super) fn problems(loaded: &Loaded) -> Vec<Problem> {
+    let check = |(listener, tls): Section<'_>| {
+        let error = listen::check(&files(tls?)).err()?;
+        Some(problem(loaded, listener, &error))
+    };
+    sections(loaded).into_iter().filter_map(check).collect()
+}
+
+/// A listener's name, in the configuration, the log and the metrics; and what is said there of its TLS.
+type Section<'l> = (&'static str, Option<&'l config::Tls>);
+
+fn sections(loaded: &Loaded) -> [Section<'_>; 2] {
+    let config = &loaded.config;
+    [("server", config.server.tls.as_ref()), ("management", config.management.tls.as_ref())]
+}
+
+fn files(tls: &config::Tls) -> TlsFiles {
+    let config::Tls { certificate, key, client_auth } = tls.clone();
+    let client_auth = client_auth
+        .map(|auth| ClientAuth { ca: auth.ca, required: auth.certificate == ClientCertificate::Required });
+    TlsFiles { certificate, key, client_auth }
+}
+
+fn problem(loaded: &Loaded, listener: &str, error: &TlsError) -> Problem {
+    loaded.problem(&format!("{listener}.tls.{}", error.file.key()), error.to_string())
+}
