@@ -8,7 +8,7 @@ use clap::Args;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
-use super::http;
+use super::http::TlsArgs;
 use super::style::{BAD, paint};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,6 +22,8 @@ pub(super) struct ApiArgs {
     /// An API token with the scopes that the command needs.
     #[arg(long, env = "LOGOUTD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: String,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print the service's answer as JSON.
     #[arg(long)]
     pub(super) json: bool,
@@ -42,7 +44,7 @@ pub(super) struct Refused;
 impl Api {
     pub(super) fn new(args: &ApiArgs) -> anyhow::Result<Self> {
         let server = args.server.trim_end_matches('/').to_owned();
-        Ok(Self { server, token: args.token.clone(), client: http::client(TIMEOUT)? })
+        Ok(Self { server, token: args.token.clone(), client: args.tls.client(TIMEOUT)? })
     }
 
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {

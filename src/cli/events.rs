@@ -12,7 +12,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::api::refuse;
-use super::http;
+use super::http::TlsArgs;
 use super::style::{DIM, GOOD, paint, state_style};
 
 /// Report events.
@@ -42,6 +42,8 @@ struct SendArgs {
     /// An API token with the scope create:events.
     #[arg(long, env = "LOGOUTD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: String,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print the server's answers as they are.
     #[arg(long)]
     json: bool,
@@ -50,7 +52,7 @@ struct SendArgs {
 /// Runs the command: 0 if every file was accepted, 1 if one was not.
 pub(super) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
     let EventsCommand::Send(args) = args.command;
-    let client = http::client(Duration::from_secs(10 + u64::from(args.wait.unwrap_or(0))))?;
+    let client = args.tls.client(Duration::from_secs(10 + u64::from(args.wait.unwrap_or(0))))?;
     let url = format!("{}/events", args.server.trim_end_matches('/'));
     for file in &args.files {
         let body = read(file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use reqwest::Client;
 use serde::Deserialize;
 
-use super::http;
+use super::http::TlsArgs;
 use crate::relying_party::jwks::Jwks;
 use crate::relying_party::keys::{FetchJwks, JwksUnavailable};
 
@@ -56,8 +56,8 @@ pub(super) struct JwksSource {
 }
 
 impl JwksSource {
-    pub(super) fn new(location: JwksLocation) -> anyhow::Result<Self> {
-        Ok(Self { location, client: http::client(TIMEOUT)? })
+    pub(super) fn new(location: JwksLocation, tls: &TlsArgs) -> anyhow::Result<Self> {
+        Ok(Self { location, client: tls.client(TIMEOUT)? })
     }
 
     /// The keys as they are now.

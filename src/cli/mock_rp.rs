@@ -12,6 +12,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::unbounded_channel;
 
+use super::http::TlsArgs;
 use super::jwks::{JwksLocation, JwksSource};
 use super::style::{BAD, BOLD, DIM, GOOD, paint};
 use super::token_view;
@@ -41,6 +42,8 @@ pub(super) struct MockRpArgs {
     /// How far the clocks may be apart.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
     leeway: Duration,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print each request as a line of JSON.
     #[arg(long)]
     json: bool,
@@ -58,7 +61,7 @@ pub(super) async fn run(args: MockRpArgs) -> anyhow::Result<ExitCode> {
     }
     let expected = Expected { issuer: Some(args.issuer), client_id: args.client_id, leeway: args.leeway };
     let (sender, mut received) = unbounded_channel();
-    let keys = JwksSource::new(location)?;
+    let keys = JwksSource::new(location, &args.tls)?;
     let rp = MockRp::new(expected, args.behaviour, keys, Arc::new(SystemClock), sender);
 
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())

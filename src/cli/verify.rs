@@ -8,6 +8,7 @@ use anstream::{eprintln, println};
 use anyhow::Context;
 use clap::Args;
 
+use super::http::TlsArgs;
 use super::jwks::{JwksLocation, JwksSource};
 use super::style::{BAD, BOLD, DIM, GOOD, WAITING, paint};
 use super::token_view;
@@ -36,6 +37,8 @@ pub(super) struct VerifyArgs {
     /// How far the clocks may be apart.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
     leeway: Duration,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -46,7 +49,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let text = if args.token == "-" { from_standard_input()? } else { args.token };
     let text = text.trim();
     let token = Token::parse(text.strip_prefix("logout_token=").unwrap_or(text));
-    let jwks = JwksSource::new(args.jwks)?.read().await?;
+    let jwks = JwksSource::new(args.jwks, &args.tls)?.read().await?;
     let expected = Expected { issuer: args.issuer, client_id: args.client_id, leeway: args.leeway };
     let report = verify(&token, &jwks, &expected, SystemClock.now());
     if args.json {

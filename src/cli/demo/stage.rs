@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::progress;
 use crate::app::{App, Listeners};
-use crate::cli::http;
+use crate::cli::http::{self, TlsArgs};
 use crate::cli::jwks::{JwksLocation, JwksSource};
 use crate::cli::style::{DIM, GOOD, paint};
 use crate::clock::{Clock, SystemClock};
@@ -223,7 +223,7 @@ impl Party {
             leeway: Duration::ZERO,
         };
         let (sender, received) = unbounded_channel();
-        let keys = JwksSource::new(JwksLocation::Discovery(issuer.to_owned()))?;
+        let keys = JwksSource::new(JwksLocation::Discovery(issuer.to_owned()), &TlsArgs::default())?;
         let party = MockRp::new(expected, behaviour, keys, Arc::new(SystemClock), sender);
         let token = shutdown.drain_token();
         tokio::spawn(async move {
