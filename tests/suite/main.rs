@@ -20,4 +20,5 @@ mod process;
 mod receivers;
 mod sessions;
 mod support;
+mod tls;
 mod tokens;

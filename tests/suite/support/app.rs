@@ -123,10 +123,11 @@ impl TestApp {
             .await
             .unwrap_or_else(|error| panic!("{error:#}"));
         let listeners = Listeners::bind(&loaded.config).await.unwrap();
-        let url = |address: SocketAddr| format!("http://{address}");
+        let url = |address: SocketAddr, tls: bool| format!("http{}://{address}", if tls { "s" } else { "" });
+        let (server, management) = (&loaded.config.server, &loaded.config.management);
         Self {
-            server: url(listeners.server.local_addr().unwrap()),
-            management: url(listeners.management.local_addr().unwrap()),
+            server: url(listeners.server.local_addr().unwrap(), server.tls.is_some()),
+            management: url(listeners.management.local_addr().unwrap(), management.tls.is_some()),
             http: http(),
             setup,
             running: tokio::spawn(app.run(listeners, shutdown.clone())),

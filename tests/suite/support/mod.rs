@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod app;
+pub mod authority;
 pub mod h2_rp;
 pub mod process;
 pub mod raw_rp;
@@ -34,9 +35,14 @@ pub fn ends(sid: &str, clients: &[&str]) -> Value {
 
 /// A client for the tests themselves.
 pub fn http() -> reqwest::Client {
+    http_builder().build().unwrap()
+}
+
+/// The same, to be told more.
+pub fn http_builder() -> reqwest::ClientBuilder {
     // Whoever was first has installed ring too.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    reqwest::Client::builder().no_proxy()
 }
 
 /// Tries again until it succeeds; the test's own timeout is what ends it otherwise.
