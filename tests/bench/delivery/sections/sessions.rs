@@ -64,7 +64,7 @@ async fn measure(bench: &Bench, sessions: i64) -> anyhow::Result<Level> {
     let (expired, expired_per_second, expiry_cpu_us) = expire(&setup, &service).await?;
     let before = service.cpu()?;
     tokio::time::sleep(IDLE).await;
-    let idle_cpu_us = (service.cpu()? - before).as_secs_f64() * 1e6 / IDLE.as_secs_f64();
+    let idle_cpu_us = service.cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / IDLE.as_secs_f64();
 
     let requests: Vec<_> = looked_up.iter().map(|sid| get_session(service.management(), sid)).collect();
     let (lookup, lookup_cpu_us) = one_by_one(&service, service.management(), &requests, 200).await?;
