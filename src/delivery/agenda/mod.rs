@@ -5,12 +5,19 @@
 //! stands here about that are hints, which may be too early and never too late. A client of which nothing is
 //! known has no line here.
 
+mod limits;
+mod line;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+pub(super) use self::limits::Limits;
+use self::line::Line;
 use super::shares::fair_shares;
-use crate::domain::breaker::{Breaker, BreakerRules, OpenBreaker};
+use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::ClientId;
 use crate::storage::Order;
 
@@ -19,41 +26,6 @@ pub(super) const RETRIES_EVERY: u32 = 4;
 
 /// How many more deliveries than a client can have under way are leased at once, at the most.
 const SEATS_PER_SLOT: u32 = 64;
-
-/// How many attempts may be under way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// At all.
-    pub(super) total: u32,
-    /// For one client.
-    pub(super) per_client: u32,
-    /// How many deliveries may wait for a slot in memory.
-    pub(super) seats: u32,
-    /// When a client's deliveries wait.
-    pub(super) breaker: BreakerRules,
-}
-
-impl Limits {
-    /// The slots that retries, clients whose last attempt failed and clients that have many already never
-    /// get: whoever hangs, a first attempt for a relying party that works finds room.
-    fn reserve(&self) -> u32 {
-        self.total / 4
-    }
-
-    /// With how many slots of any kind a client has had its part, and gets none of these: it may be about
-    /// to hang too.
-    fn reserve_per_client(&self) -> u32 {
-        (self.per_client / 4).max(1)
-    }
-
-    fn shared(&self) -> u32 {
-        self.total - self.reserve()
-    }
-
-    fn seats_per_client(&self) -> u32 {
-        self.seats / 2
-    }
-}
 
 /// What a slot may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,65 +79,6 @@ pub(super) struct Agenda {
     turns: u64,
     /// Breakers that opened or closed since they were last asked for.
     changed: BTreeMap<ClientId, Option<OpenBreaker>>,
-}
-
-/// What is known of one client.
-#[derive(Debug, Default)]
-struct Line {
-    /// When something of it is due, at the earliest.
-    due_at: Option<Timestamp>,
-    /// Its slots.
-    shared: u32,
-    reserved: u32,
-    /// Its seats, those included that are not taken yet.
-    seated: u32,
-    /// How many of its deliveries sit there, and wait for slots.
-    ready: u32,
-    breaker: Breaker,
-    /// Whether its RP has ever answered this process.
-    answered: bool,
-    /// When it had its last turn, counted in turns of all.
-    last_turn: u64,
-    own_turns: u32,
-}
-
-impl Line {
-    /// How many more attempts it may have under way.
-    fn room(&self, now: Timestamp, limits: &Limits) -> u32 {
-        // One at a time for a stranger: it may hang, and many strangers together must not take all slots.
-        let cap = if self.answered { limits.per_client } else { limits.per_client.min(1) };
-        self.breaker.room(now, cap).saturating_sub(self.in_flight())
-    }
-
-    fn in_flight(&self) -> u32 {
-        self.shared + self.reserved
-    }
-
-    fn has_work(&self, now: Timestamp) -> bool {
-        self.ready > 0 || self.is_due(now)
-    }
-
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.due_at.is_some_and(|due_at| due_at <= now)
-    }
-
-    fn reserved_room(&self, now: Timestamp, limits: &Limits) -> u32 {
-        if !self.breaker.is_trusted() {
-            return 0;
-        }
-        limits.reserve_per_client().saturating_sub(self.in_flight()).min(self.room(now, limits))
-    }
-
-    /// Whether what sits gets its turn soon: only behind an RP that works. Else it would only have to be
-    /// taken back.
-    fn moves_on(&self) -> bool {
-        self.answered && self.breaker.is_trusted()
-    }
-
-    fn is_blank(&self) -> bool {
-        let idle = self.due_at.is_none() && self.in_flight() + self.seated == 0;
-        idle && !self.answered && self.breaker.is_trusted()
-    }
 }
 
 impl Agenda {
@@ -454,6 +367,3 @@ impl Agenda {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::breaker::BreakerRules;
 
 const LIMITS: Limits = Limits {
     total: 16,
