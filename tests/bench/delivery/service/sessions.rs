@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
@@ -18,9 +18,16 @@ const BATCH: i64 = 500_000;
 /// One in so many sessions shares its user with others.
 const SESSIONS_PER_USER: i64 = 2;
 
-/// Fills a store with this many live sessions, and makes `expired` of them have expired long ago. The ids of
-/// some others, picked over all, are returned.
-pub async fn fill(store: &Path, sessions: i64, expired: i64, picked: i64) -> anyhow::Result<Vec<String>> {
+/// What a store was filled with.
+pub struct Filled {
+    /// How many sessions expired long ago.
+    pub expired: u32,
+    /// The ids of some others, picked over all.
+    pub picked: Vec<String>,
+}
+
+/// Fills a store with this many live sessions, of which `expired`, about, have expired long ago.
+pub async fn fill(store: &Path, sessions: i64, expired: i64, picked: i64) -> anyhow::Result<Filled> {
     let options = SqliteConnectOptions::new()
         .filename(store)
         .journal_mode(SqliteJournalMode::Wal)
@@ -44,7 +51,7 @@ pub async fn fill(store: &Path, sessions: i64, expired: i64, picked: i64) -> any
         .bind(step)
         .execute(&mut connection)
         .await?;
-    ensure!(done.rows_affected() > 0, "no session could be made to expire");
+    let expired = u32::try_from(done.rows_affected())?;
     for index in &indexes {
         let sql: String = index.try_get("sql")?;
         sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await?;
@@ -58,7 +65,8 @@ pub async fn fill(store: &Path, sessions: i64, expired: i64, picked: i64) -> any
             .await?;
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
     connection.close().await?;
-    sids.iter().map(|row| row.try_get(0).context("a sid")).collect()
+    let picked = sids.iter().map(|row| row.try_get(0).context("a sid")).collect::<anyhow::Result<_>>()?;
+    Ok(Filled { expired, picked })
 }
 
 /// The ids ascend, so that the table's own index is filled from one end; where in it a session is looked up
@@ -83,7 +91,7 @@ async fn insert(connection: &mut SqliteConnection, from: i64, count: i64) -> any
 }
 
 /// How many sessions that have expired are still to be ended.
-pub async fn unexpired(store: &Path) -> anyhow::Result<i64> {
+pub async fn overdue(store: &Path) -> anyhow::Result<i64> {
     let options = SqliteConnectOptions::new().filename(store).read_only(true);
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let left = sqlx::query_scalar("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND ends_at <= 1")
