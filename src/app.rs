@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::access::{AccessConfig, Authenticator, JwtConfig, Upkeep};
 use crate::causes::Causes;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors, Loaded};
+use crate::config::{Config, ConfigErrors, Jwt, Loaded, StoreUrl};
 use crate::delivery::{
     Attempter, AttempterConfig, Dispatcher, DispatcherConfig, Redelivery, Reservation, Runner, Settler,
     Waiting,
@@ -30,7 +32,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
-use crate::http::{Authenticator, HttpState};
+use crate::http::{HttpState, Peer};
 use crate::intake::{Expiry, Handoff, Intake, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::listen::{Tls, TlsListener};
@@ -82,6 +84,7 @@ pub struct App {
     dispatcher: Dispatcher,
     settler: Settler,
     redelivery: Redelivery,
+    access: Upkeep,
 }
 
 /// New deliveries go from the door straight to the attempts, where there is room.
@@ -125,6 +128,8 @@ impl App {
     ) -> anyhow::Result<Self> {
         let config = &loaded.config;
         check(loaded, &clock, &entropy)?;
+        // What verifies access tokens needs it, wherever this runs.
+        crate::keyring::provider::install();
         let keyring = open_keyring(config, &clock, &entropy).await?;
         let egress_config = egress_config(config);
         let policy = egress_config.policy.clone();
@@ -188,6 +193,7 @@ impl App {
             clock: Arc::clone(&clock),
             entropy,
         });
+        let (authenticator, access) = Authenticator::new(access_config(loaded, &store, &clock))?;
         let http = Arc::new(HttpState {
             issuer: config.issuer.url.to_string(),
             jwks_uri: config.issuer.jwks_uri.clone(),
@@ -203,7 +209,7 @@ impl App {
             metrics,
             gauges: dispatcher.gauges(),
             store: Arc::clone(&store) as _,
-            authenticator: Authenticator::new(loaded.bootstrap_token.as_ref()),
+            authenticator,
             shutdown: shutdown.clone(),
         });
         Ok(Self {
@@ -218,6 +224,7 @@ impl App {
             dispatcher,
             settler,
             redelivery,
+            access,
         })
     }
 
@@ -257,6 +264,7 @@ impl App {
         part(&mut parts, "settler", infallible(self.settler.run()));
         part(&mut parts, "dispatcher", infallible(self.dispatcher.run(shutdown.clone())));
         part(&mut parts, "redelivery", infallible(self.redelivery.run(shutdown.clone())));
+        part(&mut parts, "access", infallible(self.access.run(shutdown.clone())));
         part(&mut parts, "keyring", infallible(self.keyring.watch(shutdown.drain_token())));
         let sweeper = sweep(Arc::clone(&self.store) as _, self.clock, self.retention, shutdown.clone());
         part(&mut parts, "sweeper", infallible(sweeper));
@@ -315,12 +323,20 @@ async fn serve(
     }
 }
 
+impl Connected<IncomingStream<'_, TlsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
 async fn serve_on<L>(listener: L, router: Router, shutdown: Shutdown) -> anyhow::Result<()>
 where
     L: Listener<Addr = SocketAddr>,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
     let draining = async move { shutdown.draining().await };
-    Ok(axum::serve(listener, router).with_graceful_shutdown(draining).await?)
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    Ok(axum::serve(listener, service).with_graceful_shutdown(draining).await?)
 }
 
 /// Deletes what is older than the retention, now and then, in small batches.
@@ -380,6 +396,44 @@ pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>
     Ok(ConfigErrors::check(problems)?)
 }
 
+fn breaker_rules(config: &Config) -> BreakerRules {
+    BreakerRules {
+        failures: config.delivery.breaker_failures,
+        pause: config.delivery.breaker_pause,
+        max_pause: config.delivery.breaker_max_pause,
+    }
+}
+
+/// Who may call, as the access takes it.
+fn access_config(loaded: &Loaded, store: &Arc<dyn Storage>, clock: &Arc<dyn Clock>) -> AccessConfig {
+    let access = &loaded.config.access;
+    let jwt = access.jwt.clone().map(|jwt| {
+        let Jwt { issuer, audience, jwks_uri, allow_http, scope_claims, ca_file } = jwt;
+        JwtConfig { issuer, audience, jwks_uri, allow_http, scope_claims, ca_file }
+    });
+    AccessConfig {
+        bootstrap: loaded.bootstrap_token.clone(),
+        store: Arc::clone(store) as _,
+        clock: Arc::clone(clock),
+        failed_attempts: access.failed_attempts,
+        rate_limit: access.rate_limit,
+        jwt,
+    }
+}
+
+/// Opens the store for a command that works on it beside a service that may be running; `make` it, if there is
+/// none yet. To be [closed](Maintenance::close).
+pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Arc<dyn Storage>> {
+    let StoreUrl::Sqlite(path) = &config.store.url;
+    if !make && !path.exists() {
+        anyhow::bail!(
+            "there is no store at {} yet; `logoutd serve` makes it when it starts",
+            config.store.url
+        );
+    }
+    Ok(Arc::new(SqliteStore::open_beside(&config.store.url.to_string()).await?))
+}
+
 /// Opens the keys, and checks that every client's algorithm has one.
 async fn open_keyring(
     config: &Config,
@@ -403,14 +457,6 @@ pub fn keyring_config(config: &Config) -> KeyringConfig {
         rotate_every: config.keys.rotate_every,
         publish_before: config.keys.publish_before,
         publish_after: config.keys.publish_after,
-    }
-}
-
-fn breaker_rules(config: &Config) -> BreakerRules {
-    BreakerRules {
-        failures: config.delivery.breaker_failures,
-        pause: config.delivery.breaker_pause,
-        max_pause: config.delivery.breaker_max_pause,
     }
 }
 

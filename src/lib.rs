@@ -22,7 +22,8 @@
 //! | [`registry`] | use cases on clients |
 //! | [`delivery`] | the queue's workers: agenda, dispatcher, attempts, settling, upkeep, redelivery |
 //! | [`listen`] | TLS for the listeners: certificates kept up to date, handshakes |
-//! | [`http`] | routes, authentication, handlers |
+//! | [`access`] | who may do what: API tokens, access tokens, limits |
+//! | [`http`] | routes, handlers |
 //! | [`config`] | the configuration, parsed and checked |
 //! | [`telemetry`] | the log, and metrics |
 //! | [`relying_party`] | the other side of the wire: checks tokens without sharing code with the issuer |
@@ -43,6 +44,7 @@
 //! - Time and randomness are arguments; reading them ambiently is banned by `clippy.toml`.
 //! - Tokens, secrets, `sub` and metadata values are in no log.
 
+pub mod access;
 pub mod app;
 pub mod causes;
 pub mod cli;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigErrors, Human, Place, Tls};
+use crate::domain::access::Rate;
 use crate::domain::client::{Client, TokenOptions};
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
@@ -48,6 +49,7 @@ pub fn render(config: &Config) -> String {
         ("issuer", config.issuer.url.to_string()),
         ("server", listener(config.server.listen, config.server.tls.as_ref())),
         ("management", listener(config.management.listen, config.management.tls.as_ref())),
+        ("access", access(config)),
         ("store", format!("{}, kept for {}", config.store.url, Human(config.store.retention))),
         ("keys", keys(config)),
         ("delivery", delivery(config)),
@@ -76,6 +78,7 @@ pub fn json(config: &Config) -> Value {
             "listen": config.management.listen,
             "tls": config.management.tls.as_ref().map(tls_json),
         },
+        "access": access_json(config),
         "store": {
             "url": config.store.url.to_string(),
             "retention": human(config.store.retention),
@@ -105,6 +108,25 @@ pub fn json(config: &Config) -> Value {
         "log": { "format": config.log.format.as_str(), "level": config.log.level },
         "clients": config.clients.iter().map(client_json).collect::<Vec<_>>(),
     })
+}
+
+fn access_json(config: &Config) -> Value {
+    let access = &config.access;
+    let mut json = json!({
+        "rate_limit": rate(access.rate_limit),
+        "failed_attempts": rate(access.failed_attempts),
+    });
+    if let Some(jwt) = &access.jwt {
+        json["jwt"] = json!({
+            "issuer": jwt.issuer,
+            "audience": jwt.audience,
+            "jwks_uri": jwt.jwks_uri.as_ref().map(url::Url::as_str),
+            "allow_http": jwt.allow_http,
+            "scope_claims": jwt.scope_claims,
+            "ca_file": jwt.ca_file.as_ref().map(|path| path.display().to_string()),
+        });
+    }
+    json
 }
 
 /// The problems as JSON: `{"problems": [{"file", "line", "column", "variable", "key", "message"}]}`, `null`
@@ -148,6 +170,25 @@ fn tls_json(tls: &Tls) -> Value {
         "client_ca": auth.map(|auth| auth.ca.display().to_string()),
         "client_certificate": auth.map(|auth| auth.certificate.as_str()),
     })
+}
+
+fn rate(rate: Option<Rate>) -> String {
+    rate.map_or_else(|| "off".to_owned(), |rate| rate.to_string())
+}
+
+fn access(config: &Config) -> String {
+    let access = &config.access;
+    let tokens = match &access.jwt {
+        Some(jwt) => format!("API tokens, and access tokens of {}", jwt.issuer),
+        None => "API tokens".to_owned(),
+    };
+    let limit =
+        |limit: Option<Rate>| limit.map_or_else(|| "any number of".to_owned(), |rate| rate.to_string());
+    format!(
+        "{tokens}; {} requests per caller, {} failed attempts per address",
+        limit(access.rate_limit),
+        limit(access.failed_attempts),
+    )
 }
 
 fn keys(config: &Config) -> String {

@@ -2,7 +2,6 @@
 //! the change over within a second or two.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
+use super::table::aligned;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::algorithm::SigningAlg;
 use crate::entropy::{Entropy, SystemEntropy};
@@ -181,19 +181,7 @@ fn table(keys: &[KeyInfo]) -> String {
     }
     let header = ["KID", "ALG", "KIND", "STATE", "SIGNS FROM", "RETIRED", "IN THE JWKS"].map(str::to_owned);
     let rows: Vec<[String; 7]> = std::iter::once(header).chain(keys.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 7] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            // Writing to a String cannot fail.
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
+    aligned(&rows)
 }
 
 fn row(key: &KeyInfo) -> [String; 7] {

@@ -24,7 +24,9 @@ mod keys;
 mod mock_rp;
 mod serve;
 mod style;
+mod table;
 mod token_view;
+mod tokens;
 mod verify;
 
 /// Exit status for wrong usage or configuration.
@@ -65,6 +67,13 @@ enum Command {
         path: ConfigPath,
         #[command(flatten)]
         args: keys::KeysArgs,
+    },
+    /// Manage API tokens, in the store of the configuration.
+    Tokens {
+        #[command(flatten)]
+        path: ConfigPath,
+        #[command(flatten)]
+        args: tokens::TokensArgs,
     },
     /// Report events to a running service.
     Events(events::EventsArgs),
@@ -115,6 +124,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys { path, args } => {
             keys::run(args, crate::app::keyring_config(&load(&path.config)?.config))?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Tokens { path, args } => {
+            let config = load(&path.config)?.config;
+            block_on(async { tokens::run(args, &config).await.map(|()| ExitCode::SUCCESS) })
         }
         Command::Events(args) => block_on(events::run(args)),
         Command::Deliveries(args) => block_on(deliveries::run(args)),

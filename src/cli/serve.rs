@@ -37,7 +37,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
         "logoutd is ready"
     );
     if loaded.bootstrap_token.is_none() {
-        tracing::warn!("no LOGOUTD_BOOTSTRAP_TOKEN is set: no source can report events");
+        tracing::info!("no LOGOUTD_BOOTSTRAP_TOKEN is set: sources need a token of `logoutd tokens create`");
     }
     if loaded.bootstrap_token.as_ref().is_some_and(|it| it.expose_secret().len() < WEAK_TOKEN_CHARS) {
         tracing::warn!("LOGOUTD_BOOTSTRAP_TOKEN is short enough to be guessed: use 16 characters or more");

@@ -37,6 +37,29 @@ pub struct IssuerUrl {
 }
 
 impl IssuerUrl {
+    /// Parses it. `allow_http`: whether `http` is allowed everywhere.
+    pub fn parse(text: &str, allow_http: bool) -> Result<Self, IssuerUrlError> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+            return Err(IssuerUrlError::Characters);
+        }
+        let url = Url::parse(text).map_err(|_| IssuerUrlError::NotAbsolute)?;
+        // The parser forgives `https:host` and `https:///host`; a comparison byte for byte does not.
+        let (scheme, rest) = text.split_once("://").ok_or(IssuerUrlError::NotAbsolute)?;
+        if rest.starts_with('/') {
+            return Err(IssuerUrlError::NotAbsolute);
+        }
+        if scheme != "https" && !(scheme == "http" && (allow_http || is_local(&url))) {
+            return Err(IssuerUrlError::Scheme);
+        }
+        if text.contains(['?', '#']) {
+            return Err(IssuerUrlError::QueryOrFragment);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(IssuerUrlError::Credentials);
+        }
+        Ok(Self { text: text.to_owned(), url })
+    }
+
     /// As it was written: the `iss` claim.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -84,29 +107,12 @@ impl std::str::FromStr for IssuerUrl {
     type Err = IssuerUrlError;
 
     fn from_str(text: &str) -> Result<Self, IssuerUrlError> {
-        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
-            return Err(IssuerUrlError::Characters);
-        }
-        let url = Url::parse(text).map_err(|_| IssuerUrlError::NotAbsolute)?;
-        // The parser forgives `https:host` and `https:///host`; a comparison byte for byte does not.
-        let (scheme, rest) = text.split_once("://").ok_or(IssuerUrlError::NotAbsolute)?;
-        if rest.starts_with('/') {
-            return Err(IssuerUrlError::NotAbsolute);
-        }
-        if scheme != "https" && !(scheme == "http" && is_local(&url)) {
-            return Err(IssuerUrlError::Scheme);
-        }
-        if text.contains(['?', '#']) {
-            return Err(IssuerUrlError::QueryOrFragment);
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(IssuerUrlError::Credentials);
-        }
-        Ok(Self { text: text.to_owned(), url })
+        Self::parse(text, false)
     }
 }
 
-fn is_local(url: &Url) -> bool {
+/// Whether it names this machine.
+pub(super) fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

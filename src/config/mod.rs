@@ -4,6 +4,7 @@
 //! secrets' files, and nothing else: no network, no keys, no policy. Relative paths in it are relative to
 //! the working directory. It imports nothing of the crate but `domain`.
 
+mod access;
 mod clients;
 mod delivery;
 mod duration;
@@ -32,6 +33,7 @@ use secrecy::SecretString;
 use crate::domain::client::Client;
 use crate::domain::session::Lifetimes;
 
+pub use self::access::{Access, Jwt};
 pub use self::delivery::{Delivery, MAX_SCHEDULE};
 pub use self::duration::{Human, parse_duration};
 pub use self::egress::Egress;
@@ -56,6 +58,8 @@ pub struct Config {
     pub server: Server,
     /// `[management]`.
     pub management: Management,
+    /// `[access]`.
+    pub access: Access,
     /// `[store]`.
     pub store: Store,
     /// `[keys]`.
@@ -124,6 +128,7 @@ impl Config {
         let issuer = root.table("issuer", Issuer::read);
         let server = root.table("server", Server::read);
         let management = root.table("management", |section| Management::read(section, &server));
+        let access = root.table("access", Access::read);
         let store = root.table("store", Store::read);
         let keys = root.table("keys", Keys::read);
         let sessions = root.table("sessions", sessions::read);
@@ -135,6 +140,7 @@ impl Config {
             issuer: issuer?,
             server,
             management,
+            access,
             store,
             keys,
             sessions,

@@ -108,12 +108,17 @@ impl Section<'_> {
         key: &'static str,
         parse: impl FnOnce(&Value) -> Parsed<T>,
     ) -> Option<T> {
-        if !self.table.contains_key(key) {
+        if self.require(key) { self.optional(key, parse) } else { None }
+    }
+
+    /// Whether `key` is there; that it is missing is reported.
+    pub(super) fn require(&mut self, key: &'static str) -> bool {
+        let is_there = self.table.contains_key(key);
+        if !is_there {
             self.known.push(key);
             self.problem(key, "is required");
-            return None;
         }
-        self.optional(key, parse)
+        is_there
     }
 
     /// A list.

@@ -1,66 +1,78 @@
-//! Who may do what: a token is asked for before a request's body is read.
+//! A token is asked for, and the caller's rate limit counted, before a request's body is read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::Response;
-use ring::digest::{Digest, SHA256, digest};
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
+use super::peer;
 use super::state::HttpState;
+use crate::access::Budget;
 use crate::domain::access::Scope;
 
-/// Knows the tokens. For now that is the bootstrap token, which has every scope.
-#[derive(Clone)]
-pub struct Authenticator {
-    bootstrap: Option<Digest>,
-}
-
-impl Authenticator {
-    /// Takes this token, or none at all.
-    pub fn new(bootstrap: Option<&SecretString>) -> Self {
-        Self { bootstrap: bootstrap.map(|token| hash(token.expose_secret())) }
-    }
-
-    /// Whether a bearer of `token` may use a route that takes `_scope`.
-    fn allows(&self, token: &str, _scope: Scope) -> bool {
-        // Digests, compared in constant time: how long a comparison takes says nothing of the token.
-        let presented = hash(token);
-        self.bootstrap.as_ref().is_some_and(|known| known.as_ref().ct_eq(presented.as_ref()).into())
-    }
-}
-
-fn hash(token: &str) -> Digest {
-    digest(&SHA256, token.as_bytes())
-}
+const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// What a route takes.
 #[derive(Clone)]
 pub(super) struct Required {
     pub(super) state: Arc<HttpState>,
     pub(super) scope: Scope,
+    /// Whether requests count against the caller's rate limit.
+    pub(super) limited: bool,
 }
 
-/// Lets a request pass that bears a token with the scope, before its body is read.
+/// Lets a request pass that bears a token with the scope. Its handler finds the
+/// [`Caller`](crate::domain::access::Caller) among the request's extensions.
 pub(super) async fn authorize(
     State(required): State<Required>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let header = request.headers().get(AUTHORIZATION).ok_or_else(ApiError::missing_token)?;
-    let token = header.to_str().ok().and_then(bearer).ok_or_else(ApiError::invalid_token)?;
-    if !required.state.authenticator.allows(token, required.scope) {
-        return Err(ApiError::invalid_token());
+    let authenticator = &required.state.authenticator;
+    let header = request.headers().get(AUTHORIZATION).ok_or_else(ApiError::missing_token)?.clone();
+    // What is no bearer's header is no token, and counts as a failed attempt.
+    let token = header.to_str().ok().and_then(bearer).unwrap_or_default();
+    let grant = authenticator.authenticate(peer::source(&request), token).await?;
+
+    let budget = if required.limited { authenticator.spend(&grant.caller) } else { None };
+    let mut response = match budget.and_then(|budget| budget.exceeded) {
+        Some(wait) => ApiError::rate_limited(wait).into_response(),
+        None => match grant.require(required.scope) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                next.run(request).await
+            }
+            Err(denied) => ApiError::from(denied).into_response(),
+        },
+    };
+    if let Some(budget) = budget {
+        tell(&budget, response.headers_mut());
     }
-    Ok(next.run(request).await)
+    Ok(response)
 }
 
 /// The token of a `Bearer` header; the scheme's name has no case (RFC 9110 §11.1).
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Auth0's headers: how much room there is, and the Unix second when there is more.
+fn tell(budget: &Budget, headers: &mut HeaderMap) {
+    headers.insert(RATE_LIMIT, HeaderValue::from(budget.limit));
+    headers.insert(RATE_REMAINING, HeaderValue::from(budget.remaining));
+    let reset = Duration::try_from(budget.reset.as_duration()).unwrap_or_default();
+    headers.insert(RATE_RESET, HeaderValue::from(whole_seconds(reset)));
+}
+
+/// In whole seconds, rounded up: whoever waits for so long has waited long enough.
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

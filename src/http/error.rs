@@ -2,6 +2,7 @@
 //! they are known.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
@@ -10,7 +11,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::auth::whole_seconds;
 use super::router::MAX_BODY_BYTES;
+use crate::access::Denied;
 use crate::causes::Causes;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::metadata::MetadataError;
@@ -27,7 +30,7 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 #[derive(Serialize)]
@@ -45,7 +48,11 @@ impl ApiError {
     }
 
     fn with_header(self, name: HeaderName, value: &'static str) -> Self {
-        Self { header: Some((name, value)), ..self }
+        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
+    }
+
+    fn with_retry_after(self, wait: Duration) -> Self {
+        Self { header: Some((RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)))), ..self }
     }
 
     pub(super) fn not_found() -> Self {
@@ -72,9 +79,16 @@ impl ApiError {
         .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\"")
     }
 
-    pub(super) fn invalid_token() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "The API token is not valid")
-            .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\", error=\"invalid_token\"")
+    /// The caller has asked too often.
+    pub(super) fn rate_limited(wait: Duration) -> Self {
+        Self::too_many_requests(
+            "The rate limit of this token has been reached; try again after Retry-After",
+            wait,
+        )
+    }
+
+    fn too_many_requests(message: &str, wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).with_retry_after(wait)
     }
 
     /// There is no such thing.
@@ -153,9 +167,34 @@ impl IntoResponse for ApiError {
         };
         let mut response = (self.status, Json(body)).into_response();
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+/// RFC 6750 §3: the challenge names the error, and the scope where that is what is missing.
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        let message = denied.to_string();
+        match denied {
+            Denied::Invalid(_) | Denied::Expired(_) | Denied::Revoked => {
+                Self::new(StatusCode::UNAUTHORIZED, "invalid_token", message)
+                    .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\", error=\"invalid_token\"")
+            }
+            Denied::InsufficientScope(scope) => {
+                let challenge =
+                    format!("Bearer realm=\"logoutd\", error=\"insufficient_scope\", scope=\"{scope}\"");
+                let challenge = HeaderValue::from_str(&challenge).expect("scopes are visible ASCII");
+                Self {
+                    header: Some((WWW_AUTHENTICATE, challenge)),
+                    ..Self::new(StatusCode::FORBIDDEN, "insufficient_scope", message)
+                }
+            }
+            Denied::TooManyFailures { retry_after } => Self::too_many_requests(&message, retry_after),
+            Denied::StoreUnavailable => Self::store_unavailable(),
+            Denied::KeysUnavailable => Self::unavailable("keys_unavailable", &message),
+        }
     }
 }
 

@@ -14,12 +14,13 @@ mod events;
 mod health;
 mod jwks;
 mod metrics;
+mod peer;
 mod prefer;
 mod query;
 mod router;
 mod sessions;
 mod state;
 
-pub use auth::Authenticator;
+pub use peer::Peer;
 pub use router::{Route, management, management_routes, server, server_routes};
 pub use state::HttpState;

@@ -25,6 +25,10 @@ const GET: Method = Method::GET;
 const PATCH: Method = Method::PATCH;
 const POST: Method = Method::POST;
 
+/// What callers ask below this path counts against their rate limit. Events do not: they come as often as
+/// people log out.
+const API: &str = "/api/v2/";
+
 /// The largest request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
@@ -124,7 +128,8 @@ fn assemble(table: Vec<Row>, state: &Arc<HttpState>) -> Router {
     for Row { route, handler } in table {
         let handler = match route.scope {
             Some(scope) => {
-                let required = Required { state: Arc::clone(state), scope };
+                let limited = route.path.starts_with(API);
+                let required = Required { state: Arc::clone(state), scope, limited };
                 handler.route_layer(from_fn_with_state(required, authorize))
             }
             None => handler,

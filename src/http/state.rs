@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access::Authenticator;
 use crate::clock::Clock;
 use crate::delivery::{Gauges, Prober, Redelivery, Waiting};
 use crate::intake::Intake;
@@ -10,8 +11,6 @@ use crate::registry::ClientRegistry;
 use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryReader, Maintenance, SessionReader};
 use crate::telemetry::Metrics;
-
-use super::auth::Authenticator;
 
 /// What the handlers work with. Dropping it, with the servers that hold it, closes the door of the intake.
 pub struct HttpState {

@@ -15,6 +15,7 @@ mod reader;
 mod redelivery;
 mod sessions;
 pub mod sqlite;
+mod tokens;
 
 pub use clients::{ClientFilter, ClientStore};
 pub use error::StorageError;
@@ -26,13 +27,21 @@ pub use queue::{
 pub use reader::{AttemptRecord, DeliveryPage, DeliveryReader, QueueDepth};
 pub use redelivery::{JobProgress, RedeliveryStore};
 pub use sessions::{SessionPage, SessionReader};
+pub use tokens::{FoundToken, TokenStore};
 
 /// The result of every operation on the store.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
 /// Everything a backend provides.
 pub trait Storage:
-    IntakeStore + DeliveryQueue + DeliveryReader + RedeliveryStore + SessionReader + ClientStore + Maintenance
+    IntakeStore
+    + DeliveryQueue
+    + DeliveryReader
+    + RedeliveryStore
+    + SessionReader
+    + ClientStore
+    + TokenStore
+    + Maintenance
 {
 }
 
@@ -43,6 +52,7 @@ impl<T> Storage for T where
         + RedeliveryStore
         + SessionReader
         + ClientStore
+        + TokenStore
         + Maintenance
 {
 }
@@ -54,8 +64,8 @@ pub trait Maintenance: Send + Sync + 'static {
     async fn ping(&self, now: Timestamp) -> Result<()>;
 
     /// Deletes up to `limit` rows each of finished deliveries (with their attempts), ended sessions,
-    /// accepted events and completed redelivery jobs that are older than `before`. Returns how many rows
-    /// went.
+    /// accepted events, completed redelivery jobs, and API tokens revoked or expired, all from before `before`.
+    /// Returns how many rows went.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
     /// Finishes what is under way and closes the store.

@@ -64,6 +64,11 @@ fn the_defaults_the_sample_shows_are_the_defaults() {
     let sample = std::fs::read_to_string(in_repository("config.toml")).unwrap();
     let mut shown = accepted(&uncommented(&sample), &[]);
     assert!(shown.egress.ca_file.take().is_some(), "its example is uncommented, and it has no default");
+    let jwt = shown.access.jwt.take().expect("its example is uncommented, and it has no default");
+    assert_eq!(
+        (jwt.allow_http, jwt.scope_claims),
+        (false, vec!["scope".to_owned(), "permissions".to_owned()])
+    );
     for tls in [shown.server.tls.take(), shown.management.tls.take()] {
         let auth = tls.expect("its example is uncommented, and it has no default").client_auth.unwrap();
         assert_eq!(auth.certificate, ClientCertificate::default());
@@ -96,6 +101,9 @@ fn the_defaults_are_the_contracts() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.management.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(config.store.url, StoreUrl::Sqlite("logoutd.db".into()));
+    assert_eq!(config.access.rate_limit, Some("100/s".parse().unwrap()));
+    assert_eq!(config.access.failed_attempts, Some("10/m".parse().unwrap()));
+    assert_eq!(config.access.jwt, None);
     assert_eq!(config.store.retention, Duration::from_hours(30 * 24));
     assert_eq!(config.keys.directory, Path::new("keys"));
     assert_eq!(config.keys.algorithms, [SigningAlg::Rs256, SigningAlg::Es256]);
@@ -148,12 +156,35 @@ fn what_a_client_can_choose() {
     assert_eq!(client.token, expected);
 }
 
+#[test]
+fn access_tokens_are_taken_of_one_issuer() {
+    let jwt =
+        |text: &str, env: &[(&str, &str)]| accepted(&format!("{MINIMAL}{text}"), env).access.jwt.unwrap();
+    let plain = jwt("[access.jwt]\nissuer = \"https://idp.example.com/\"\naudience = \"a\"", &[]);
+    assert_eq!((plain.issuer.as_str(), plain.audience), ("https://idp.example.com/", vec!["a".to_owned()]));
+    assert_eq!((plain.jwks_uri, plain.allow_http, plain.ca_file), (None, false, None));
+    assert_eq!(plain.scope_claims, ["scope", "permissions"]);
+
+    let inside = jwt(
+        "[access]
+        jwt.issuer = \"http://keycloak.internal/realms/ops\"
+        jwt.allow_http = true
+        jwt.audience = [\"a\", \"b\"]
+        jwt.scope_claims = [\"scp\"]",
+        &[("LOGOUTD_ACCESS__JWT__JWKS_URI", "http://keycloak.internal/certs")],
+    );
+    assert_eq!(inside.audience, ["a", "b"]);
+    assert_eq!(inside.jwks_uri.unwrap().as_str(), "http://keycloak.internal/certs");
+    let off = accepted(&format!("{MINIMAL}[access]\nrate_limit = \"off\"\n"), &[]).access;
+    assert_eq!(off.rate_limit, None);
+}
+
 /// What is wrong with a file, below a first line with a good issuer, and the only line said about it.
 const BAD: &[(&str, &str)] = &[
     // Keys and kinds.
     (
         "[delivry]",
-        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, store, keys, sessions, delivery, egress, log, clients",
+        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, log, clients",
     ),
     (
         "[server]\nlisten = \"127.0.0.1:1\"\nport = 1",
@@ -207,6 +238,30 @@ const BAD: &[(&str, &str)] = &[
     (
         "[server]\nlisten = \"127.0.0.1:8081\"",
         "config.toml: management.listen: needs an address of its own: 127.0.0.1:8081 is server.listen's",
+    ),
+    (
+        "[access]\nrate_limit = \"100\"",
+        "config.toml:3:14: access.rate_limit: must be a number from 1 to 1000000 for each second, minute or hour, such as \"50/s\" or \"10/m\"; or \"off\"",
+    ),
+    (
+        "[access.jwt]\nissuer = \"https://idp.example.com\"",
+        "config.toml:2:1: access.jwt.audience: is required",
+    ),
+    (
+        "[access.jwt]\nissuer = \"http://idp.example.com\"\naudience = \"a\"",
+        "config.toml:3:10: access.jwt.issuer: must begin with https:// (http:// only on localhost and loopback addresses, or where access.jwt.allow_http is true)",
+    ),
+    (
+        "[access.jwt]\nissuer = \"https://idp.example.com\"\naudience = []",
+        "config.toml:4:12: access.jwt.audience: must have at least one entry",
+    ),
+    (
+        "[access.jwt]\nissuer = \"https://idp.example.com\"\naudience = \"a\"\njwks_uri = \"https://u:p@idp.example.com/jwks\"",
+        "config.toml:5:12: access.jwt.jwks_uri: must not contain a user name or password",
+    ),
+    (
+        "[access.jwt]\nissuer = \"https://idp.example.com\"\naudience = \"a\"\nscope_claims = []",
+        "config.toml:5:16: access.jwt.scope_claims: must have at least one entry",
     ),
     (
         "[store]\nretention = 30",
@@ -488,7 +543,7 @@ fn a_problem_of_a_variable_names_it() {
         (
             "LOGOUTD_CONFIG__PATH",
             "x",
-            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, store, keys, sessions, delivery, egress, log, clients",
+            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, log, clients",
         ),
         (
             "LOGOUTD_server__listen",
@@ -627,6 +682,7 @@ fn the_summary_says_what_the_configuration_comes_to() {
 issuer      https://op.example.com
 server      127.0.0.1:8080
 management  127.0.0.1:8081
+access      API tokens; 100/s requests per caller, 10/m failed attempts per address
 store       sqlite://logoutd.db, kept for 30d
 keys        keys: RS256, ES256, rotated every 90d
 delivery    512 at a time, 16 per client, 5s each; again after 1s, 5s, 30s, 2m, 10m, 30m, 1h, 2h, 4h; for 1d

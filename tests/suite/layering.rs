@@ -37,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "access",
             "domain",
             "storage",
             "keyring",
@@ -50,11 +51,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["domain", "storage", "keyring", "egress", "clock", "entropy"]),
+    ("access", &["domain", "storage", "causes", "clock", "entropy", "shutdown"]),
     ("telemetry", &["config"]),
     ("listen", &["telemetry", "clock"]),
     (
         "app",
         &[
+            "access",
             "config",
             "domain",
             "storage",
@@ -75,6 +78,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "access",
             "app",
             "config",
             "domain",

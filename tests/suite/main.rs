@@ -7,6 +7,7 @@
     reason = "the tests are outside: they have the real time and randomness"
 )]
 
+mod access;
 mod bad_input;
 mod clients;
 mod command_line;

@@ -50,6 +50,12 @@ impl<'r> Columns<'r> {
         Ok(self.0.try_get(column)?)
     }
 
+    /// So many bytes.
+    pub(super) fn bytes<const N: usize>(&self, column: &'static str) -> Result<[u8; N]> {
+        let bytes: &[u8] = self.0.try_get(column)?;
+        bytes.try_into().map_err(|source| corrupt(column, source))
+    }
+
     /// A value parsed from text.
     pub(super) fn parsed<T>(&self, column: &'static str) -> Result<T>
     where

@@ -36,6 +36,7 @@ mod queue;
 mod redelivery;
 mod sessions;
 mod settle;
+mod tokens;
 mod write;
 
 use checkpoint::{Checkpointer, WRITER_CHECKPOINT_PAGES};
@@ -65,13 +66,16 @@ impl SqliteStore {
     /// Opens the store at `url`, such as `sqlite://logoutd.db`; makes the file (mode 0600, it holds
     /// personal data) and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self> {
-        Self::connect(url).await.map_err(|source| {
-            let hint = source.downcast_ref().map_or("", opening_hint);
-            StorageError::Open { url: url.to_owned(), hint, source }
-        })
+        Self::connect(url, lock).await.map_err(|source| not_opened(url, source))
     }
 
-    async fn connect(url: &str) -> std::result::Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    /// Opens the store as [`open`](Self::open) does, for a command that looks at or changes a few rows beside
+    /// a service that may be running. It takes no part in who is first: a service that starts meanwhile is.
+    pub async fn open_beside(url: &str) -> Result<Self> {
+        Self::connect(url, |_| Ok(None)).await.map_err(|source| not_opened(url, source))
+    }
+
+    async fn connect(url: &str, lock: impl FnOnce(&Path) -> std::io::Result<Option<Arc<File>>>) -> Connected {
         let options = SqliteConnectOptions::from_str(url)?
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -104,6 +108,13 @@ impl SqliteStore {
         self.checkpointer.note();
         Write::begin(&self.writer).await
     }
+}
+
+type Connected = std::result::Result<SqliteStore, Box<dyn std::error::Error + Send + Sync>>;
+
+fn not_opened(url: &str, source: Box<dyn std::error::Error + Send + Sync>) -> StorageError {
+    let hint = source.downcast_ref().map_or("", opening_hint);
+    StorageError::Open { url: url.to_owned(), hint, source }
 }
 
 fn migrations() -> Vec<Migration> {
@@ -163,6 +174,8 @@ impl Maintenance for SqliteStore {
             "DELETE FROM events WHERE received_at < ?1 AND rowid IN (SELECT rowid FROM events ORDER BY rowid LIMIT ?2)",
             "DELETE FROM redelivery_jobs WHERE id IN
                  (SELECT id FROM redelivery_jobs WHERE completed_at < ?1 LIMIT ?2)",
+            "DELETE FROM api_tokens WHERE id IN
+                 (SELECT id FROM api_tokens WHERE revoked_at < ?1 OR expires_at < ?1 LIMIT ?2)",
         ] {
             let done = sqlx::query(statement)
                 .bind(columns::millis(before))
@@ -178,5 +191,21 @@ impl Maintenance for SqliteStore {
     async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_looks_on_takes_no_part_in_who_is_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/store.db", folder.path().display());
+        let beside = SqliteStore::open_beside(&url).await.unwrap();
+        let service = SqliteStore::open(&url).await.unwrap();
+        assert!(service.is_alone() && !beside.is_alone());
+        let second = SqliteStore::open(&url).await.unwrap();
+        assert!(!second.is_alone());
     }
 }

@@ -124,6 +124,18 @@ CREATE TABLE redelivery_jobs (
     completed_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- API tokens. Of a secret only its SHA-256 is here.
+CREATE TABLE api_tokens (
+    id           BLOB    NOT NULL PRIMARY KEY,
+    hash         BLOB    NOT NULL UNIQUE,
+    name         TEXT    NOT NULL,
+    scopes       TEXT    NOT NULL,                -- domain::access::ScopeSet
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    last_used_at INTEGER,
+    revoked_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
 -- Written to see whether the store takes writes.
 CREATE TABLE probe (written_at INTEGER NOT NULL) STRICT;
 INSERT INTO probe VALUES (0);

@@ -1,0 +1,187 @@
+//! `logoutd tokens`: API tokens from the shell. It works on the store itself; a running service takes the
+//! change over within a second or two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anstream::{eprintln, print, println};
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::table::aligned;
+use crate::access::secret;
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Human, parse_duration};
+use crate::domain::access::{ApiToken, Scope, TokenId};
+use crate::domain::ids::TokenName;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::storage::Storage;
+
+/// The longest life of a token that has an end: ten years.
+const MAX_LIFE: Duration = Duration::from_hours(24 * 3650);
+
+/// API tokens.
+#[derive(Debug, Args)]
+pub(super) struct TokensArgs {
+    #[command(subcommand)]
+    command: TokensCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokensCommand {
+    /// Make a token; its secret is printed once, and cannot be found out again
+    Create(CreateArgs),
+    /// List the tokens
+    List(ListArgs),
+    /// Revoke a token for good
+    Revoke(RevokeArgs),
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    /// What people call it
+    #[arg(long)]
+    name: TokenName,
+    /// What it allows, such as create:events; one or more
+    #[arg(long = "scope", value_name = "SCOPE", required = true, num_args = 1.., value_delimiter = ',')]
+    scopes: Vec<Scope>,
+    /// After how long it is refused, such as 90d [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_life)]
+    expires_in: Option<Duration>,
+    /// As JSON, with its secret as `token`
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct RevokeArgs {
+    /// The token's id, as `logoutd tokens list` shows it
+    id: TokenId,
+    /// Print the token as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_life(text: &str) -> Result<Duration, String> {
+    let life = parse_duration(text)?;
+    if (Duration::from_secs(1)..=MAX_LIFE).contains(&life) {
+        return Ok(life);
+    }
+    Err(format!("must be from 1s to {}, and is {}", Human(MAX_LIFE), Human(life)))
+}
+
+/// Runs the command on the configuration's store, and prints what it did.
+pub(super) async fn run(args: TokensArgs, config: &Config) -> anyhow::Result<()> {
+    let make = matches!(args.command, TokensCommand::Create(_));
+    let store = app::open_store_beside(config, make).await?;
+    let done = match args.command {
+        TokensCommand::Create(args) => create(args, &store).await,
+        TokensCommand::List(args) => list(&args, &store).await,
+        TokensCommand::Revoke(args) => revoke(&args, &store).await,
+    };
+    store.close().await;
+    done
+}
+
+async fn create(args: CreateArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()> {
+    let entropy: &dyn Entropy = &SystemEntropy::new();
+    let now = SystemClock.now();
+    let secret = secret::generate(entropy);
+    let token = ApiToken {
+        id: TokenId(entropy.uuid_v7(now)),
+        name: args.name,
+        scopes: args.scopes.into_iter().collect(),
+        created_at: now,
+        expires_at: args.expires_in.map(|life| now.checked_add(life)).transpose()?,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    store.create_token(&token, &secret::hash(secret.expose_secret())).await?;
+    if args.json {
+        let mut json = token_json(&token, now);
+        json["token"] = json!(secret.expose_secret());
+        println!("{}", serde_json::to_string_pretty(&json)?);
+        return Ok(());
+    }
+    // The secret alone goes to standard output, to be piped to where it is kept.
+    let ends =
+        token.expires_at.map_or_else(|| "never expires".to_owned(), |at| format!("expires {}", shown(at)));
+    eprintln!("made {} ({}): {}; {ends}", token.id, token.name, token.scopes);
+    eprintln!("this is its secret, which is not shown again:");
+    println!("{}", secret.expose_secret());
+    Ok(())
+}
+
+async fn list(args: &ListArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()> {
+    let (tokens, now) = (store.tokens().await?, SystemClock.now());
+    if args.json {
+        let tokens: Vec<_> = tokens.iter().map(|token| token_json(token, now)).collect();
+        println!("{}", serde_json::to_string_pretty(&tokens)?);
+    } else if tokens.is_empty() {
+        println!("no tokens");
+    } else {
+        let heading = ["ID", "STATE", "CREATED", "EXPIRES", "LAST USED", "NAME", "SCOPES"].map(str::to_owned);
+        let rows: Vec<_> =
+            std::iter::once(heading).chain(tokens.iter().map(|token| row(token, now))).collect();
+        print!("{}", aligned(&rows));
+    }
+    Ok(())
+}
+
+async fn revoke(args: &RevokeArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    let Some(token) = store.revoke_token(args.id, now).await? else {
+        bail!("there is no token with the id {}; `logoutd tokens list` shows them", args.id);
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&token_json(&token, now))?);
+    } else {
+        println!(
+            "revoked {} ({}): a running service refuses it within a second or two",
+            token.id, token.name
+        );
+    }
+    Ok(())
+}
+
+fn row(token: &ApiToken, now: Timestamp) -> [String; 7] {
+    let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), shown);
+    [
+        token.id.to_string(),
+        token.state(now).as_str().to_owned(),
+        shown(token.created_at),
+        time(token.expires_at),
+        time(token.last_used_at),
+        token.name.to_string(),
+        token.scopes.to_string(),
+    ]
+}
+
+fn token_json(token: &ApiToken, now: Timestamp) -> Value {
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "state": token.state(now).as_str(),
+        "scopes": token.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(),
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+        "revoked_at": token.revoked_at,
+    })
+}
+
+/// To whole seconds, UTC.
+fn shown(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,125 @@
+//! `[access]`: who may call, and how often. API tokens themselves are in the store.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::issuer::{IssuerUrl, IssuerUrlError, is_local};
+use super::keys::path;
+use super::reader::Section;
+use super::source::{Parsed, Value};
+use crate::domain::access::Rate;
+
+const DEFAULT_RATE_LIMIT: Rate = Rate::per_second(NonZeroU32::new(100).expect("it is not 0"));
+const DEFAULT_FAILED_ATTEMPTS: Rate = Rate::per_minute(NonZeroU32::new(10).expect("it is not 0"));
+
+/// `[access]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// How often each caller may ask `/api/v2`; `None`: as often as it likes. 100 times a second by default.
+    pub rate_limit: Option<Rate>,
+    /// How often an address may come with a token that is none; `None`: as often as it likes. 10 times a
+    /// minute by default.
+    pub failed_attempts: Option<Rate>,
+    /// `[access.jwt]`: whose access tokens are taken besides API tokens.
+    pub jwt: Option<Jwt>,
+}
+
+/// `[access.jwt]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwt {
+    /// What `iss` must be, byte for byte.
+    pub issuer: String,
+    /// What `aud` must be, or have among its values: one of these. At least one.
+    pub audience: Vec<String>,
+    /// Where the issuer's keys are; `None`: where its discovery document says.
+    pub jwks_uri: Option<Url>,
+    /// Whether they may be fetched over `http` from elsewhere than this machine; false by default.
+    pub allow_http: bool,
+    /// The claims that hold scopes; `scope` and `permissions` by default.
+    pub scope_claims: Vec<String>,
+    /// A PEM file of certificate authorities trusted besides the platform's, relative to the working
+    /// directory.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Access {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        Self {
+            rate_limit: section.optional("rate_limit", rate).unwrap_or(Some(DEFAULT_RATE_LIMIT)),
+            failed_attempts: section
+                .optional("failed_attempts", rate)
+                .unwrap_or(Some(DEFAULT_FAILED_ATTEMPTS)),
+            jwt: section.optional_table("jwt", Jwt::read).flatten(),
+        }
+    }
+}
+
+impl Jwt {
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let allow_http = section.optional("allow_http", Value::boolean).unwrap_or(false);
+        let issuer = section.required("issuer", |value| issuer(value, allow_http));
+        let audience = if section.require("audience") {
+            section.single_or_distinct("audience", |value| Ok(vec![name(value)?]), name, at_least_one)
+        } else {
+            None
+        };
+        let jwks_uri = section.optional("jwks_uri", |value| jwks_uri(value, allow_http));
+        let scope_claims = section.distinct("scope_claims", name).unwrap_or_else(default_scope_claims);
+        if scope_claims.is_empty() {
+            section.problem("scope_claims", AT_LEAST_ONE);
+        }
+        let ca_file = section.optional("ca_file", path);
+        Some(Self { issuer: issuer?, audience: audience?, jwks_uri, allow_http, scope_claims, ca_file })
+    }
+}
+
+fn default_scope_claims() -> Vec<String> {
+    ["scope", "permissions"].map(str::to_owned).into()
+}
+
+/// A rate, or `off`.
+fn rate(value: &Value) -> Parsed<Option<Rate>> {
+    let text = value.text()?;
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| format!("{error}; or \"off\""))
+}
+
+fn name(value: &Value) -> Parsed<String> {
+    let text = value.text()?;
+    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.into_owned()) }
+}
+
+fn at_least_one(names: Vec<String>) -> Parsed<Vec<String>> {
+    if names.is_empty() { Err(AT_LEAST_ONE.to_owned()) } else { Ok(names) }
+}
+
+fn issuer(value: &Value, allow_http: bool) -> Parsed<String> {
+    match IssuerUrl::parse(&value.text()?, allow_http) {
+        Ok(issuer) => Ok(issuer.as_str().to_owned()),
+        Err(IssuerUrlError::Scheme) => Err(HTTPS_ONLY.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn jwks_uri(value: &Value, allow_http: bool) -> Parsed<Url> {
+    let text = value.text()?;
+    let url = Url::parse(&text)
+        .map_err(|_| "must be an absolute URL, such as https://idp.example.com/jwks".to_owned())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain a user name or password".to_owned());
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_http || is_local(&url) => Ok(url),
+        _ => Err(HTTPS_ONLY.to_owned()),
+    }
+}
+
+const AT_LEAST_ONE: &str = "must have at least one entry";
+
+const HTTPS_ONLY: &str = "must begin with https:// (http:// only on localhost and loopback addresses, or where \
+                          access.jwt.allow_http is true)";

@@ -1,0 +1,113 @@
+//! A set of scopes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::scope::{Scope, UnknownScope};
+
+/// A set of scopes. As text their names are separated by spaces (RFC 6749 §3.3).
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScopeSet(u16);
+
+impl ScopeSet {
+    /// Every scope.
+    pub fn all() -> Self {
+        Scope::ALL.into_iter().collect()
+    }
+
+    /// Those scopes among these names; other names are other services' and are passed over.
+    pub fn known_among<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        names.into_iter().filter_map(|name| name.parse::<Scope>().ok()).collect()
+    }
+
+    /// Whether this one is in it.
+    pub fn contains(self, scope: Scope) -> bool {
+        self.0 & bit(scope) != 0
+    }
+
+    /// Whether there is none in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Its scopes, in the order of [`Scope::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+    }
+}
+
+const _: () = assert!(Scope::ALL.len() <= 16, "a scope is a bit of a u16");
+
+fn bit(scope: Scope) -> u16 {
+    1 << scope as u16
+}
+
+impl FromIterator<Scope> for ScopeSet {
+    fn from_iter<T: IntoIterator<Item = Scope>>(scopes: T) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | bit(scope)))
+    }
+}
+
+impl fmt::Display for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, scope) in self.iter().enumerate() {
+            let separator = if i == 0 { "" } else { " " };
+            write!(f, "{separator}{scope}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(Scope::as_str)).finish()
+    }
+}
+
+impl FromStr for ScopeSet {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        text.split_ascii_whitespace().map(str::parse).collect()
+    }
+}
+
+impl TryFrom<String> for ScopeSet {
+    type Error = UnknownScope;
+
+    fn try_from(text: String) -> Result<Self, UnknownScope> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_set_holds_what_was_put_in(scopes in proptest::sample::subsequence(&Scope::ALL, 0..=Scope::ALL.len())) {
+            let set: ScopeSet = scopes.iter().copied().collect();
+            for scope in Scope::ALL {
+                prop_assert_eq!(set.contains(scope), scopes.contains(&scope), "{}", scope);
+            }
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), scopes);
+            prop_assert_eq!(set.to_string().parse::<ScopeSet>().unwrap(), set);
+        }
+    }
+
+    #[test]
+    fn names_of_other_services_are_passed_over_where_they_may_come() {
+        let granted = ScopeSet::known_among(["openid", "read:logs", "READ:CLIENTS"]);
+        assert_eq!(granted.to_string(), "read:logs");
+        assert!("openid read:logs".parse::<ScopeSet>().is_err());
+    }
+}

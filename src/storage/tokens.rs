@@ -1,0 +1,36 @@
+//! API tokens in the store: everything about them but their secrets.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::Result;
+use crate::domain::access::{ApiToken, TokenHash, TokenId};
+
+/// The API tokens.
+#[async_trait]
+pub trait TokenStore: Send + Sync + 'static {
+    /// Stores a new token, to be found by the hash of its secret.
+    async fn create_token(&self, token: &ApiToken, hash: &TokenHash) -> Result<()>;
+
+    /// The token with this hash, of use or not.
+    async fn token(&self, hash: &TokenHash) -> Result<Option<FoundToken>>;
+
+    /// Every token, the oldest first.
+    async fn tokens(&self) -> Result<Vec<ApiToken>>;
+
+    /// Revokes a token, and returns it; `None` if there is none with this id. One that is revoked already
+    /// keeps its time.
+    async fn revoke_token(&self, id: TokenId, now: Timestamp) -> Result<Option<ApiToken>>;
+
+    /// Records when tokens were last used. Earlier times than those known are passed over.
+    async fn note_uses(&self, uses: &[(TokenId, Timestamp)]) -> Result<()>;
+}
+
+/// A token, with the hash it was found by as the store has it.
+#[derive(Clone, Debug)]
+pub struct FoundToken {
+    /// The token.
+    pub token: ApiToken,
+    /// To be compared in constant time by whoever asked.
+    pub hash: TokenHash,
+}
