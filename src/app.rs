@@ -27,11 +27,12 @@ use crate::delivery::{
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::breaker::BreakerRules;
 use crate::domain::ids::ClientId;
+use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
 use crate::http::{Authenticator, HttpState};
-use crate::intake::{Expiry, Handoff, Intake, Reserved, Writer, WriterConfig};
+use crate::intake::{Expiry, Handoff, Intake, MetadataGuard, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::listen::{Tls, TlsListener};
 use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
@@ -170,6 +171,7 @@ impl App {
             Arc::clone(&entropy),
             config.delivery.max_age,
         );
+        let subjects = Arc::new(subjects(loaded));
         let (intake, writer) = Intake::new(WriterConfig {
             store: Arc::clone(&store) as _,
             clock: Arc::clone(&clock),
@@ -177,6 +179,8 @@ impl App {
             max_age: config.delivery.max_age,
             lifetimes: config.sessions,
             handoff: Box::new(ToRunner(dispatcher.runner())),
+            subjects: Arc::clone(&subjects),
+            guard: Arc::new(MetadataGuard::new(config.metadata.sensitive, Arc::clone(&metrics))),
             metrics: Arc::clone(&metrics),
         });
         let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), Arc::clone(&clock));
@@ -184,6 +188,7 @@ impl App {
             store: Arc::clone(&store) as _,
             policy,
             keyring: keyring.clone(),
+            subjects,
             changes: Box::new(ToRunner(dispatcher.runner())),
             clock: Arc::clone(&clock),
             entropy,
@@ -393,6 +398,12 @@ async fn open_keyring(
     let keyring =
         tokio::task::spawn_blocking(move || Keyring::open(config, &required, clock, entropy)).await??;
     Ok(keyring)
+}
+
+/// How the configuration has pairwise subjects computed.
+pub fn subjects(loaded: &Loaded) -> Subjects {
+    let format = loaded.config.issuer.pairwise.format;
+    Subjects::new(loaded.pairwise_salt.clone().map(|salt| Pairwise::new(format, salt)))
 }
 
 /// The configuration's keys, as the keyring takes them.
