@@ -29,11 +29,12 @@ use crate::delivery::{
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::breaker::BreakerRules;
 use crate::domain::ids::ClientId;
+use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
 use crate::http::{HttpState, Peer};
-use crate::intake::{Expiry, Handoff, Intake, Reserved, Writer, WriterConfig};
+use crate::intake::{Expiry, Handoff, Intake, MetadataGuard, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::listen::{Tls, TlsListener};
 use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
@@ -134,14 +135,7 @@ impl App {
         let egress_config = egress_config(config);
         let policy = egress_config.policy.clone();
         let egress = Egress::new(egress_config)?;
-        let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
-        store.replace_file_clients(&config.clients, clock.now()).await?;
-
-        let recovered = store.recover(clock.now()).await?;
-        if recovered > 0 {
-            tracing::warn!(recovered, "attempts that an earlier run did not finish are made again");
-        }
-
+        let store = open_store(config, &clock).await?;
         let metrics = Arc::new(Metrics::new());
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
         let waiting = Waiting::new();
@@ -175,6 +169,7 @@ impl App {
             Arc::clone(&entropy),
             config.delivery.max_age,
         );
+        let subjects = Arc::new(subjects(loaded));
         let (intake, writer) = Intake::new(WriterConfig {
             store: Arc::clone(&store) as _,
             clock: Arc::clone(&clock),
@@ -182,6 +177,8 @@ impl App {
             max_age: config.delivery.max_age,
             lifetimes: config.sessions,
             handoff: Box::new(ToRunner(dispatcher.runner())),
+            subjects: Arc::clone(&subjects),
+            guard: Arc::new(MetadataGuard::new(config.metadata.sensitive, Arc::clone(&metrics))),
             metrics: Arc::clone(&metrics),
         });
         let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), Arc::clone(&clock));
@@ -189,6 +186,7 @@ impl App {
             store: Arc::clone(&store) as _,
             policy,
             keyring: keyring.clone(),
+            subjects,
             changes: Box::new(ToRunner(dispatcher.runner())),
             clock: Arc::clone(&clock),
             entropy,
@@ -434,6 +432,17 @@ pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Ar
     Ok(Arc::new(SqliteStore::open_beside(&config.store.url.to_string()).await?))
 }
 
+/// Opens the store, puts the file's clients into it, and takes up what an earlier run left.
+async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Storage>> {
+    let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+    store.replace_file_clients(&config.clients, clock.now()).await?;
+    let recovered = store.recover(clock.now()).await?;
+    if recovered > 0 {
+        tracing::warn!(recovered, "attempts that an earlier run did not finish are made again");
+    }
+    Ok(store)
+}
+
 /// Opens the keys, and checks that every client's algorithm has one.
 async fn open_keyring(
     config: &Config,
@@ -447,6 +456,12 @@ async fn open_keyring(
     let keyring =
         tokio::task::spawn_blocking(move || Keyring::open(config, &required, clock, entropy)).await??;
     Ok(keyring)
+}
+
+/// How the configuration has pairwise subjects computed.
+pub fn subjects(loaded: &Loaded) -> Subjects {
+    let format = loaded.config.issuer.pairwise.format;
+    Subjects::new(loaded.pairwise_salt.clone().map(|salt| Pairwise::new(format, salt)))
 }
 
 /// The configuration's keys, as the keyring takes them.

@@ -14,7 +14,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigErrors, Human, Place, Tls};
 use crate::domain::access::Rate;
-use crate::domain::client::{Client, TokenOptions};
+use crate::domain::client::{Client, SubjectType, TokenOptions};
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
 use crate::entropy::{Entropy, SystemEntropy};
@@ -46,7 +46,7 @@ pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
 /// The summary of a valid configuration, for people. It ends with a newline.
 pub fn render(config: &Config) -> String {
     let mut rows = vec![
-        ("issuer", config.issuer.url.to_string()),
+        ("issuer", issuer(config)),
         ("server", listener(config.server.listen, config.server.tls.as_ref())),
         ("management", listener(config.management.listen, config.management.tls.as_ref())),
         ("access", access(config)),
@@ -54,6 +54,7 @@ pub fn render(config: &Config) -> String {
         ("keys", keys(config)),
         ("delivery", delivery(config)),
         ("egress", egress(config)),
+        ("metadata", format!("sensitive values: {}", config.metadata.sensitive.as_str())),
         ("log", format!("{}, {}", config.log.level, config.log.format.as_str())),
         ("clients", config.clients.len().to_string()),
     ];
@@ -72,7 +73,11 @@ pub fn json(config: &Config) -> Value {
     let keys = &config.keys;
     let delivery = &config.delivery;
     json!({
-        "issuer": { "url": config.issuer.url.as_str(), "jwks_uri": config.issuer.jwks_uri },
+        "issuer": {
+            "url": config.issuer.url.as_str(),
+            "jwks_uri": config.issuer.jwks_uri,
+            "pairwise": { "format": config.issuer.pairwise.format.as_str() },
+        },
         "server": { "listen": config.server.listen, "tls": config.server.tls.as_ref().map(tls_json) },
         "management": {
             "listen": config.management.listen,
@@ -105,6 +110,7 @@ pub fn json(config: &Config) -> Value {
             "allow_networks": config.egress.allow_networks,
             "ca_file": config.egress.ca_file.as_ref().map(|path| path.display().to_string()),
         },
+        "metadata": { "sensitive": config.metadata.sensitive.as_str() },
         "log": { "format": config.log.format.as_str(), "level": config.log.level },
         "clients": config.clients.iter().map(client_json).collect::<Vec<_>>(),
     })
@@ -191,6 +197,17 @@ fn access(config: &Config) -> String {
     )
 }
 
+fn issuer(config: &Config) -> String {
+    let issuer = &config.issuer;
+    let pairwise = config.clients.iter().any(|client| client.subject_type == SubjectType::Pairwise);
+    let subjects = if pairwise {
+        format!(", pairwise subjects: {}", issuer.pairwise.format.as_str())
+    } else {
+        String::new()
+    };
+    format!("{}{subjects}", issuer.url)
+}
+
 fn keys(config: &Config) -> String {
     let keys = &config.keys;
     let algorithms = keys.algorithms.iter().map(|alg| alg.as_str()).collect::<Vec<_>>().join(", ");
@@ -246,9 +263,10 @@ fn describe(client: &Client) -> String {
             format!("metadata {}", keys.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
         }
     };
+    let subjects = if client.subject_type == SubjectType::Pairwise { ", pairwise" } else { "" };
     let disabled = if client.enabled { "" } else { ", disabled" };
     format!(
-        "{}: {target}, {}, {initiators}, {metadata}{disabled}",
+        "{}: {target}, {}, {initiators}, {metadata}{subjects}{disabled}",
         client.client_id, client.id_token_signed_response_alg
     )
 }
@@ -265,6 +283,8 @@ fn client_json(client: &Client) -> Value {
         "session_metadata": client.session_metadata,
         "token": { "ttl": human(ttl), "typ": typ, "subject": subject },
         "subject_logout": client.subject_logout,
+        "subject_type": client.subject_type,
+        "sector_identifier_uri": client.sector_identifier_uri,
         "enabled": client.enabled,
     })
 }

@@ -12,20 +12,23 @@ use serde::de::value::Error as PlainError;
 
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{
-    Client, Contradiction, LogoutUri, LogoutUriError, SubjectLogout, TokenOptions, TokenSubject, TokenTyp,
+    Client, Contradiction, LogoutUri, LogoutUriError, SubjectLogout, SubjectType, TokenOptions, TokenSubject,
+    TokenTyp,
 };
 use crate::domain::ids::{ClientId, IdError};
 use crate::domain::initiator::{Initiator, Initiators, UnknownInitiator};
 use crate::domain::metadata::MetadataChoice;
+use crate::domain::sector::{SectorIdentifierUri, SectorIdentifierUriError};
 
 use super::duration::within;
 use super::keys::algorithm;
+use super::pairwise::Salt;
 use super::reader::Section;
 use super::source::{Parsed, Value};
 
 /// The clients under `[[clients]]`, in the order of the file.
-pub(super) fn read(root: &mut Section<'_>) -> Vec<Client> {
-    let clients = root.tables("clients", client);
+pub(super) fn read(root: &mut Section<'_>, salt: &Salt) -> Vec<Client> {
+    let clients = root.tables("clients", |section| client(section, salt));
     let mut seen = HashMap::new();
     for (i, client) in clients.iter().enumerate() {
         let Some(client) = client else { continue };
@@ -39,7 +42,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Vec<Client> {
     clients.into_iter().flatten().collect()
 }
 
-fn client(section: &mut Section<'_>) -> Option<Client> {
+fn client(section: &mut Section<'_>, salt: &Salt) -> Option<Client> {
     let client_id = section.required("client_id", client_id);
     let client_name = section.optional("client_name", |value| value.text().map(Cow::into_owned));
     let backchannel_logout_uri = section.optional("backchannel_logout_uri", logout_uri);
@@ -60,6 +63,7 @@ fn client(section: &mut Section<'_>) -> Option<Client> {
         .unwrap_or_default();
     let token = section.table("token", token);
     let subject_logout = section.optional("subject_logout", subject_logout).unwrap_or_default();
+    let (subject_type, sector_identifier_uri) = subjects(section, salt);
     let enabled = section.optional("enabled", Value::boolean).unwrap_or(true);
     let client = Client {
         client_name,
@@ -70,6 +74,8 @@ fn client(section: &mut Section<'_>) -> Option<Client> {
         session_metadata,
         token,
         subject_logout,
+        subject_type,
+        sector_identifier_uri,
         enabled,
         ..Client::new(client_id?)
     };
@@ -86,6 +92,18 @@ fn token(section: &mut Section<'_>) -> TokenOptions {
         typ: section.optional("typ", typ).unwrap_or(default.typ),
         subject: section.optional("subject", subject).unwrap_or(default.subject),
     }
+}
+
+/// What the client knows users by.
+fn subjects(section: &mut Section<'_>, salt: &Salt) -> (SubjectType, Option<SectorIdentifierUri>) {
+    let subject_type = section.optional("subject_type", subject_type).unwrap_or_default();
+    if subject_type == SubjectType::Pairwise && matches!(salt, Salt::Missing) {
+        section.problem(
+            "subject_type",
+            "\"pairwise\" needs the OP's salt: set issuer.pairwise.salt_file (or issuer.pairwise.salt)",
+        );
+    }
+    (subject_type, section.optional("sector_identifier_uri", sector_identifier_uri))
 }
 
 fn client_id(value: &Value) -> Parsed<ClientId> {
@@ -152,6 +170,14 @@ fn subject(value: &Value) -> Parsed<TokenSubject> {
 
 fn subject_logout(value: &Value) -> Parsed<SubjectLogout> {
     named(value, "\"sid\" or \"sub\"")
+}
+
+fn subject_type(value: &Value) -> Parsed<SubjectType> {
+    named(value, "\"public\" or \"pairwise\"")
+}
+
+fn sector_identifier_uri(value: &Value) -> Parsed<SectorIdentifierUri> {
+    value.text()?.parse().map_err(|error: SectorIdentifierUriError| error.to_string())
 }
 
 /// One of the domain's names, which `names` lists for people.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use super::pairwise::{Pairwise, Salt};
 use super::reader::Section;
 use super::source::{Parsed, Value};
 
@@ -14,16 +15,21 @@ pub struct Issuer {
     pub url: IssuerUrl,
     /// Where relying parties find the public keys: by default `url` + `/.well-known/jwks.json`.
     pub jwks_uri: String,
+    /// How it computes pairwise subjects.
+    pub pairwise: Pairwise,
 }
 
 impl Issuer {
-    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+    pub(super) fn read(section: &mut Section<'_>) -> (Option<Self>, Salt) {
         let url = section.required("url", issuer_url);
         let jwks_uri = section.optional("jwks_uri", jwks_uri);
-        let url = url?;
-        let jwks_uri = jwks_uri
-            .unwrap_or_else(|| format!("{}/.well-known/jwks.json", url.as_str().trim_end_matches('/')));
-        Some(Self { url, jwks_uri })
+        let (pairwise, salt) = section.table("pairwise", Pairwise::read);
+        let issuer = url.map(|url| {
+            let jwks_uri = jwks_uri
+                .unwrap_or_else(|| format!("{}/.well-known/jwks.json", url.as_str().trim_end_matches('/')));
+            Self { url, jwks_uri, pairwise }
+        });
+        (issuer, salt)
     }
 }
 

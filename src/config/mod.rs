@@ -14,6 +14,8 @@ mod issuer;
 mod keys;
 mod logging;
 mod management;
+mod metadata;
+mod pairwise;
 mod problem;
 mod reader;
 pub mod secret;
@@ -41,12 +43,15 @@ pub use self::issuer::{Issuer, IssuerUrl, IssuerUrlError};
 pub use self::keys::Keys;
 pub use self::logging::{Log, LogFormat};
 pub use self::management::Management;
+pub use self::metadata::Metadata;
+pub use self::pairwise::Pairwise;
 pub use self::problem::{ConfigErrors, Place, Problem};
 pub use self::server::Server;
 pub use self::store::{Store, StoreUrl, StoreUrlError};
 pub use self::tls::{ClientAuth, ClientCertificate, Tls};
 
 use self::environment::Environment;
+use self::pairwise::Salt;
 use self::reader::{Report, Section};
 
 /// The whole configuration, checked and with its defaults filled in. It holds no secret.
@@ -70,6 +75,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// `[egress]`.
     pub egress: Egress,
+    /// `[metadata]`.
+    pub metadata: Metadata,
     /// `[log]`.
     pub log: Log,
     /// `[[clients]]`, in the order of the file; no `client_id` is there twice.
@@ -83,6 +90,8 @@ pub struct Loaded {
     pub config: Config,
     /// An API token with every scope, from `LOGOUTD_BOOTSTRAP_TOKEN` or `LOGOUTD_BOOTSTRAP_TOKEN_FILE`.
     pub bootstrap_token: Option<SecretString>,
+    /// `issuer.pairwise.salt` or `issuer.pairwise.salt_file`: the OP's salt for pairwise subjects.
+    pub pairwise_salt: Option<SecretString>,
     report: Report,
 }
 
@@ -116,16 +125,20 @@ impl Config {
         let table = source::parse(text).map_err(|error| report.problem_at(error.place, "", error.message))?;
         let mut environment = Environment::read(env, &mut report);
         let table = environment.merge_into(table, &mut report);
-        let config = reader::read_document(&mut report, table, Self::read);
+        let (config, salt) = reader::read_document(&mut report, table, Self::read);
         let (token, file) = (environment.bootstrap_token, environment.bootstrap_token_file);
         let bootstrap_token = bootstrap_token(token, file, &mut report);
         report.check()?;
         let config = config.expect("what is required and missing was reported");
-        Ok(Loaded { config, bootstrap_token, report })
+        let pairwise_salt = match salt {
+            Salt::Given(salt) => Some(salt),
+            Salt::Missing | Salt::Unusable => None,
+        };
+        Ok(Loaded { config, bootstrap_token, pairwise_salt, report })
     }
 
-    fn read(root: &mut Section<'_>) -> Option<Self> {
-        let issuer = root.table("issuer", Issuer::read);
+    fn read(root: &mut Section<'_>) -> (Option<Self>, Salt) {
+        let (issuer, salt) = root.table("issuer", Issuer::read);
         let server = root.table("server", Server::read);
         let management = root.table("management", |section| Management::read(section, &server));
         let access = root.table("access", Access::read);
@@ -134,10 +147,11 @@ impl Config {
         let sessions = root.table("sessions", sessions::read);
         let delivery = root.table("delivery", Delivery::read);
         let egress = root.table("egress", Egress::read);
+        let metadata = root.table("metadata", Metadata::read);
         let log = root.table("log", Log::read);
-        let clients = clients::read(root);
-        Some(Self {
-            issuer: issuer?,
+        let clients = clients::read(root, &salt);
+        let config = issuer.map(|issuer| Self {
+            issuer,
             server,
             management,
             access,
@@ -146,9 +160,11 @@ impl Config {
             sessions,
             delivery,
             egress,
+            metadata,
             log,
             clients,
-        })
+        });
+        (config, salt)
     }
 }
 

@@ -219,6 +219,11 @@ impl Section<'_> {
         read_all
     }
 
+    /// Whether `key` is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Reports a problem with `key`.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
         let path = self.path_of(key);

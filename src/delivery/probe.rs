@@ -103,6 +103,8 @@ impl Prober {
             session_key: None,
             sid: made_up.parse().ok(),
             sub: made_up.parse().ok(),
+            // It is nobody's.
+            sub_is_public: false,
             client_id: client.client_id.clone(),
             initiator: Initiator::RpLogout,
             session_metadata: sample(&client.session_metadata),

@@ -14,6 +14,7 @@ use super::algorithm::SigningAlg;
 use super::ids::ClientId;
 use super::initiator::Initiators;
 use super::metadata::MetadataChoice;
+use super::sector::SectorIdentifierUri;
 
 /// A registered relying party.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,11 @@ pub struct Client {
     pub token: TokenOptions,
     /// How it is told that every session of a user ended.
     pub subject_logout: SubjectLogout,
+    /// Whether it knows users by the OP's `sub` or by one of its own (OpenID Connect Core §8).
+    pub subject_type: SubjectType,
+    /// Its host stands for the group of clients that share pairwise subjects. Without one, that of the
+    /// logout URI does.
+    pub sector_identifier_uri: Option<SectorIdentifierUri>,
     /// An operator's switch: while it is off, deliveries wait.
     pub enabled: bool,
     /// What else its registration says of it. It is kept and given back, and nothing here acts on it.
@@ -56,6 +62,8 @@ impl Client {
             session_metadata: MetadataChoice::default(),
             token: TokenOptions::default(),
             subject_logout: SubjectLogout::default(),
+            subject_type: SubjectType::default(),
+            sector_identifier_uri: None,
             enabled: true,
             descriptive: BTreeMap::new(),
         }
@@ -74,6 +82,10 @@ impl Client {
         {
             let fix = "must be \"sid\": this client's tokens must have a sid";
             found.push(Contradiction { field: "subject_logout", fix });
+        }
+        if self.subject_type == SubjectType::Public && self.sector_identifier_uri.is_some() {
+            let fix = "is for clients with the subject_type \"pairwise\" only";
+            found.push(Contradiction { field: "sector_identifier_uri", fix });
         }
         found
     }
@@ -134,6 +146,17 @@ pub enum SubjectLogout {
     Sid,
     /// One token with the `sub` alone, which means every session of the user (Back-Channel Logout 1.0 §2.4).
     Sub,
+}
+
+/// What a client knows users by (OpenID Connect Core §8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubjectType {
+    /// The OP's `sub`, the same at every such client.
+    #[default]
+    Public,
+    /// A `sub` of the client's own, or of its sector's. It is never told the public one.
+    Pairwise,
 }
 
 /// What differs between clients in the token itself: no single choice suits every receiver.

@@ -25,6 +25,8 @@ pub struct Intent {
     pub sid: Option<Sid>,
     /// The `sub` the client knows the user by, if known.
     pub sub: Option<Sub>,
+    /// Whether `sub` is the OP's public one. A client that has become pairwise meanwhile must not see it.
+    pub sub_is_public: bool,
     /// Whom to tell.
     pub client_id: ClientId,
     /// Why the session ended.

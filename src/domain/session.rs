@@ -49,9 +49,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// The `sub` that `client` knows the user by: its pairwise one, or the OP's.
-    pub fn sub_for(&self, client: &ClientId) -> Option<&Sub> {
-        self.participants.get(client).and_then(Option::as_ref).or(self.sub.as_ref())
+    /// The `sub` that was reported for this client alone, if one was.
+    pub fn own_sub(&self, client: &ClientId) -> Option<&Sub> {
+        self.participants.get(client).and_then(Option::as_ref)
     }
 
     /// When its lifetime runs out: the idle or the absolute one, whichever is first.

@@ -266,6 +266,9 @@ impl From<CommandError> for ApiError {
                 }
                 other => refused(&other, ""),
             },
+            CommandError::Sensitive(refusal) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_body", refusal.to_string())
+            }
             CommandError::Busy => Self::unavailable("busy", "Too many requests are waiting; try again"),
             CommandError::Unavailable => Self::store_unavailable(),
         }
@@ -322,6 +325,9 @@ pub(super) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
     let at = |index: &usize| if batch { format!("[{index}].") } else { String::new() };
     match error {
         AcceptError::Refused { index, refusal } => refused(refusal, &at(index)),
+        AcceptError::Sensitive { index, .. } => {
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", format!("{}{error}", at(index)))
+        }
         AcceptError::IdReused { index } => {
             ApiError::new(StatusCode::CONFLICT, "event_id_reused", format!("{}{error}", at(index)))
         }

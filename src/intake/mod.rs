@@ -19,14 +19,17 @@ use crate::telemetry::metrics::EventOutcome;
 
 pub mod cloudevents;
 mod expiry;
+mod guard;
 mod handoff;
+mod lookup;
 mod request;
 mod working_set;
 mod writer;
 
-use request::Request;
+use request::{Request, metadata_of_command, metadata_of_event};
 
 pub use expiry::Expiry;
+pub use guard::{MetadataGuard, SensitiveMetadata};
 pub use handoff::{Handoff, Reserved};
 pub use writer::{Writer, WriterConfig};
 
@@ -54,6 +57,14 @@ pub enum AcceptError {
         index: usize,
         /// Why.
         refusal: Refusal,
+    },
+    /// The metadata of one of them looks like what does not belong there.
+    #[error("data.{refusal}")]
+    Sensitive {
+        /// Which, counted from 0.
+        index: usize,
+        /// Why.
+        refusal: SensitiveMetadata,
     },
     /// Its `source` and `id` belong to an event that said something else. To drop it as a repetition
     /// could leave somebody logged in.
@@ -87,6 +98,9 @@ pub enum CommandError {
     /// It cannot be.
     #[error(transparent)]
     Refused(#[from] CommandRefusal),
+    /// Its metadata looks like what does not belong there.
+    #[error(transparent)]
+    Sensitive(#[from] SensitiveMetadata),
     /// Too many requests wait already.
     #[error("too many requests are waiting to be stored")]
     Busy,
@@ -100,6 +114,7 @@ pub enum CommandError {
 pub struct Intake {
     requests: mpsc::Sender<Request>,
     room: Arc<Semaphore>,
+    guard: Arc<MetadataGuard>,
     metrics: Arc<Metrics>,
 }
 
@@ -108,7 +123,8 @@ impl Intake {
     pub fn new(config: WriterConfig) -> (Self, Writer) {
         let (requests, waiting) = mpsc::channel(MAX_WAITING);
         let room = Arc::new(Semaphore::new(MAX_WAITING_EVENTS));
-        (Self { requests, room, metrics: Arc::clone(&config.metrics) }, Writer::new(config, waiting))
+        let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.metrics));
+        (Self { requests, room, guard, metrics }, Writer::new(config, waiting))
     }
 
     /// Accepts all of these events, in order, or none. When this returns `Ok`, they are durable.
@@ -124,8 +140,12 @@ impl Intake {
     async fn try_accept(&self, events: Vec<Event>) -> Result<Vec<Accepted>, AcceptError> {
         let wanted = u32::try_from(events.len()).map_err(|_| AcceptError::Busy)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| AcceptError::Busy)?;
+        // Here, and not in the writer, of which there is only one.
+        let inspect = |event: &Event| self.guard.inspect(metadata_of_event(&event.body));
+        let findings = events.iter().map(inspect).collect();
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(Request::Events { events, answer, room }).map_err(|error| match error {
+        let request = Request::Events { events, findings, answer, room };
+        self.requests.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AcceptError::Busy,
             mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,
         })?;
@@ -134,8 +154,10 @@ impl Intake {
 
     /// Carries out a command. When this returns `Ok`, what follows from it is durable.
     pub async fn carry_out(&self, command: Command) -> Result<CarriedOut, CommandError> {
+        let findings = self.guard.inspect(metadata_of_command(&command));
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(Request::Command { command, answer }).map_err(|error| match error {
+        let request = Request::Command { command, findings, answer };
+        self.requests.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommandError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommandError::Unavailable,
         })?;

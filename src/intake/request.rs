@@ -4,6 +4,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{AcceptError, Accepted, CarriedOut, CommandError};
 use crate::domain::event::{Event, EventBody, Target};
+use crate::domain::metadata::SessionMetadata;
+use crate::domain::metadata::sensitive::Finding;
 use crate::domain::plan::Command;
 
 /// A request. All of it is stored, or nothing.
@@ -11,12 +13,19 @@ pub(super) enum Request {
     /// A source reported these.
     Events {
         events: Vec<Event>,
+        /// What was found in the metadata of each.
+        findings: Vec<Vec<Finding>>,
         answer: oneshot::Sender<Result<Vec<Accepted>, AcceptError>>,
         /// Its part of the events that may wait, given back when it was answered.
         room: OwnedSemaphorePermit,
     },
     /// An operator, or the clock.
-    Command { command: Command, answer: oneshot::Sender<Result<CarriedOut, CommandError>> },
+    Command {
+        command: Command,
+        /// What was found in its metadata.
+        findings: Vec<Finding>,
+        answer: oneshot::Sender<Result<CarriedOut, CommandError>>,
+    },
 }
 
 /// What is answered to a [`Request`] of the same kind.
@@ -90,5 +99,23 @@ pub(super) fn of_command(command: &Command) -> Vec<Target> {
         Command::Expire(expired) => {
             expired.iter().map(|(sid, _)| Target::Session { sid: sid.clone(), sub: None }).collect()
         }
+    }
+}
+
+/// The metadata that an event brings.
+pub(super) fn metadata_of_event(body: &EventBody) -> Option<&SessionMetadata> {
+    match body {
+        EventBody::Created(it) => Some(&it.session_metadata),
+        EventBody::ClientAdded(_) => None,
+        EventBody::Updated(it) => it.session_metadata.as_ref(),
+        EventBody::Terminated(it) => Some(&it.session_metadata),
+    }
+}
+
+/// The metadata that a command brings.
+pub(super) fn metadata_of_command(command: &Command) -> Option<&SessionMetadata> {
+    match command {
+        Command::ReplaceMetadata { session_metadata, .. } => Some(session_metadata),
+        Command::Revoke(_) | Command::Expire(_) => None,
     }
 }

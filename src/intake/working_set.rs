@@ -8,6 +8,7 @@ use crate::domain::event::Target;
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::plan::{KnownSession, Plan, Registration, WaitingSubject};
 use crate::domain::receipt::Receipt;
+use crate::domain::session::Session;
 use crate::storage::{AcceptedEvent, Changes, EventKey, Known, Lease};
 
 /// What a group of events is planned against, and what is to be stored of it.
@@ -46,15 +47,14 @@ impl WorkingSet {
         set
     }
 
-    /// The clients that take part in any session, with the `sub`s they know the users by.
-    pub(super) fn participants(&self) -> (BTreeSet<ClientId>, BTreeSet<Sub>) {
-        let of = self.sessions.values().flat_map(|it| &it.session.participants);
-        let (mut clients, mut subs) = (BTreeSet::new(), BTreeSet::new());
-        for (client_id, sub) in of {
-            clients.insert(client_id.clone());
-            subs.extend(sub.clone());
-        }
-        (clients, subs)
+    /// The sessions as they stand.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values().map(|it| &it.session)
+    }
+
+    /// The clients that take part in any session.
+    pub(super) fn participants(&self) -> impl Iterator<Item = &ClientId> {
+        self.sessions().flat_map(|it| it.participants.keys())
     }
 
     /// What was answered to this event, if it was accepted before, in this group or earlier.

@@ -8,21 +8,21 @@ use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use tokio::sync::mpsc;
 
+use super::guard::{MetadataGuard, SensitiveMetadata};
 use super::handoff::{Handoff, Reserved};
+use super::lookup::look_up;
 use super::request::{Answer, Request, of_command, of_event};
 use super::working_set::{WorkingSet, deliveries, receipt};
 use super::{AcceptError, Accepted, CarriedOut, CommandError};
 use crate::causes::Causes;
 use crate::clock::Clock;
-use crate::domain::event::{Event, EventBody, Target};
-use crate::domain::ids::{ClientId, Sub};
+use crate::domain::event::{Event, EventBody};
+use crate::domain::metadata::sensitive::Finding;
+use crate::domain::pairwise::Subjects;
 use crate::domain::plan::{Command, KnownSession, Refusal, Situation, plan, plan_command};
 use crate::domain::session::Lifetimes;
 use crate::entropy::Entropy;
-use crate::storage::{
-    AcceptedEvent, EventKey, Groups, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError,
-    Wanted,
-};
+use crate::storage::{AcceptedEvent, EventKey, Groups, IntakeStore, Lease, LeasedDelivery, StorageError};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
@@ -34,6 +34,9 @@ const MAX_GROUP_EVENTS: usize = 1_000;
 
 /// The least time from one transaction to the next.
 const BETWEEN_GROUPS: Duration = Duration::from_millis(2);
+
+/// What the log names as the source of metadata that an operator wrote.
+const MANAGEMENT_API: &str = "management API";
 
 /// What the writer works with.
 pub struct WriterConfig {
@@ -49,6 +52,10 @@ pub struct WriterConfig {
     pub lifetimes: Lifetimes,
     /// Takes new deliveries on.
     pub handoff: Box<dyn Handoff>,
+    /// Chooses the `sub` that each client is told.
+    pub subjects: Arc<Subjects>,
+    /// Judges session metadata.
+    pub guard: Arc<MetadataGuard>,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
 }
@@ -79,6 +86,7 @@ impl Writer {
             Ok(answers) => {
                 for (request, answer) in group.into_iter().zip(answers) {
                     self.count(&answer, request.size());
+                    self.tell_of_sensitive_metadata(&request, &answer);
                     request.reply(answer);
                 }
             }
@@ -117,12 +125,30 @@ impl Writer {
         }
     }
 
+    fn tell_of_sensitive_metadata(&self, request: &Request, answer: &Answer) {
+        let tell = |findings: &[Finding], source: &str| {
+            if !findings.is_empty() {
+                self.config.guard.accepted(findings, source, self.config.clock.now());
+            }
+        };
+        match (request, answer) {
+            (Request::Events { events, findings, .. }, Answer::Events(Ok(accepted))) => {
+                let of_each = events.iter().zip(findings).zip(accepted);
+                for ((event, findings), _) in of_each.filter(|(_, accepted)| !accepted.duplicate) {
+                    tell(findings, &event.source);
+                }
+            }
+            (Request::Command { findings, .. }, Answer::Command(Ok(_))) => tell(findings, MANAGEMENT_API),
+            _ => {}
+        }
+    }
+
     /// Stores a group in one transaction, and has its deliveries attempted. What is refused stores nothing.
     async fn store(&self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
         let began = Instant::now();
         let now = self.config.clock.now();
         let mut transaction = self.config.store.begin().await?;
-        let mut set = load(&mut *transaction, group).await?;
+        let mut set = look_up(&mut *transaction, group, &self.config.subjects).await?;
         let answers: Vec<Answer> = group.iter().map(|request| self.plan(&mut set, request, now)).collect();
 
         let reserved = self.config.handoff.reserve(&set.attemptable_clients());
@@ -140,13 +166,13 @@ impl Writer {
     fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
         set.begin_request();
         let (answer, refused) = match request {
-            Request::Events { events, .. } => {
-                let planned = self.plan_events(set, events, now);
+            Request::Events { events, findings, .. } => {
+                let planned = self.plan_events(set, events, findings, now);
                 let refused = planned.is_err();
                 (Answer::Events(planned), refused)
             }
-            Request::Command { command, .. } => {
-                let planned = self.plan_command(set, command, now);
+            Request::Command { command, findings, .. } => {
+                let planned = self.plan_command(set, command, findings, now);
                 let refused = planned.is_err();
                 (Answer::Command(planned), refused)
             }
@@ -161,18 +187,26 @@ impl Writer {
         &self,
         set: &mut WorkingSet,
         events: &[Event],
+        findings: &[Vec<Finding>],
         now: Timestamp,
     ) -> Result<Vec<Accepted>, AcceptError> {
-        let planned = events.iter().enumerate().map(|(index, event)| {
-            self.plan_event(set, event, now).map_err(|refused| match refused {
+        let planned = events.iter().zip(findings).enumerate().map(|(index, (event, findings))| {
+            self.plan_event(set, event, findings, now).map_err(|refused| match refused {
                 Refused::IdReused => AcceptError::IdReused { index },
                 Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
+                Refused::Sensitive(refusal) => AcceptError::Sensitive { index, refusal },
             })
         });
         planned.collect()
     }
 
-    fn plan_event(&self, set: &mut WorkingSet, event: &Event, now: Timestamp) -> Result<Accepted, Refused> {
+    fn plan_event(
+        &self,
+        set: &mut WorkingSet,
+        event: &Event,
+        findings: &[Finding],
+        now: Timestamp,
+    ) -> Result<Accepted, Refused> {
         let (key, digest) = (EventKey::of(event), digest_of(&event.body));
         if let Some(earlier) = set.accepted(&key) {
             if earlier.digest != digest {
@@ -180,6 +214,7 @@ impl Writer {
             }
             return Ok(Accepted { receipt: earlier.receipt.clone(), duplicate: true });
         }
+        self.config.guard.admit(findings).map_err(Refused::Sensitive)?;
         let (sessions, subject_known) = set.about(&of_event(&event.body));
         let situation = self.situation(set, sessions, subject_known, now);
         let plan = plan(event, situation, &mut || self.config.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
@@ -193,8 +228,10 @@ impl Writer {
         &self,
         set: &mut WorkingSet,
         command: &Command,
+        findings: &[Finding],
         now: Timestamp,
     ) -> Result<CarriedOut, CommandError> {
+        self.config.guard.admit(findings)?;
         let (mut sessions, mut subject_known) = (Vec::new(), false);
         for target in of_command(command) {
             let (found, known) = set.about(&target);
@@ -209,7 +246,7 @@ impl Writer {
     }
 
     fn situation<'s>(
-        &self,
+        &'s self,
         set: &'s WorkingSet,
         sessions: Vec<KnownSession>,
         subject_known: bool,
@@ -223,6 +260,7 @@ impl Writer {
             sessions,
             subject_known,
             waiting: &set.waiting,
+            subjects: &self.config.subjects,
         }
     }
 
@@ -256,6 +294,7 @@ impl Writer {
 enum Refused {
     IdReused,
     Plan(Refusal),
+    Sensitive(SensitiveMetadata),
 }
 
 /// How many of the requests that wait share the next transaction; at least one.
@@ -267,59 +306,6 @@ fn first_group(waiting: &[Request]) -> usize {
         first || events <= MAX_GROUP_EVENTS
     };
     waiting.iter().take_while(fits).count()
-}
-
-/// Looks up what a group of requests is about.
-async fn load(
-    transaction: &mut dyn IntakeTransaction,
-    group: &[Request],
-) -> Result<WorkingSet, StorageError> {
-    let mut wanted = Wanted::default();
-    let mut named = BTreeSet::new();
-    let mut subs = BTreeSet::new();
-    for target in group.iter().flat_map(Request::targets) {
-        match target {
-            Target::Session { sid, .. } => drop(wanted.sids.insert(sid)),
-            Target::Subject(sub) => drop(wanted.subs.insert(sub)),
-        }
-    }
-    for event in group.iter().flat_map(Request::events) {
-        wanted.events.insert(EventKey::of(event));
-        name_clients(&event.body, &mut named, &mut subs);
-    }
-    let by_subject = !wanted.subs.is_empty();
-    subs.extend(wanted.subs.iter().cloned());
-
-    let mut set = WorkingSet::new(transaction.load(&wanted).await?);
-    let (participants, own_subs) = set.participants();
-    named.extend(participants);
-    set.clients = transaction.clients(&named).await?;
-    if by_subject {
-        subs.extend(own_subs);
-        set.waiting = transaction.waiting_subjects(&subs).await?;
-    }
-    Ok(set)
-}
-
-/// The clients an event names, and the `sub`s of their own.
-fn name_clients(body: &EventBody, clients: &mut BTreeSet<ClientId>, subs: &mut BTreeSet<Sub>) {
-    let named = match body {
-        EventBody::Created(it) => &it.clients,
-        EventBody::ClientAdded(it) => {
-            clients.insert(it.client_id.clone());
-            subs.extend(it.sub.clone());
-            return;
-        }
-        EventBody::Updated(_) => return,
-        EventBody::Terminated(it) => {
-            clients.extend(it.exclude_clients.iter().cloned());
-            &it.clients
-        }
-    };
-    for (client_id, sub) in named {
-        clients.insert(client_id.clone());
-        subs.extend(sub.clone());
-    }
 }
 
 /// What an event says, as a digest: the same words give the same one, whatever their order or spacing

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::domain::client::{Client, ClientRecord, Origin};
+use crate::domain::client::{Client, ClientRecord, Origin, SubjectType};
 use crate::domain::ids::ClientId;
+use crate::domain::pairwise::Subjects;
 use crate::egress::Policy;
 use crate::entropy::Entropy;
 use crate::keyring::Keyring;
@@ -27,6 +28,8 @@ pub struct ClientRegistryConfig {
     pub policy: Policy,
     /// What they can be signed with.
     pub keyring: Keyring,
+    /// What they can be told of whom.
+    pub subjects: Arc<Subjects>,
     /// Who has to know.
     pub changes: Box<dyn ClientChanges>,
     /// The time.
@@ -193,6 +196,11 @@ impl ClientRegistry {
                 .policy
                 .check_uri(uri)
                 .map_err(|error| InvalidMember::new("backchannel_logout_uri", error.to_string()))?;
+        }
+        if client.subject_type == SubjectType::Pairwise && !self.config.subjects.can_compute() {
+            let problem = "\"pairwise\" needs the OP's salt; have an operator set issuer.pairwise.salt_file (or \
+                           issuer.pairwise.salt)";
+            return Err(InvalidMember::new("subject_type", problem));
         }
         let alg = client.id_token_signed_response_alg;
         let algs = self.config.keyring.algorithms();

@@ -43,6 +43,7 @@ pub struct Metrics {
     breakers: Family<ClientLabels, Gauge>,
     leases_lost: Counter,
     tls: TlsMetrics,
+    sensitive_metadata: Family<KindLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,6 +104,11 @@ struct ClientLabels {
     client_id: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
 /// What waits for a client, as the collector is to see it.
 #[derive(Clone, Debug)]
 pub struct ClientGauges {
@@ -158,6 +164,7 @@ impl Metrics {
             breakers: Family::default(),
             leases_lost: Counter::default(),
             tls,
+            sensitive_metadata: Family::default(),
         };
         registry.register("events", "Reported events by what became of them", metrics.events.clone());
         registry.register(
@@ -214,6 +221,11 @@ impl Metrics {
             "Outcomes that were not recorded, since another worker had taken the delivery over",
             metrics.leases_lost.clone(),
         );
+        registry.register(
+            "sensitive_metadata",
+            "Session metadata entries that look like secrets or high-risk personal data, accepted or refused",
+            metrics.sensitive_metadata.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -266,6 +278,11 @@ impl Metrics {
     /// An outcome was not recorded, since its lease was lost.
     pub fn lease_lost(&self) {
         self.leases_lost.inc();
+    }
+
+    /// An entry of session metadata looks like a secret or like high-risk personal data.
+    pub fn sensitive_metadata(&self, kind: &'static str) {
+        self.sensitive_metadata.get_or_create(&KindLabels { kind }).inc();
     }
 
     /// How many attempts are under way.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::algorithm::SigningAlg;
-use crate::domain::client::{Client, TokenSubject, TokenTyp};
+use crate::domain::client::{Client, SubjectType, TokenSubject, TokenTyp};
 use crate::domain::delivery::Intent;
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
@@ -90,7 +90,9 @@ fn identifiers<'a>(
     client: &Client,
     intent: &'a Intent,
 ) -> Result<(Option<&'a Sid>, Option<&'a Sub>), NoIdentifier> {
-    let (sid, sub) = (intent.sid.as_ref(), intent.sub.as_ref());
+    // The delivery may be older than the client's wish for subjects of its own.
+    let hidden = intent.sub_is_public && client.subject_type == SubjectType::Pairwise;
+    let (sid, sub) = (intent.sid.as_ref(), intent.sub.as_ref().filter(|_| !hidden));
     if client.backchannel_logout_session_required && sid.is_none() {
         return Err(NoIdentifier { needs: "sid" });
     }

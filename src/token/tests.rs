@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::client::TokenOptions;
+use crate::domain::client::{SubjectType, TokenOptions};
 use crate::domain::ids::DeliveryId;
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
@@ -27,6 +27,7 @@ fn intent(sid: Option<&str>, sub: Option<&str>) -> Intent {
         session_key: None,
         sid: sid.map(|it| it.parse().unwrap()),
         sub: sub.map(|it| it.parse().unwrap()),
+        sub_is_public: true,
         client_id: "shop".parse().unwrap(),
         initiator: Initiator::RpLogout,
         session_metadata: SessionMetadata::default(),
@@ -109,4 +110,18 @@ proptest! {
         let (iat, exp) = (claims["iat"].as_i64().unwrap(), claims["exp"].as_i64().unwrap());
         prop_assert!(iat * 1000 <= millis && exp - iat == i64::try_from(ttl).unwrap());
     }
+}
+
+#[test]
+fn a_pairwise_client_never_sees_a_public_sub_that_was_queued_before() {
+    let pairwise = Client { subject_type: SubjectType::Pairwise, ..client() };
+    let queued = intent(Some("s-1"), Some("alice"));
+    let claims = encoded(&pairwise, &queued, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!((claims.get("sid"), claims.get("sub")), (Some(&json!("s-1")), None));
+    let own = Intent { sub_is_public: false, ..queued };
+    assert_eq!(encoded(&pairwise, &own, Timestamp::UNIX_EPOCH).unwrap()["sub"], "alice");
+
+    let subject_only = intent(None, Some("alice"));
+    let refused = encoded(&pairwise, &subject_only, Timestamp::UNIX_EPOCH).unwrap_err();
+    assert_eq!(refused, NoIdentifier { needs: "sid or sub" });
 }

@@ -152,6 +152,7 @@ impl Machine {
             session_key: None,
             sid: Some("s-1".parse().unwrap()),
             sub: None,
+            sub_is_public: false,
             client_id: client_id(client),
             initiator: Initiator::RpLogout,
             session_metadata: SessionMetadata::default(),

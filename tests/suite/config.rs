@@ -7,9 +7,11 @@ use std::time::Duration;
 use logoutd::cli::check_config;
 use logoutd::config::{ClientCertificate, Config, ConfigErrors, Loaded, LogFormat, Place, StoreUrl};
 use logoutd::domain::algorithm::SigningAlg;
-use logoutd::domain::client::{TokenOptions, TokenSubject, TokenTyp};
+use logoutd::domain::client::{SubjectType, TokenOptions, TokenSubject, TokenTyp};
 use logoutd::domain::initiator::{Initiator, Initiators};
 use logoutd::domain::metadata::MetadataChoice;
+use logoutd::domain::metadata::sensitive::SensitivePolicy;
+use logoutd::domain::pairwise::PairwiseFormat;
 use secrecy::ExposeSecret;
 
 const MINIMAL: &str = "issuer.url = \"https://op.example.com\"\n";
@@ -119,6 +121,8 @@ fn the_defaults_are_the_contracts() {
     assert!(!config.egress.allow_http);
     assert!(config.egress.allow_networks.is_empty());
     assert_eq!(config.egress.ca_file, None);
+    assert_eq!(config.issuer.pairwise.format, PairwiseFormat::Hex);
+    assert_eq!(config.metadata.sensitive, SensitivePolicy::Warn);
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Auto, "info"));
     let client = &config.clients[0];
     assert!(client.client_name.is_none() && client.backchannel_logout_uri.is_none());
@@ -127,6 +131,7 @@ fn the_defaults_are_the_contracts() {
     assert_eq!(client.initiators, Initiators::default());
     assert_eq!(client.session_metadata, MetadataChoice::None);
     assert_eq!(client.token, TokenOptions::default());
+    assert_eq!((client.subject_type, &client.sector_identifier_uri), (SubjectType::Public, &None));
 }
 
 #[test]
@@ -184,7 +189,7 @@ const BAD: &[(&str, &str)] = &[
     // Keys and kinds.
     (
         "[delivry]",
-        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, log, clients",
+        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, metadata, log, clients",
     ),
     (
         "[server]\nlisten = \"127.0.0.1:1\"\nport = 1",
@@ -329,6 +334,45 @@ const BAD: &[(&str, &str)] = &[
         "config.toml:3:19: egress.allow_networks[0]: must be a network in CIDR notation, such as \"10.0.0.0/8\" or \"fd00::/8\"",
     ),
     ("[log]\nformat = \"text\"", "config.toml:3:10: log.format: must be \"auto\", \"json\" or \"human\""),
+    (
+        "[metadata]\nsensitive = \"block\"",
+        "config.toml:3:13: metadata.sensitive: must be \"warn\", \"reject\" or \"off\"",
+    ),
+    // Pairwise subjects.
+    (
+        "issuer.pairwise.format = \"uuid\"",
+        "config.toml:2:26: issuer.pairwise.format: must be \"hex\", \"base64url\", \"keycloak\", \"hydra\" or \"oidc-provider\"",
+    ),
+    ("issuer.pairwise = { salt = \"\" }", "config.toml:2:28: issuer.pairwise.salt: must not be empty"),
+    (
+        "issuer.pairwise = { salt = \"s3cr3t\", salt_file = \"salt\" }",
+        "config.toml:2:28: issuer.pairwise.salt: is given twice, directly and as a file; leave one out",
+    ),
+    (
+        "[[clients]]\nclient_id = \"a\"\nsubject_type = \"pairwise\"",
+        "config.toml:4:16: clients[0].subject_type: \"pairwise\" needs the OP's salt: set issuer.pairwise.salt_file (or issuer.pairwise.salt)",
+    ),
+    // What is wrong with the salt is said, and not that there is none.
+    (
+        "issuer.pairwise.salt_file = \"/nonexistent/salt\"\n[[clients]]\nclient_id = \"a\"\nsubject_type = \"pairwise\"",
+        "config.toml:2:29: issuer.pairwise.salt_file: cannot read /nonexistent/salt: No such file or directory (os error 2)",
+    ),
+    (
+        "issuer.pairwise.salt = 5\n[[clients]]\nclient_id = \"a\"\nsubject_type = \"pairwise\"",
+        "config.toml:2:24: issuer.pairwise.salt: must be a string, not a whole number",
+    ),
+    (
+        "[[clients]]\nclient_id = \"a\"\nsubject_type = \"private\"",
+        "config.toml:4:16: clients[0].subject_type: must be \"public\" or \"pairwise\"",
+    ),
+    (
+        "[[clients]]\nclient_id = \"a\"\nsector_identifier_uri = \"https://a.example.com/\"",
+        "config.toml:4:25: clients[0].sector_identifier_uri: is for clients with the subject_type \"pairwise\" only",
+    ),
+    (
+        "issuer.pairwise.salt = \"s\"\n[[clients]]\nclient_id = \"a\"\nsubject_type = \"pairwise\"\nsector_identifier_uri = \"http://a.example.com/\"",
+        "config.toml:6:25: clients[0].sector_identifier_uri: must be an absolute https URI such as https://rp.example.com/sector.json",
+    ),
     // Clients.
     ("[[clients]]\nclient_name = \"A\"", "config.toml:2:1: clients[0].client_id: is required"),
     ("[[clients]]\nclient_id = \"\"", "config.toml:3:13: clients[0].client_id: must not be empty"),
@@ -543,7 +587,7 @@ fn a_problem_of_a_variable_names_it() {
         (
             "LOGOUTD_CONFIG__PATH",
             "x",
-            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, log, clients",
+            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, metadata, log, clients",
         ),
         (
             "LOGOUTD_server__listen",
@@ -581,7 +625,7 @@ fn a_table_a_variable_goes_through_is_not_to_blame_for_what_is_missing() {
     assert_eq!(
         refused("", &[("LOGOUTD_ISSUER__NAME", "x")]),
         "config.toml: issuer.url: is required\n\
-         LOGOUTD_ISSUER__NAME: issuer.name: unknown key; the keys here are url, jwks_uri"
+         LOGOUTD_ISSUER__NAME: issuer.name: unknown key; the keys here are url, jwks_uri, pairwise"
     );
 }
 
@@ -653,6 +697,40 @@ fn the_bootstrap_token_comes_directly_or_from_a_file_and_is_never_shown() {
 }
 
 #[test]
+fn the_salt_comes_directly_or_from_a_file_and_is_never_shown() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "from-the-file\n").unwrap();
+    let client = "[[clients]]\nclient_id = \"a\"\nbackchannel_logout_uri = \"https://a.example.com/\"\n\
+                  subject_type = \"pairwise\"\nsector_identifier_uri = \"https://b.example.com/\"\n";
+    let salt = |loaded: &Loaded| loaded.pairwise_salt.as_ref().map(|it| it.expose_secret().to_owned());
+    assert_eq!(salt(&load(MINIMAL, &[]).unwrap()), None);
+
+    let text =
+        format!("{MINIMAL}issuer.pairwise = {{ salt = \"hunter2\", format = \"keycloak\" }}\n{client}");
+    let loaded = load(&text, &[]).unwrap();
+    assert_eq!(salt(&loaded).as_deref(), Some("hunter2"));
+    let config = &loaded.config;
+    assert_eq!(config.issuer.pairwise.format, PairwiseFormat::Keycloak);
+    assert_eq!(config.clients[0].subject_type, SubjectType::Pairwise);
+    let sector = config.clients[0].sector_identifier_uri.as_ref().unwrap();
+    assert_eq!(sector.as_str(), "https://b.example.com/");
+    let shown = check_config::render(config);
+    assert!(
+        shown.starts_with("issuer      https://op.example.com, pairwise subjects: keycloak\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("no metadata, pairwise\n"), "{shown}");
+    for shown in [shown, check_config::json(config).to_string(), format!("{loaded:?}")] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    let path = file.path().to_str().unwrap();
+    let loaded =
+        load(&format!("{MINIMAL}{client}"), &[("LOGOUTD_ISSUER__PAIRWISE__SALT_FILE", path)]).unwrap();
+    assert_eq!(salt(&loaded).as_deref(), Some("from-the-file"));
+}
+
+#[test]
 fn the_caller_can_place_problems_of_its_own() {
     let text = format!(
         "{MINIMAL}\n[[clients]]\nclient_id = \"a\"\nbackchannel_logout_uri = \"http://a.example.com\"\n"
@@ -687,6 +765,7 @@ store       sqlite://logoutd.db, kept for 30d
 keys        keys: RS256, ES256, rotated every 90d
 delivery    512 at a time, 16 per client, 5s each; again after 1s, 5s, 30s, 2m, 10m, 30m, 1h, 2h, 4h; for 1d
 egress      https only; public addresses only
+metadata    sensitive values: warn
 log         info, auto
 clients     1
             shop: https://shop.example.com, RS256, all initiators, all metadata

@@ -18,6 +18,7 @@ use super::event::{
 use super::ids::{ClientId, DeliveryId, Sid, Sub};
 use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
+use super::pairwise::{Subjects, ToldSub};
 use super::session::{Ended, Flow, Lifetimes, Session, SessionKey};
 
 mod command;
@@ -43,6 +44,8 @@ pub struct Situation<'a> {
     pub subject_known: bool,
     /// Deliveries with a `sub` alone that wait for their attempt.
     pub waiting: &'a [WaitingSubject],
+    /// Chooses the `sub` that each client is told.
+    pub subjects: &'a Subjects,
 }
 
 /// A delivery with a `sub` alone that is pending. Its token will mean every session there is by then.
@@ -173,14 +176,17 @@ struct Planner<'a> {
     lifetimes: Lifetimes,
     clients: &'a BTreeMap<ClientId, Registration>,
     waiting: &'a [WaitingSubject],
+    subjects: &'a Subjects,
     new_id: &'a mut dyn FnMut() -> Uuid,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
     fn new(situation: Situation<'a>, new_id: &'a mut dyn FnMut() -> Uuid) -> (Self, Known) {
-        let Situation { now, max_age, lifetimes, clients, sessions, subject_known, waiting } = situation;
-        let planner = Self { now, max_age, lifetimes, clients, waiting, new_id, plan: Plan::default() };
+        let Situation { now, max_age, lifetimes, clients, sessions, subject_known, waiting, subjects } =
+            situation;
+        let plan = Plan::default();
+        let planner = Self { now, max_age, lifetimes, clients, waiting, subjects, new_id, plan };
         (planner, Known { sessions, subject_known })
     }
 
@@ -349,9 +355,13 @@ impl<'a> Planner<'a> {
             self.end(known, event, end, &NamedClients::new())?;
         }
         for (client_id, own_sub) in &strangers {
-            if !event.exclude_clients.contains(client_id) {
-                let sub = own_sub.as_ref().unwrap_or(sub);
-                self.deliver_for_subject(client_id, end.initiator, sub, &event.session_metadata)?;
+            if !event.exclude_clients.contains(client_id)
+                && self.recipient(client_id, end.initiator).is_some()
+            {
+                let told = self
+                    .sub_for(client_id, own_sub.as_ref(), Some(sub))
+                    .ok_or_else(|| Refusal::NoIdentifier { client_id: client_id.clone(), needs: "sub" })?;
+                self.deliver_for_subject(client_id, end.initiator, told, &event.session_metadata)?;
             }
         }
         Ok(())
@@ -370,10 +380,12 @@ impl<'a> Planner<'a> {
                 .recipient(&client_id, initiator)
                 .is_some_and(|client| client.subject_logout == SubjectLogout::Sub);
             if as_subject && !event.exclude_clients.contains(&client_id) {
-                // Every session of this user has a `sub`: that is how it was found.
-                let Some(sub) = session.sub_for(&client_id).cloned() else { continue };
+                // Every session of this user has a `sub`: that is how it was found. A client that may not
+                // know it is told of the session instead.
+                let own = session.own_sub(&client_id);
+                let Some(sub) = self.sub_for(&client_id, own, session.sub.as_ref()) else { continue };
                 // No session's metadata: the token is about all of them.
-                self.deliver_for_subject(&client_id, initiator, &sub, &SessionMetadata::default())?;
+                self.deliver_for_subject(&client_id, initiator, sub, &SessionMetadata::default())?;
                 session.told_as_subject.insert(client_id);
             }
         }
@@ -385,9 +397,10 @@ impl<'a> Planner<'a> {
         &mut self,
         client_id: &ClientId,
         initiator: Initiator,
-        sub: &Sub,
+        told: ToldSub,
         metadata: &SessionMetadata,
     ) -> Result<(), Refusal> {
+        let sub = &told.sub;
         let planned =
             |it: &Intent| it.sid.is_none() && it.client_id == *client_id && it.sub.as_ref() == Some(sub);
         if self.plan.deliveries.iter().any(planned) {
@@ -400,7 +413,7 @@ impl<'a> Planner<'a> {
             }
             return Ok(());
         }
-        self.deliver(client_id, initiator, None, Some(sub), metadata)
+        self.deliver(client_id, initiator, None, Some(told), metadata)
     }
 
     /// Ends a session, tells its participants and `named`, and stores it.
@@ -436,7 +449,7 @@ impl<'a> Planner<'a> {
                 if told || exclude.contains(client_id) {
                     continue;
                 }
-                let sub = session.sub_for(client_id);
+                let sub = self.sub_for(client_id, session.own_sub(client_id), session.sub.as_ref());
                 let of = Some((&session.key, &session.sid));
                 self.deliver(client_id, ended.initiator, of, sub, &session.session_metadata)?;
             }
@@ -453,11 +466,11 @@ impl<'a> Planner<'a> {
         client_id: &ClientId,
         initiator: Initiator,
         session: Option<(&SessionKey, &Sid)>,
-        sub: Option<&Sub>,
+        told: Option<ToldSub>,
         metadata: &SessionMetadata,
     ) -> Result<(), Refusal> {
         let Some(client) = self.recipient(client_id, initiator) else { return Ok(()) };
-        let needs = match (session, sub) {
+        let needs = match (session, &told) {
             (None, _) if needs_sid(client) => Some("sid"),
             (_, None) if client.token.subject == TokenSubject::Sub => Some("sub"),
             _ => None,
@@ -469,7 +482,8 @@ impl<'a> Planner<'a> {
             id: DeliveryId((self.new_id)()),
             session_key: session.map(|(key, _)| *key),
             sid: session.map(|(_, sid)| sid.clone()),
-            sub: sub.cloned(),
+            sub_is_public: told.as_ref().is_some_and(|told| told.is_public),
+            sub: told.map(|told| told.sub),
             client_id: client_id.clone(),
             initiator,
             session_metadata: metadata.chosen(&client.session_metadata),
@@ -477,6 +491,11 @@ impl<'a> Planner<'a> {
             expires_at: self.now.saturating_add(self.max_age).expect("a std Duration has no calendar units"),
         });
         Ok(())
+    }
+
+    /// The `sub` that the client may be told, if there is one: see [`Subjects::sub_for`].
+    fn sub_for(&self, client_id: &ClientId, own: Option<&Sub>, public: Option<&Sub>) -> Option<ToldSub> {
+        self.subjects.sub_for(&self.clients.get(client_id)?.client, own, public)
     }
 
     /// The client, if it is to hear of this. A participant that was removed since has nobody left to tell.

@@ -1,10 +1,11 @@
 //! The planner's decisions, one by one.
 
 use super::*;
-use crate::domain::client::TokenOptions;
+use crate::domain::client::{SubjectType, TokenOptions};
 use crate::domain::delivery::State;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
+use crate::domain::pairwise::{Pairwise, PairwiseFormat};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -89,6 +90,7 @@ struct World {
     sessions: Vec<KnownSession>,
     subject_known: bool,
     waiting: Vec<WaitingSubject>,
+    subjects: Subjects,
     time: Option<Timestamp>,
     lifetimes: Lifetimes,
 }
@@ -104,6 +106,7 @@ impl World {
             sessions: Vec::new(),
             subject_known: false,
             waiting: Vec::new(),
+            subjects: Subjects::default(),
             time: None,
             lifetimes: Lifetimes::default(),
         }
@@ -138,6 +141,7 @@ impl World {
                 sessions: self.sessions,
                 subject_known: self.subject_known,
                 waiting: &self.waiting,
+                subjects: &self.subjects,
             },
             &mut || {
                 next += 1;
@@ -424,4 +428,81 @@ fn an_update_replaces_metadata_whole_and_needs_a_live_session() {
     assert_eq!(World::new([]).plan(event()).unwrap_err(), Refusal::UnknownSession);
     let ended = Session { ended: Some(Ended { at: at(1), initiator: Initiator::RpLogout }), ..session(&[]) };
     assert_eq!(World::new([]).knowing(ended, &[]).plan(event()).unwrap_err(), Refusal::SessionEnded);
+}
+
+/// A client that knows nobody by the OP's `sub`, and the one it knows alice by.
+fn pairwise() -> (Client, Subjects, Sub) {
+    let client = Client { subject_type: SubjectType::Pairwise, ..client("own") };
+    let subjects = Subjects::new(Some(Pairwise::new(PairwiseFormat::Hex, "salt".into())));
+    let told = subjects.sub_for(&client, None, Some(&sub("alice"))).unwrap();
+    (client, subjects, told.sub)
+}
+
+#[test]
+fn a_pairwise_client_is_told_its_own_sub() {
+    let (own, subjects, computed) = pairwise();
+    let world =
+        World { subjects, ..World::new([own, client("shop")]) }.knowing(session(&["own", "shop"]), &[]);
+    let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
+    let subs: Vec<_> = plan.deliveries.iter().map(|it| (it.sub.clone().unwrap(), it.sub_is_public)).collect();
+    assert_eq!(subs, [(computed, false), (sub("alice"), true)]);
+}
+
+#[test]
+fn a_pairwise_client_whose_sub_is_unknown_gets_the_sid_alone() {
+    let (own, subjects, _) = pairwise();
+    // No salt; or no public sub to compute from.
+    let without_salt = World::new([own.clone()]).knowing(session(&["own"]), &[]);
+    let plan = without_salt.plan(EventBody::Terminated(terminated(Some("s-1"), Some("alice")))).unwrap();
+    assert_eq!((told(&plan), &plan.deliveries[0].sub), (vec!["own"], &None));
+    let event = SessionTerminated { clients: named(&["own"]), ..terminated(Some("s-9"), None) };
+    let plan = World { subjects, ..World::new([own.clone()]) }.plan(EventBody::Terminated(event)).unwrap();
+    assert_eq!((told(&plan), &plan.deliveries[0].sub), (vec!["own"], &None));
+
+    // Told of the user as a whole, it is told of each session instead.
+    let once = Client { subject_logout: SubjectLogout::Sub, ..own.clone() };
+    let world = World::new([once]).knowing(session(&["own"]), &[]);
+    let plan = world.plan(EventBody::Terminated(terminated(None, Some("alice")))).unwrap();
+    assert_eq!(plan.deliveries.len(), 1);
+    assert_eq!((plan.deliveries[0].sid.is_some(), &plan.deliveries[0].sub), (true, &None));
+
+    // And where there is no session either, nothing could be said.
+    let event = SessionTerminated { clients: named(&["own"]), ..terminated(None, Some("alice")) };
+    let refused = World::new([own]).plan(EventBody::Terminated(event)).unwrap_err();
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("own"), needs: "sub" });
+}
+
+#[test]
+fn tokens_about_a_user_are_one_for_each_client_and_its_sub() {
+    let (own, _, computed) = pairwise();
+    let once = Client { subject_logout: SubjectLogout::Sub, ..own };
+    let second =
+        Session { key: SessionKey(Uuid::from_u128(8)), sid: "s-2".parse().unwrap(), ..session(&["own"]) };
+    let delivery = DeliverySummary {
+        id: DeliveryId(Uuid::from_u128(77)),
+        client_id: client_id("own"),
+        state: State::Pending,
+    };
+    // What waits with the public sub was queued before the client became pairwise: it says nothing now.
+    for (waiting, expected) in [(None, 1), (Some(sub("alice")), 1), (Some(computed.clone()), 0)] {
+        let (_, subjects, _) = pairwise();
+        let waiting = waiting.map(|sub| WaitingSubject { sub, delivery: delivery.clone() });
+        let world = World { subjects, waiting: waiting.into_iter().collect(), ..World::new([once.clone()]) };
+        let world = world.knowing(session(&["own"]), &[]).knowing(second.clone(), &[]);
+        let plan = world.plan(EventBody::Terminated(terminated(None, Some("alice")))).unwrap();
+        assert_eq!(plan.deliveries.len(), expected);
+        assert!(plan.deliveries.iter().all(|it| it.sub.as_ref() == Some(&computed) && it.sid.is_none()));
+    }
+
+    // A client beside the participants, with and without a sub named for it.
+    for (named, expected) in [(None, computed), (Some(sub("p-1")), sub("p-1"))] {
+        let event = SessionTerminated {
+            clients: BTreeMap::from([(client_id("own"), named)]),
+            ..terminated(None, Some("alice"))
+        };
+        let (_, subjects, _) = pairwise();
+        let plan =
+            World { subjects, ..World::new([once.clone()]) }.plan(EventBody::Terminated(event)).unwrap();
+        assert_eq!(plan.deliveries[0].sub, Some(expected));
+    }
 }

@@ -11,11 +11,12 @@ use super::descriptive;
 use super::oidc_logout::OidcLogoutChange;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{
-    Client, ClientRecord, LogoutUri, SubjectLogout, TokenOptions, TokenSubject, TokenTyp,
+    Client, ClientRecord, LogoutUri, SubjectLogout, SubjectType, TokenOptions, TokenSubject, TokenTyp,
 };
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
+use crate::domain::sector::SectorIdentifierUri;
 use crate::registry::InvalidMember;
 
 /// The longest name, in characters.
@@ -44,6 +45,10 @@ pub(super) struct ClientChange {
     token: Member<TokenChange>,
     #[serde(default)]
     subject_logout: Member<SubjectLogout>,
+    #[serde(default)]
+    subject_type: Member<SubjectType>,
+    #[serde(default)]
+    sector_identifier_uri: Member<SectorIdentifierUri>,
     #[serde(default)]
     enabled: Member<bool>,
 
@@ -88,6 +93,8 @@ impl ClientChange {
             self.session_metadata.is_given(),
             self.token.is_given(),
             self.subject_logout.is_given(),
+            self.subject_type.is_given(),
+            self.sector_identifier_uri.is_given(),
             self.enabled.is_given(),
             self.name.is_given(),
             self.oidc_logout.is_given(),
@@ -123,6 +130,14 @@ impl ClientChange {
         }
         if let Some(subject_logout) = self.subject_logout.clone().sets(SubjectLogout::default()) {
             client.subject_logout = subject_logout;
+        }
+        if let Some(subject_type) = self.subject_type.clone().sets(SubjectType::default()) {
+            client.subject_type = subject_type;
+        }
+        match &self.sector_identifier_uri {
+            Member::Absent => {}
+            Member::Null => client.sector_identifier_uri = None,
+            Member::Is(uri) => client.sector_identifier_uri = Some(uri.clone()),
         }
         if let Some(enabled) = self.enabled.clone().sets(true) {
             client.enabled = enabled;

@@ -11,11 +11,12 @@ use super::super::query::Query;
 use super::oidc_logout::OidcLogoutView;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{
-    Client, ClientRecord, LogoutUri, Origin, SubjectLogout, TokenOptions, TokenSubject, TokenTyp,
+    Client, ClientRecord, LogoutUri, Origin, SubjectLogout, SubjectType, TokenOptions, TokenSubject, TokenTyp,
 };
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
+use crate::domain::sector::SectorIdentifierUri;
 
 /// A client.
 #[derive(Serialize)]
@@ -45,6 +46,9 @@ pub(in crate::http) struct ClientView {
     session_metadata: MetadataChoice,
     token: TokenView,
     subject_logout: SubjectLogout,
+    subject_type: SubjectType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sector_identifier_uri: Option<SectorIdentifierUri>,
 
     #[serde(skip_serializing_if = "Option::is_none")]
     oidc_logout: Option<OidcLogoutView>,
@@ -94,6 +98,8 @@ impl From<ClientRecord> for ClientView {
             session_metadata: client.session_metadata,
             token: TokenView { ttl: humantime::format_duration(ttl).to_string(), typ, subject },
             subject_logout: client.subject_logout,
+            subject_type: client.subject_type,
+            sector_identifier_uri: client.sector_identifier_uri,
             oidc_logout,
             jwt_configuration,
             descriptive,

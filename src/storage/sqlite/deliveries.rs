@@ -153,10 +153,11 @@ pub(super) async fn insert(
 ) -> Result<()> {
     let rows: Vec<_> = deliveries.iter().map(|(intent, lease)| row(intent, *lease)).collect();
     sqlx::query(
-        "INSERT OR ROLLBACK INTO deliveries (id, session_key, sid, sub, client_id, initiator, session_metadata, state,
-             created_at, due_at, expires_at, lease_token, lease_until)
+        "INSERT OR ROLLBACK INTO deliveries (id, session_key, sid, sub, sub_is_public, client_id, initiator,
+             session_metadata, state, created_at, due_at, expires_at, lease_token, lease_until)
          SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-             value ->> 6, value ->> 7, value ->> 8, value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11
+             value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 9, value ->> 10,
+             unhex(value ->> 11), value ->> 12
          FROM json_each(?)",
     )
     .bind(to_json(&rows))
@@ -172,6 +173,7 @@ fn row(intent: &Intent, lease: Option<Lease>) -> impl Serialize {
         intent.session_key.map(|key| hex(key.0)),
         &intent.sid,
         &intent.sub,
+        intent.sub_is_public,
         &intent.client_id,
         intent.initiator,
         to_json(&intent.session_metadata),
@@ -191,6 +193,7 @@ pub(super) fn intent(row: &SqliteRow) -> Result<Intent> {
         session_key: columns.plain::<Option<uuid::Uuid>>("session_key")?.map(SessionKey),
         sid: columns.parsed_option("sid")?,
         sub: columns.parsed_option("sub")?,
+        sub_is_public: columns.plain("sub_is_public")?,
         client_id: columns.parsed("client_id")?,
         initiator: columns.parsed("initiator")?,
         session_metadata: columns.json("session_metadata")?,

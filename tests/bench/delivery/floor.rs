@@ -124,6 +124,7 @@ impl Floor {
             session_key: Some(SessionKey(self.entropy.uuid_v7(now))),
             sid: Some(event.sid.parse()?),
             sub: Some(event.sub.parse()?),
+            sub_is_public: true,
             client_id: client.client_id.clone(),
             initiator: Initiator::RpLogout,
             session_metadata: SessionMetadata::default(),

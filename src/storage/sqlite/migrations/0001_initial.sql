@@ -59,6 +59,7 @@ CREATE TABLE deliveries (
     session_key      BLOB,
     sid              TEXT,
     sub              TEXT,
+    sub_is_public    INTEGER NOT NULL CHECK (sub_is_public IN (0, 1)),
     client_id        TEXT    NOT NULL,
     initiator        TEXT    NOT NULL,
     session_metadata TEXT    NOT NULL,

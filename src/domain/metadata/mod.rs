@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub mod sensitive;
+
 /// The most entries a session's metadata can have.
 pub const MAX_ENTRIES: usize = 25;
 /// The longest key and the longest value, in characters.
