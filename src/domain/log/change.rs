@@ -1,0 +1,57 @@
+//! A change through the management API, and whoever made it.
+
+use serde::{Deserialize, Serialize};
+
+/// A request that was to change something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What it was for, such as "Update a client".
+    pub description: String,
+    /// Its method.
+    pub method: String,
+    /// Its path. A segment that holds personal data is left as the route has it: `/users/{id}/sessions`.
+    pub path: String,
+    /// The status it was answered with.
+    pub status: u16,
+    /// The `errorCode` it was answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// Names of the members it was to change. Never their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// Ids of what it made or changed, where the path does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub affected: Vec<String>,
+    /// Who made it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// The address it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The `User-Agent` it came with, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The request's id, as the log has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl Change {
+    /// Whether it was made.
+    pub fn succeeded(&self) -> bool {
+        (200..400).contains(&self.status)
+    }
+}
+
+/// Whoever made a change: a token's bearer. Never the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The kind of token.
+    pub kind: String,
+    /// The token's id, or who it was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
