@@ -32,7 +32,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
-use crate::http::{HttpState, Peer};
+use crate::http::{HttpState, Peer, Trail};
 use crate::intake::{Expiry, Handoff, Intake, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::listen::{Tls, TlsListener};
@@ -136,6 +136,12 @@ impl App {
         let egress = Egress::new(egress_config)?;
         let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
         store.replace_file_clients(&config.clients, clock.now()).await?;
+        for alg in keyring.require(store.client_algorithms().await?) {
+            tracing::error!(
+                %alg,
+                "a client uses this algorithm and no key signs it: its deliveries wait until one is there"
+            );
+        }
 
         let recovered = store.recover(clock.now()).await?;
         if recovered > 0 {
@@ -191,7 +197,7 @@ impl App {
             keyring: keyring.clone(),
             changes: Box::new(ToRunner(dispatcher.runner())),
             clock: Arc::clone(&clock),
-            entropy,
+            entropy: Arc::clone(&entropy),
         });
         let (authenticator, access) = Authenticator::new(access_config(loaded, &store, &clock))?;
         let http = Arc::new(HttpState {
@@ -200,6 +206,8 @@ impl App {
             keyring: keyring.clone(),
             intake,
             deliveries: Arc::clone(&store) as _,
+            logs: Arc::clone(&store) as _,
+            trail: Trail { store: Arc::clone(&store) as _, clock: Arc::clone(&clock), entropy },
             waiting,
             sessions: Arc::clone(&store) as _,
             clients,

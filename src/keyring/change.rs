@@ -58,10 +58,12 @@ impl<'a> Change<'a> {
         Err(KeyringError::ReadOnly { action: action(), path: self.folder.path().to_owned() })
     }
 
-    /// Refuses if what was read from the folder leaves an alg that clients use without a key: going on would
-    /// take that reading over.
+    /// Refuses if what was read from the folder leaves one of these algs without a key: going on would take
+    /// that reading over.
     pub(super) fn require_signed(&self, algs: &BTreeSet<SigningAlg>) -> Result<(), KeyringError> {
-        self.generation.require_signed(algs, self.rules.now)
+        let now = self.rules.now;
+        let unsigned = algs.iter().find(|alg| self.generation.signing_key(**alg, now).is_none());
+        unsigned.map_or(Ok(()), |alg| Err(KeyringError::NoActiveKey(*alg)))
     }
 
     /// Makes a key, in a file of its own.

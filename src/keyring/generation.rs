@@ -130,16 +130,6 @@ impl Generation {
         self.keys.get(self.schedule.current_at(alg, now)?)
     }
 
-    /// An error if nothing signs one of these algs.
-    pub(super) fn require_signed(
-        &self,
-        algs: &BTreeSet<SigningAlg>,
-        now: Timestamp,
-    ) -> Result<(), KeyringError> {
-        let unsigned = algs.iter().find(|alg| self.signing_key(**alg, now).is_none());
-        unsigned.map_or(Ok(()), |alg| Err(KeyringError::NoActiveKey(*alg)))
-    }
-
     /// The kind of a key.
     pub(super) fn kind(&self, kid: &Kid) -> Option<KeyKind> {
         self.keys.get(kid).map(|key| key.kind())

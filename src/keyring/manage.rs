@@ -109,7 +109,7 @@ impl Keyring {
     /// its tokens until they fetch it again.
     pub fn rotate(&self, alg: SigningAlg, at_once: bool) -> Result<RotatedKey, KeyringError> {
         let (kid, made) = self.change(|change| {
-            change.require_signed(&self.inner.required())?;
+            change.require_signed(&self.kept())?;
             let now = change.rules.now;
             let Some(next) = change.generation.schedule.next_at(alg, now).cloned() else {
                 let bits = same_size(change.current_kind(alg));
@@ -141,7 +141,7 @@ impl Keyring {
             return Ok(Vec::new());
         }
         self.change(|change| {
-            change.require_signed(&self.inner.required())?;
+            change.require_signed(&self.kept())?;
             let mut made = Vec::new();
             for alg in algs {
                 made.extend(change.rotate_if_due(alg)?);

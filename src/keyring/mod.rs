@@ -71,7 +71,7 @@ pub struct Keyring {
 
 struct Inner {
     config: KeyringConfig,
-    /// What clients use: a reload that leaves one of these without a key fails.
+    /// What clients use: a reload that takes away the key of one of these fails.
     required: RwLock<BTreeSet<SigningAlg>>,
     policy: Policy,
     clock: Arc<dyn Clock>,
@@ -187,20 +187,29 @@ impl Keyring {
             for alg in &self.inner.config.algorithms {
                 change.succeed(*alg, None)?;
             }
-            change.require_signed(&self.inner.required())
+            change.require_signed(&self.kept())
         })
     }
 
-    /// Says which algs clients use from now on, in place of what was said before: a folder that leaves one of
-    /// them without a key is not taken over, so that their deliveries go on. If nothing signs one of them
-    /// now, that is an error and nothing changes.
-    ///
-    /// Waits for a change that is under way: keep it off the async workers.
-    pub fn require(&self, algs: BTreeSet<SigningAlg>) -> Result<(), KeyringError> {
-        let _alone = self.inner.alone();
-        self.current().require_signed(&algs, self.inner.clock.now())?;
+    /// Says which algs clients use from now on, in place of what was said before: a folder that takes away the
+    /// key of one of them is not taken over, so that their deliveries go on. Returns those that nothing signs
+    /// now, in the order of [`SigningAlg::ALL`].
+    pub fn require(&self, algs: BTreeSet<SigningAlg>) -> Vec<SigningAlg> {
+        let (generation, now) = (self.current(), self.inner.clock.now());
+        let unsigned = algs.iter().filter(|alg| generation.signing_key(**alg, now).is_none()).copied().collect();
         *self.inner.required.write().unwrap_or_else(PoisonError::into_inner) = algs;
-        Ok(())
+        unsigned
+    }
+
+    /// What a new reading of the folder must have a key of: what clients use and this one has, or, for the
+    /// first reading, all that clients use.
+    fn kept(&self) -> BTreeSet<SigningAlg> {
+        let (generation, now) = (self.current(), self.inner.clock.now());
+        let mut kept = self.inner.required();
+        if !generation.keys.is_empty() {
+            kept.retain(|alg| generation.signing_key(*alg, now).is_some());
+        }
+        kept
     }
 
     fn unloaded(

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::access::Caller;
+use crate::domain::ids::ClientId;
+
 /// A request that was to change something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -46,12 +49,30 @@ impl Change {
 /// Whoever made a change: a token's bearer. Never the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// The kind of token.
+    /// The kind of token: `bootstrap_token`, `api_token` or `access_token`.
     pub kind: String,
-    /// The token's id, or who it was issued to.
+    /// The API token's id, or the access token's `sub`. Without it nobody could say who changed something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What people call it.
+    /// What people call the API token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The client that the access token was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+impl From<Caller> for Actor {
+    fn from(caller: Caller) -> Self {
+        let actor = |kind: &str| Self { kind: kind.to_owned(), id: None, name: None, client_id: None };
+        match caller {
+            Caller::Bootstrap => actor("bootstrap_token"),
+            Caller::ApiToken { id, name } => {
+                Self { id: Some(id.to_string()), name: Some(name.into()), ..actor("api_token") }
+            }
+            Caller::Jwt { subject, client } => {
+                Self { id: subject.map(String::from), client_id: client, ..actor("access_token") }
+            }
+        }
+    }
 }
