@@ -15,6 +15,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -134,20 +135,7 @@ impl App {
         let egress_config = egress_config(config);
         let policy = egress_config.policy.clone();
         let egress = Egress::new(egress_config)?;
-        let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
-        store.replace_file_clients(&config.clients, clock.now()).await?;
-        for alg in keyring.require(store.client_algorithms().await?) {
-            tracing::error!(
-                %alg,
-                "a client uses this algorithm and no key signs it: its deliveries wait until one is there"
-            );
-        }
-
-        let recovered = store.recover(clock.now()).await?;
-        if recovered > 0 {
-            tracing::warn!(recovered, "attempts that an earlier run did not finish are made again");
-        }
-
+        let store = open_store(config, &keyring, clock.now()).await?;
         let metrics = Arc::new(Metrics::new());
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
         let waiting = Waiting::new();
@@ -440,6 +428,24 @@ pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Ar
         );
     }
     Ok(Arc::new(SqliteStore::open_beside(&config.store.url.to_string()).await?))
+}
+
+/// Opens the store, with the clients of the configuration in it and nothing left in flight, and has the keyring
+/// hold on to what its clients use.
+async fn open_store(config: &Config, keyring: &Keyring, now: Timestamp) -> anyhow::Result<Arc<dyn Storage>> {
+    let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+    store.replace_file_clients(&config.clients, now).await?;
+    for alg in keyring.require(store.client_algorithms().await?) {
+        tracing::error!(
+            %alg,
+            "a client uses this algorithm and no key signs it: its deliveries wait until one is there"
+        );
+    }
+    let recovered = store.recover(now).await?;
+    if recovered > 0 {
+        tracing::warn!(recovered, "attempts that an earlier run did not finish are made again");
+    }
+    Ok(store)
 }
 
 /// Opens the keys, and checks that every client's algorithm has one.

@@ -263,7 +263,10 @@ impl From<KeyringError> for ApiError {
             ),
             E::Io { .. } | E::Generate(_) | E::Certificate(_) => {
                 tracing::error!(error = %Causes(&error), "a request failed at the keys");
-                return Self::unavailable("keys_unavailable", "The keys cannot be worked with now; the log says why");
+                return Self::unavailable(
+                    "keys_unavailable",
+                    "The keys cannot be worked with now; the log says why",
+                );
             }
             E::NoActiveKey(_)
             | E::KeyFile { .. }
@@ -279,7 +282,10 @@ impl From<KeyringError> for ApiError {
             | E::ImportKidText(_)
             | E::Bits(_) => {
                 tracing::error!(error = %Causes(&error), "a request failed at the keys folder");
-                ("keys_folder_invalid", "Something in the keys folder has to be put right first; the log says what")
+                (
+                    "keys_folder_invalid",
+                    "Something in the keys folder has to be put right first; the log says what",
+                )
             }
         };
         Self::new(StatusCode::CONFLICT, code, message)
@@ -398,7 +404,8 @@ mod tests {
     #[test]
     fn what_is_wrong_with_the_keys_is_no_fault_of_the_server_unless_it_may_pass() {
         let read_only = || KeyringError::ReadOnly { action: "rotate".to_owned(), path: "/etc/keys".into() };
-        let io = KeyringError::Io { action: "read", path: "/etc/keys".into(), error: std::io::Error::other("x") };
+        let io =
+            KeyringError::Io { action: "read", path: "/etc/keys".into(), error: std::io::Error::other("x") };
         for (error, status, code) in [
             (read_only(), 409, "keys_read_only"),
             (KeyringError::AllGone("/etc/keys".into()), 409, "keys_folder_invalid"),

@@ -18,9 +18,7 @@ use super::audit::{Audited, audit};
 use super::auth::{Required, authorize};
 use super::error::{ApiError, panicked};
 use super::state::HttpState;
-use super::{
-    breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, sessions,
-};
+use super::{breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, sessions};
 use crate::domain::access::Scope;
 
 const DELETE: Method = Method::DELETE;

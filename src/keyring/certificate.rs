@@ -18,12 +18,12 @@ use rcgen::{
 };
 use ring::digest::{Digest, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
+use super::Keyring;
 use super::error::KeyringError;
 use super::jwk::PublicJwk;
 use super::kid::Kid;
 use super::material::{KeyKind, KeyMaterial};
 use super::signing_key::SigningKey;
-use super::Keyring;
 use crate::domain::algorithm::SigningAlg;
 
 /// From the day the key was made. Auth0's last about as long; a key is rotated long before.
@@ -66,9 +66,15 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// The certificates that were made, each with the public key it is for: a file can be replaced under its kid.
+/// The certificates that were made.
 #[derive(Default)]
-pub(super) struct Certificates(Mutex<BTreeMap<Kid, (Arc<PublicJwk>, Arc<Certificate>)>>);
+pub(super) struct Certificates(Mutex<BTreeMap<Kid, Made>>);
+
+/// A certificate with the public key it is for: a file can be replaced under its kid.
+struct Made {
+    public: Arc<PublicJwk>,
+    certificate: Arc<Certificate>,
+}
 
 impl Keyring {
     /// A key's certificate. Subject, serial number and dates follow from the key, its kid and the day it was
@@ -81,12 +87,14 @@ impl Keyring {
         let generation = self.current();
         let key = generation.keys.get(kid).ok_or_else(|| KeyringError::UnknownKid(kid.clone()))?;
         let mut made = self.inner.certificates.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, certificate)) = made.get(kid).filter(|(public, _)| public == key.public_jwk()) {
+        if let Some(Made { certificate, .. }) = made.get(kid).filter(|made| made.public == *key.public_jwk())
+        {
             return Ok(Arc::clone(certificate));
         }
         let certificate = Arc::new(make(key, created_at)?);
         made.retain(|kid, _| generation.keys.contains_key(kid));
-        made.insert(kid.clone(), (Arc::clone(key.public_jwk()), Arc::clone(&certificate)));
+        let public = Arc::clone(key.public_jwk());
+        made.insert(kid.clone(), Made { public, certificate: Arc::clone(&certificate) });
         Ok(certificate)
     }
 }
@@ -109,8 +117,9 @@ fn make(key: &SigningKey, created_at: Timestamp) -> Result<Certificate, KeyringE
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     // Not written into this certificate; without it rcgen would want cryptography of its own.
     params.key_identifier_method = KeyIdMethod::PreSpecified(Vec::new());
-    let certificate =
-        params.self_signed(&Signer(key.material())).map_err(|_| KeyringError::Certificate(key.kid().clone()))?;
+    let certificate = params
+        .self_signed(&Signer(key.material()))
+        .map_err(|_| KeyringError::Certificate(key.kid().clone()))?;
     let der = certificate.der();
     let block = Pem::new("CERTIFICATE", der.to_vec());
     Ok(Certificate {

@@ -196,7 +196,8 @@ impl Keyring {
     /// now, in the order of [`SigningAlg::ALL`].
     pub fn require(&self, algs: BTreeSet<SigningAlg>) -> Vec<SigningAlg> {
         let (generation, now) = (self.current(), self.inner.clock.now());
-        let unsigned = algs.iter().filter(|alg| generation.signing_key(**alg, now).is_none()).copied().collect();
+        let unsigned =
+            algs.iter().filter(|alg| generation.signing_key(**alg, now).is_none()).copied().collect();
         *self.inner.required.write().unwrap_or_else(PoisonError::into_inner) = algs;
         unsigned
     }
@@ -226,8 +227,7 @@ impl Keyring {
         let generation = RwLock::default();
         let changing = Mutex::default();
         let (required, certificates) = (RwLock::new(required), Certificates::default());
-        let inner =
-            Inner { config, required, policy, clock, entropy, generation, changing, certificates };
+        let inner = Inner { config, required, policy, clock, entropy, generation, changing, certificates };
         Self { inner: Arc::new(inner) }
     }
 

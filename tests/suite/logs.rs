@@ -6,6 +6,8 @@ use std::time::Duration;
 use logoutd::clock::{Clock, ManualClock, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -134,7 +136,12 @@ async fn changes_name_clients_and_members_and_never_users_or_values() {
         shown,
         [
             (&json!("Create a client"), &wiki, "/api/v2/clients", &none),
-            (&json!("Update a client"), &wiki, "/api/v2/clients/a%20wiki", &json!(["description", "enabled"])),
+            (
+                &json!("Update a client"),
+                &wiki,
+                "/api/v2/clients/a%20wiki",
+                &json!(["description", "enabled"])
+            ),
             (&json!("Update a client"), &json!("shop"), "/api/v2/clients/shop", &none),
             (&json!("Delete a client"), &wiki, "/api/v2/clients/a%20wiki", &none),
             (&json!("Update a session"), &none, "/api/v2/sessions/s-1", &json!(["session_metadata"])),
@@ -149,6 +156,26 @@ async fn changes_name_clients_and_members_and_never_users_or_values() {
         assert!(!entry.to_string().contains("secret-value"), "{entry}");
         assert!(!entry.to_string().contains("alice-in-person"), "{entry}");
     }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_is_written_down_even_if_whoever_asked_hangs_up() {
+    let app = Setup::new().start().await;
+    let address = app.management.strip_prefix("http://").unwrap();
+    // It takes a while to make an RSA key.
+    let body = r#"{"alg": "RS256"}"#;
+    let request = format!(
+        "POST /api/v2/keys/signing/rotate HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(connection);
+    let entry = eventually(async || logs(&app, "").await.pop()).await;
+    assert_eq!((&entry["type"], &entry["description"]), (&json!("sapi"), &json!("Rotate the signing keys")));
     app.stop().await;
 }
 
@@ -246,7 +273,7 @@ async fn a_redelivery_leaves_the_earlier_outcome_where_it_was() {
     let second = settled(format!("/api/v2/deliveries/{id}/redeliver"), "").await;
     assert_eq!((&second["type"], &second["details"]["attempts"]), (&json!("sslo"), &json!(2)));
     assert_ne!(second["log_id"], first["log_id"]);
-    assert_eq!(logs(&app, "type=fslo").await, [first.clone()]);
+    assert_eq!(logs(&app, "type=fslo").await, std::slice::from_ref(&first));
 
     // By filter too; and a second time.
     settled("/api/v2/deliveries/redeliver".to_owned(), r#"{"state": "delivered"}"#).await;
@@ -254,7 +281,8 @@ async fn a_redelivery_leaves_the_earlier_outcome_where_it_was() {
     let all = logs(&app, "type=sslo,fslo&sort=date:1").await;
     assert_eq!(all[..2], [first.clone(), second]);
     assert_eq!(texts(&all, "type"), ["fslo", "sslo", "sslo"]);
-    let (_, counted) = call(&app, Method::GET, &format!("{LOGS}?type=sslo,fslo&include_totals=true"), "").await;
+    let (_, counted) =
+        call(&app, Method::GET, &format!("{LOGS}?type=sslo,fslo&include_totals=true"), "").await;
     assert_eq!(counted["total"], 3);
 
     let said = texts(&logs(&app, "type=sapi").await, "description");
@@ -295,7 +323,9 @@ async fn checkpoints_show_every_entry_once_and_only_when_none_can_come_before_it
     }
     let mut ids = texts(&seen, "log_id");
     assert_eq!(ids.len(), 10);
-    assert!(ids.is_sorted() && ids.iter().all(|id| id.len() == 52 && id.bytes().all(|it| it.is_ascii_digit())));
+    assert!(
+        ids.is_sorted() && ids.iter().all(|id| id.len() == 52 && id.bytes().all(|it| it.is_ascii_digit()))
+    );
     ids.dedup();
     assert_eq!(ids.len(), 10);
 
@@ -313,7 +343,8 @@ async fn checkpoints_show_every_entry_once_and_only_when_none_can_come_before_it
     assert_eq!(again, seen);
 
     // Filters go on in the link.
-    let (entries, next) = checkpoint(&app, "take=3&type=sapi&client_id=none&fields=type&q=date:[*%20TO%20*]").await;
+    let (entries, next) =
+        checkpoint(&app, "take=3&type=sapi&client_id=none&fields=type&q=date:[*%20TO%20*]").await;
     assert!(entries.is_empty());
     assert!(next.ends_with("&take=3&q=date%3A%5B*+TO+*%5D&type=sapi&client_id=none&fields=type"), "{next}");
     app.stop().await;
@@ -329,7 +360,8 @@ async fn pages_are_auth0s() {
     let mut oldest = logs(&app, "sort=date:1").await;
     oldest.reverse();
     assert_eq!(newest, oldest);
-    let (_, page) = call(&app, Method::GET, &format!("{LOGS}?page=2&per_page=3&include_totals=true"), "").await;
+    let (_, page) =
+        call(&app, Method::GET, &format!("{LOGS}?page=2&per_page=3&include_totals=true"), "").await;
     for (member, expected) in [("start", 6), ("limit", 3), ("length", 1), ("total", 7)] {
         assert_eq!(page[member], expected, "{member}");
     }

@@ -49,7 +49,8 @@ impl Described {
 
     /// What its changes are called.
     pub(super) fn description(&self) -> String {
-        self.row.map_or_else(|| format!("{} {}", self.method, self.path), |(_, _, text, _)| (*text).to_owned())
+        self.row
+            .map_or_else(|| format!("{} {}", self.method, self.path), |(_, _, text, _)| (*text).to_owned())
     }
 
     /// What may be written down of a request's path: all of it only where the table says so.

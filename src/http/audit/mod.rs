@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 use tracing::Instrument as _;
 
 use self::described::Described;
@@ -57,7 +57,7 @@ pub(super) struct Note {
 impl Note {
     /// The names of the members of a JSON body that was understood.
     pub(super) fn of_members(body: &[u8]) -> Self {
-        let members: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).unwrap_or_default();
+        let members: BTreeMap<String, Value> = serde_json::from_slice(body).unwrap_or_default();
         Self { changed: members.into_keys().collect(), ..Self::default() }
     }
 }
@@ -102,10 +102,7 @@ pub(super) async fn audit(State(audited): State<Audited>, request: Request, next
 /// What changed something, what was refused to somebody who is known, and what failed. Left out is what says
 /// nothing of a change: strangers (401), what is not there (404), and callers who are too fast (429).
 fn is_recorded(status: StatusCode) -> bool {
-    !matches!(
-        status,
-        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS
-    )
+    !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// What the request says.

@@ -10,6 +10,7 @@ use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 
 /// Auth0's `pkcs7` is left out: it is the certificate again, in another wrapping that nothing here reads.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Auth0's")]
 pub(in crate::http) struct SigningKeyView {
     kid: Kid,
     alg: SigningAlg,

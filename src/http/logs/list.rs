@@ -109,7 +109,9 @@ impl Wanted {
     fn of(query: &mut Query) -> Result<Self, ApiError> {
         let mut parameters = Vec::new();
         let mut filter = LogFilter::default();
-        if let Some((text, parsed)) = query.take("q", |text| q::parse(text).map(|it| (text.to_owned(), it)))? {
+        if let Some((text, parsed)) =
+            query.take("q", |text| q::parse(text).map(|it| (text.to_owned(), it)))?
+        {
             parameters.push(("q", text));
             filter = parsed;
         }

@@ -73,7 +73,11 @@ enum Token {
     Open,
     Close,
     /// Its brackets, and what is between them.
-    Range { including_from: bool, text: String, including_to: bool },
+    Range {
+        including_from: bool,
+        text: String,
+        including_to: bool,
+    },
 }
 
 impl std::fmt::Display for Token {
@@ -191,7 +195,8 @@ impl Tokens<'_> {
         match self.next()? {
             Some(Token::Range { including_from, text, including_to }) => {
                 let ends = text.split_once(" TO ");
-                let (from, to) = ends.ok_or(QError::Unexpected { found: text.clone(), expected: EXPECTED })?;
+                let (from, to) =
+                    ends.ok_or(QError::Unexpected { found: text.clone(), expected: EXPECTED })?;
                 let from = instant(from.trim())?.map(|it| if including_from { it.begins } else { it.ends });
                 let to = instant(to.trim())?.map(|it| if including_to { it.ends } else { it.begins });
                 Ok((from, to))
@@ -258,8 +263,8 @@ mod tests {
 
     use super::*;
 
-    fn at(text: &str) -> Option<Timestamp> {
-        Some(text.parse().unwrap())
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
     }
 
     fn of(types: &[LogType]) -> LogFilter {
@@ -287,7 +292,7 @@ mod tests {
                 "type:fslo AND client_id:shop AND date:[2026-01-01 TO *]",
                 LogFilter {
                     client_id: Some("shop".parse().unwrap()),
-                    since: at("2026-01-01T00:00:00Z"),
+                    since: Some(at("2026-01-01T00:00:00Z")),
                     ..of(&[Fslo])
                 },
             ),
@@ -300,11 +305,19 @@ mod tests {
     fn a_range_includes_its_ends_or_not() {
         for (range, since, before) in [
             ("[* TO *]", None, None),
-            ("[2026-01-01 TO 2026-01-02]", at("2026-01-01T00:00:00Z"), at("2026-01-03T00:00:00Z")),
-            ("{2026-01-01 TO 2026-01-02}", at("2026-01-02T00:00:00Z"), at("2026-01-02T00:00:00Z")),
-            ("[2026-01-01T10:00:00Z TO *}", at("2026-01-01T10:00:00Z"), None),
-            ("{2026-01-01T10:00:00 TO *]", at("2026-01-01T10:00:00.001Z"), None),
-            ("[* TO 2026-01-01T10:00:00.5+02:00]", None, at("2026-01-01T08:00:00.501Z")),
+            (
+                "[2026-01-01 TO 2026-01-02]",
+                Some(at("2026-01-01T00:00:00Z")),
+                Some(at("2026-01-03T00:00:00Z")),
+            ),
+            (
+                "{2026-01-01 TO 2026-01-02}",
+                Some(at("2026-01-02T00:00:00Z")),
+                Some(at("2026-01-02T00:00:00Z")),
+            ),
+            ("[2026-01-01T10:00:00Z TO *}", Some(at("2026-01-01T10:00:00Z")), None),
+            ("{2026-01-01T10:00:00 TO *]", Some(at("2026-01-01T10:00:00.001Z")), None),
+            ("[* TO 2026-01-01T10:00:00.5+02:00]", None, Some(at("2026-01-01T08:00:00.501Z"))),
         ] {
             let filter = parse(&format!("date:{range}")).unwrap();
             assert_eq!((filter.since, filter.before), (since, before), "{range}");
