@@ -83,7 +83,7 @@ async fn changes_are_written_down_with_who_made_them() {
     assert_eq!(request["path"], "/api/v2/keys/signing/rotate");
     assert_eq!(request["auth"], json!({"kind": "bootstrap_token"}));
     assert!(request["id"].is_string());
-    assert_eq!(rotated["user_agent"], "a test");
+    assert_eq!((&rotated["user_agent"], &rotated["ip"]), (&json!("a test"), &json!("127.0.0.1")));
     assert_eq!(revoked["details"]["request"]["path"], format!("/api/v2/keys/signing/{kid}/revoke"));
     assert_eq!(refused["details"]["response"], json!({"statusCode": 400, "errorCode": "invalid_body"}));
     for entry in &entries {

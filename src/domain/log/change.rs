@@ -1,21 +1,22 @@
-//! A change through the management API, and whoever made it.
+//! A change by an operator, and whoever made it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::access::Caller;
 use crate::domain::ids::ClientId;
 
-/// A request that was to change something.
+/// A request, or a command, that was to change something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What it was for, such as "Update a client".
     pub description: String,
-    /// Its method.
-    pub method: String,
-    /// Its path. A segment that holds personal data is left as the route has it: `/users/{id}/sessions`.
-    pub path: String,
-    /// The status it was answered with.
-    pub status: u16,
+    /// How it came.
+    pub asked: Asked,
+    /// Whether it was made.
+    pub succeeded: bool,
+    /// The HTTP status it was answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// The `errorCode` it was answered with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
@@ -39,10 +40,40 @@ pub struct Change {
     pub request_id: Option<String>,
 }
 
+/// How a change was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "channel", rename_all = "lowercase")]
+pub enum Asked {
+    /// Over the management API.
+    Api {
+        /// The method.
+        method: String,
+        /// The path. A segment that holds personal data is left as the route has it: `/users/{id}/sessions`.
+        path: String,
+    },
+    /// From the shell of the host.
+    Cli {
+        /// The command, without what was said to it: `tokens create`.
+        command: String,
+    },
+}
+
 impl Change {
-    /// Whether it was made.
-    pub fn succeeded(&self) -> bool {
-        (200..400).contains(&self.status)
+    /// What a command has changed.
+    pub fn by_command(description: &str, command: &str, affected: Vec<String>) -> Self {
+        Self {
+            description: description.to_owned(),
+            asked: Asked::Cli { command: command.to_owned() },
+            succeeded: true,
+            status: None,
+            error_code: None,
+            changed: Vec::new(),
+            affected,
+            actor: None,
+            ip: None,
+            user_agent: None,
+            request_id: None,
+        }
     }
 }
 

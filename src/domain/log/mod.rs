@@ -1,4 +1,4 @@
-//! The audit trail: what was changed through the API, by whom, and what came of each delivery.
+//! The audit trail: what operators changed, who it was, and what came of each delivery.
 //!
 //! Event codes and texts are Auth0's, so that what reads its logs reads these. Entries hold names, ids and
 //! status codes: never bodies, secrets, metadata values, or the `sub` of whoever's session it is.
@@ -8,7 +8,7 @@ mod filter;
 mod id;
 mod outcome;
 
-pub use change::{Actor, Change};
+pub use change::{Actor, Asked, Change};
 pub use filter::LogFilter;
 pub use id::{LogId, LogIdError};
 pub use outcome::Outcome;
@@ -20,9 +20,9 @@ use super::ids::ClientId;
 /// What an entry is about: Auth0's event codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogType {
-    /// A change through the API.
+    /// A change by an operator.
     Sapi,
-    /// A change through the API that was refused, or failed.
+    /// One that was refused, or failed.
     Fapi,
     /// A logout token that its relying party took.
     Sslo,
@@ -65,7 +65,7 @@ pub struct LogEntry {
 /// What an entry tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// A change through the API, or an attempt at one.
+    /// A change by an operator, or an attempt at one.
     Change(Change),
     /// What a delivery came to.
     Outcome(Outcome),
@@ -75,7 +75,7 @@ impl LogEntry {
     /// Its code.
     pub fn log_type(&self) -> LogType {
         match &self.event {
-            LogEvent::Change(change) if change.succeeded() => LogType::Sapi,
+            LogEvent::Change(change) if change.succeeded => LogType::Sapi,
             LogEvent::Change(_) => LogType::Fapi,
             LogEvent::Outcome(outcome) if outcome.succeeded() => LogType::Sslo,
             LogEvent::Outcome(_) => LogType::Fslo,

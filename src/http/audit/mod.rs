@@ -23,7 +23,7 @@ use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::access::Caller;
 use crate::domain::ids::ClientId;
-use crate::domain::log::{Actor, Change, LogEntry, LogEvent, LogId};
+use crate::domain::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId};
 use crate::entropy::Entropy;
 use crate::storage::LogStore;
 
@@ -80,12 +80,12 @@ impl Audited {
 
 /// Writes down what comes of a request. It lies outside of authentication, so that it sees who was refused.
 pub(super) async fn audit(State(audited): State<Audited>, request: Request, next: Next) -> Response {
-    let asked = Asked::of(&audited, &request);
-    let (state, if_it_panics) = (Arc::clone(&audited.state), asked.clone());
+    let draft = Draft::of(&audited, &request);
+    let (state, if_it_panics) = (Arc::clone(&audited.state), draft.clone());
     let work = async move {
         let mut response = next.run(request).await;
         if is_recorded(response.status()) {
-            state.trail.write(asked.answered(&mut response)).await;
+            state.trail.write(draft.answered(&mut response)).await;
         }
         response
     };
@@ -107,12 +107,12 @@ fn is_recorded(status: StatusCode) -> bool {
 
 /// What the request says.
 #[derive(Clone)]
-struct Asked {
+struct Draft {
     change: Change,
     client_id: Option<ClientId>,
 }
 
-impl Asked {
+impl Draft {
     fn of(audited: &Audited, request: &Request) -> Self {
         let Audited { method, path, .. } = audited;
         let described = Described::route(method, path);
@@ -120,9 +120,9 @@ impl Asked {
         let headers = request.headers();
         let change = Change {
             description: described.description(),
-            method: method.to_string(),
-            path: shortened(&path, MAX_PATH),
-            status: 0,
+            asked: Asked::Api { method: method.to_string(), path: shortened(&path, MAX_PATH) },
+            succeeded: false,
+            status: None,
             error_code: None,
             changed: Vec::new(),
             affected: Vec::new(),
@@ -136,7 +136,8 @@ impl Asked {
 
     fn answered(self, response: &mut Response) -> (Change, Option<ClientId>) {
         let Self { mut change, client_id } = self;
-        change.status = response.status().as_u16();
+        change.succeeded = response.status().is_success();
+        change.status = Some(response.status().as_u16());
         let extensions = response.extensions_mut();
         change.error_code = extensions.remove::<ErrorCode>().map(|ErrorCode(code)| code.to_owned());
         change.actor = extensions.remove::<Caller>().map(Actor::from);

@@ -60,14 +60,17 @@ impl From<LogRecord> for LogView {
 }
 
 fn change_details(change: &Change) -> Value {
-    let mut request = json!({"method": change.method, "path": change.path, "channel": "api"});
+    let mut request = json!(change.asked);
     if let Some(id) = &change.request_id {
         request["id"] = json!(id);
     }
     if let Some(actor) = &change.actor {
         request["auth"] = json!(actor);
     }
-    let mut details = json!({"request": request, "response": {"statusCode": change.status}});
+    let mut details = json!({"request": request, "response": {}});
+    if let Some(status) = change.status {
+        details["response"]["statusCode"] = json!(status);
+    }
     if let Some(code) = &change.error_code {
         details["response"]["errorCode"] = json!(code);
     }
