@@ -12,6 +12,7 @@ use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::app::{Setup, TestApp};
+use crate::support::process::logoutd;
 use crate::support::raw_rp::{RawRp, Trick};
 use crate::support::{TOKEN, ends, event, eventually};
 
@@ -96,6 +97,44 @@ async fn changes_are_written_down_with_who_made_them() {
     // It outlives the process.
     let app = app.stop().await.start().await;
     assert_eq!(logs(&app, "").await, entries);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_has_a_token_is_named_also_when_it_does_not_suffice() {
+    let app = Setup::new().start().await;
+    let config = app.setup.write();
+    let tokens = |arguments: &[&str]| -> Value {
+        let output = logoutd().arg("tokens").args(arguments).arg("--config").arg(&config).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let token = tokens(&["create", "--json", "--name", "ci", "--scope", "read:logs", "update:signing_keys"]);
+    let secret = token["token"].as_str().unwrap();
+    for (method, path, status) in
+        [(Method::POST, "/api/v2/keys/signing/rotate", 201), (Method::DELETE, "/api/v2/clients/shop", 403)]
+    {
+        let request = app.http.request(method, format!("{}{path}", app.management)).bearer_auth(secret);
+        assert_eq!(request.send().await.unwrap().status(), status);
+    }
+    let id = token["id"].as_str().unwrap();
+    tokens(&["revoke", "--json", id]);
+
+    let entries = logs(&app, "sort=date:1").await;
+    assert_eq!(texts(&entries, "type"), ["sapi", "sapi", "fapi", "sapi"]);
+    let [created, rotated, refused, revoked] = &entries[..] else { panic!() };
+    for (entry, command) in [(created, "tokens create"), (revoked, "tokens revoke")] {
+        assert_eq!(entry["details"]["request"], json!({"channel": "cli", "command": command}));
+        assert_eq!(entry["details"]["affected"], json!([id]));
+    }
+    for entry in [rotated, refused] {
+        let expected = json!({"kind": "api_token", "id": id, "name": "ci"});
+        assert_eq!(entry["details"]["request"]["auth"], expected);
+    }
+    assert_eq!(refused["client_id"], "shop");
+    let expected = json!({"statusCode": 403, "errorCode": "insufficient_scope"});
+    assert_eq!(refused["details"]["response"], expected);
+    assert!(!json!(entries).to_string().contains(secret));
     app.stop().await;
 }
 

@@ -66,7 +66,7 @@ pub struct LogEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
     /// A change by an operator, or an attempt at one.
-    Change(Change),
+    Change(Box<Change>),
     /// What a delivery came to.
     Outcome(Outcome),
 }

@@ -152,7 +152,7 @@ impl Trail {
     async fn write(&self, (change, client_id): (Change, Option<ClientId>)) {
         let now = self.clock.now();
         let id = LogId::new(now, self.entropy.uuid_v7(now));
-        let entry = LogEntry { id, client_id, event: LogEvent::Change(change) };
+        let entry = LogEntry { id, client_id, event: LogEvent::Change(Box::new(change)) };
         if let Err(error) = self.store.record(&entry).await {
             // The change itself stands; the request's span says which it was.
             tracing::error!(error = %Causes(&error), "a change could not be written to the audit trail");

@@ -35,7 +35,7 @@ impl From<LogRecord> for LogView {
         let (log_id, r#type) = (entry.id.to_string(), entry.log_type().as_str());
         let (description, details, ip, user_agent) = match entry.event {
             LogEvent::Change(change) => {
-                let details = change_details(&change);
+                let (details, change) = (change_details(&change), *change);
                 (change.description, details, change.ip, change.user_agent)
             }
             LogEvent::Outcome(outcome) => {

@@ -106,7 +106,7 @@ async fn insert(connection: &mut SqliteConnection, entries: &[LogEntry]) -> Resu
 
 fn row(entry: &LogEntry) -> impl Serialize {
     let event = match &entry.event {
-        LogEvent::Change(change) => to_json(change),
+        LogEvent::Change(change) => to_json(&**change),
         LogEvent::Outcome(outcome) => to_json(outcome),
     };
     (millis(entry.id.at()), hex(entry.id.uuid()), entry.log_type().as_str(), &entry.client_id, event)
