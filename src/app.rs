@@ -15,6 +15,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -33,7 +34,7 @@ use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
-use crate::http::{HttpState, Peer};
+use crate::http::{HttpState, Peer, Trail};
 use crate::intake::{Expiry, Handoff, Intake, MetadataGuard, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::listen::{Tls, TlsListener};
@@ -135,7 +136,7 @@ impl App {
         let egress_config = egress_config(config);
         let policy = egress_config.policy.clone();
         let egress = Egress::new(egress_config)?;
-        let store = open_store(config, &clock).await?;
+        let store = open_store(config, &keyring, clock.now()).await?;
         let metrics = Arc::new(Metrics::new());
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
         let waiting = Waiting::new();
@@ -189,7 +190,7 @@ impl App {
             subjects,
             changes: Box::new(ToRunner(dispatcher.runner())),
             clock: Arc::clone(&clock),
-            entropy,
+            entropy: Arc::clone(&entropy),
         });
         let (authenticator, access) = Authenticator::new(access_config(loaded, &store, &clock))?;
         let http = Arc::new(HttpState {
@@ -198,6 +199,8 @@ impl App {
             keyring: keyring.clone(),
             intake,
             deliveries: Arc::clone(&store) as _,
+            logs: Arc::clone(&store) as _,
+            trail: Trail { store: Arc::clone(&store) as _, clock: Arc::clone(&clock), entropy },
             waiting,
             sessions: Arc::clone(&store) as _,
             clients,
@@ -432,11 +435,18 @@ pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Ar
     Ok(Arc::new(SqliteStore::open_beside(&config.store.url.to_string()).await?))
 }
 
-/// Opens the store, puts the file's clients into it, and takes up what an earlier run left.
-async fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Storage>> {
+/// Opens the store, with the clients of the configuration in it and nothing left in flight, and has the keyring
+/// hold on to what its clients use.
+async fn open_store(config: &Config, keyring: &Keyring, now: Timestamp) -> anyhow::Result<Arc<dyn Storage>> {
     let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
-    store.replace_file_clients(&config.clients, clock.now()).await?;
-    let recovered = store.recover(clock.now()).await?;
+    store.replace_file_clients(&config.clients, now).await?;
+    for alg in keyring.require(store.client_algorithms().await?) {
+        tracing::error!(
+            %alg,
+            "a client uses this algorithm and no key signs it: its deliveries wait until one is there"
+        );
+    }
+    let recovered = store.recover(now).await?;
     if recovered > 0 {
         tracing::warn!(recovered, "attempts that an earlier run did not finish are made again");
     }

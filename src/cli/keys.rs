@@ -1,7 +1,6 @@
 //! `logoutd keys`: the signing keys from the shell. It works on the folder itself; a running service takes
 //! the change over within a second or two.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -113,7 +112,6 @@ fn execute(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> anyhow::Result<String> {
-    let algorithms: BTreeSet<SigningAlg> = config.algorithms.iter().copied().collect();
     let keyring = Keyring::inspect(config, clock, entropy)?;
     match command {
         KeysCommand::Generate(args) => {
@@ -135,13 +133,12 @@ fn execute(
         }
         KeysCommand::List(ListArgs { json: false }) => Ok(table(&keyring.keys())),
         KeysCommand::Rotate(args) => {
-            let wanted = args.alg.map_or(algorithms, |alg| BTreeSet::from([alg]));
-            let mut text = String::new();
-            for alg in wanted {
-                let RotatedKey { key, made } = keyring.rotate(alg, args.now)?;
-                text += &told(if made { "made" } else { "already there:" }, &key);
-            }
-            Ok(text)
+            let rotated = match args.alg {
+                Some(alg) => vec![keyring.rotate(alg, args.now)?],
+                None => keyring.rotate_all(args.now)?,
+            };
+            let line = |RotatedKey { key, made }| told(if made { "made" } else { "already there:" }, &key);
+            Ok(rotated.into_iter().map(line).collect())
         }
         KeysCommand::Retire(args) => Ok(retired(&keyring.retire(&args.kid, args.compromised)?)),
     }

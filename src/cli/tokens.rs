@@ -14,10 +14,12 @@ use serde_json::{Value, json};
 use super::table::aligned;
 use crate::access::secret;
 use crate::app;
+use crate::causes::Causes;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Human, parse_duration};
 use crate::domain::access::{ApiToken, Scope, TokenId};
 use crate::domain::ids::TokenName;
+use crate::domain::log::{Change, LogEntry, LogEvent, LogId};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::storage::Storage;
 
@@ -108,6 +110,7 @@ async fn create(args: CreateArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()
         revoked_at: None,
     };
     store.create_token(&token, &secret::hash(secret.expose_secret())).await?;
+    write_down(store, "Create an API token", "tokens create", token.id, now).await;
     if args.json {
         let mut json = token_json(&token, now);
         json["token"] = json!(secret.expose_secret());
@@ -121,6 +124,23 @@ async fn create(args: CreateArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()
     eprintln!("this is its secret, which is not shown again:");
     println!("{}", secret.expose_secret());
     Ok(())
+}
+
+/// For the audit trail. What was done stands, and is to be shown, even if that fails.
+async fn write_down(
+    store: &Arc<dyn Storage>,
+    description: &str,
+    command: &str,
+    token: TokenId,
+    now: Timestamp,
+) {
+    let entropy: &dyn Entropy = &SystemEntropy::new();
+    let change = Change::by_command(description, command, vec![token.to_string()]);
+    let id = LogId::new(now, entropy.uuid_v7(now));
+    let entry = LogEntry { id, client_id: None, event: LogEvent::Change(Box::new(change)) };
+    if let Err(error) = store.record(&entry).await {
+        eprintln!("this could not be written to the audit trail: {}", Causes(&error));
+    }
 }
 
 async fn list(args: &ListArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()> {
@@ -144,6 +164,7 @@ async fn revoke(args: &RevokeArgs, store: &Arc<dyn Storage>) -> anyhow::Result<(
     let Some(token) = store.revoke_token(args.id, now).await? else {
         bail!("there is no token with the id {}; `logoutd tokens list` shows them", args.id);
     };
+    write_down(store, "Revoke an API token", "tokens revoke", token.id, now).await;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&token_json(&token, now))?);
     } else {

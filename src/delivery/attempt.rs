@@ -122,6 +122,7 @@ impl Attempter {
             tracing::warn!(delivery = %leased.intent.id, "the lease was lost before the attempt began");
             return None;
         }
+        draft.attempt.uri = Some(uri.as_str().to_owned());
         let Posted { result, phases, remote_address } =
             self.config.egress.post_logout_token(uri, &token, now).await;
         draft.attempt.phases = Phases { sign: draft.attempt.phases.sign, ..phases };
@@ -274,6 +275,7 @@ impl Draft {
             phases: Phases::default(),
             jti: None,
             kid: None,
+            uri: None,
             remote_address: None,
             status: None,
             error: None,

@@ -212,6 +212,8 @@ pub struct Attempt {
     pub jti: Option<Uuid>,
     /// The key it was signed with.
     pub kid: Option<String>,
+    /// What it was posted to, if it got that far.
+    pub uri: Option<String>,
     /// The address that was connected to, or that the name resolved to.
     pub remote_address: Option<String>,
     /// The HTTP status, if there was an answer.

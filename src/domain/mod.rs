@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod event;
 pub mod ids;
 pub mod initiator;
+pub mod log;
 pub mod metadata;
 pub mod pairwise;
 pub mod plan;

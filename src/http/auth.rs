@@ -28,11 +28,11 @@ pub(super) struct Required {
     pub(super) limited: bool,
 }
 
-/// Lets a request pass that bears a token with the scope. Its handler finds the
-/// [`Caller`](crate::domain::access::Caller) among the request's extensions.
+/// Lets a request pass that bears a token with the scope. Who the caller is, if a token says so, is an extension
+/// of the response ([`Caller`](crate::domain::access::Caller)): for the audit trail, which sees refusals too.
 pub(super) async fn authorize(
     State(required): State<Required>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let authenticator = &required.state.authenticator;
@@ -41,20 +41,19 @@ pub(super) async fn authorize(
     let token = header.to_str().ok().and_then(bearer).unwrap_or_default();
     let grant = authenticator.authenticate(peer::source(&request), token).await?;
 
+    let caller = grant.caller.clone();
     let budget = if required.limited { authenticator.spend(&grant.caller) } else { None };
     let mut response = match budget.and_then(|budget| budget.exceeded) {
         Some(wait) => ApiError::rate_limited(wait).into_response(),
         None => match grant.require(required.scope) {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                next.run(request).await
-            }
+            Ok(_) => next.run(request).await,
             Err(denied) => ApiError::from(denied).into_response(),
         },
     };
     if let Some(budget) = budget {
         tell(&budget, response.headers_mut());
     }
+    response.extensions_mut().insert(caller);
     Ok(response)
 }
 

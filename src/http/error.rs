@@ -21,6 +21,7 @@ use crate::domain::plan::{CommandRefusal, Refusal};
 use crate::domain::redelivery::RedeliveryRefusal;
 use crate::intake::cloudevents::WireError;
 use crate::intake::{AcceptError, CommandError};
+use crate::keyring::KeyringError;
 use crate::registry::{ClientError, InvalidMember};
 use crate::storage::StorageError;
 
@@ -140,11 +141,26 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_query_string", message)
     }
 
+    /// A page that lies beyond what pages reach: Auth0's words for it.
+    pub(super) fn invalid_paging(page: u32, most: u32) -> Self {
+        let message = format!(
+            "Requesting page {page} exceeds the allowed maximum of {most} records. To fetch results beyond \
+             {most}, use the checkpoint pagination method: from and take."
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid_paging", message)
+    }
+
     /// A member of the body is wrong; or the body itself, where `path` is empty.
     pub(super) fn invalid_body(path: &str, problem: &str) -> Self {
         let separator = if path.is_empty() { "" } else { ": " };
         let message = format!("{}{separator}{}", shortened(path), shortened(problem));
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
+    }
+
+    /// A defect of ours. The log has it.
+    pub(super) fn internal() -> Self {
+        let message = "Something went wrong here; the log says what";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
     fn store_unavailable() -> Self {
@@ -157,6 +173,10 @@ impl ApiError {
     }
 }
 
+/// The `errorCode` of an answer, for the audit trail: an extension of the response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ErrorCode(pub(super) &'static str);
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Body {
@@ -166,6 +186,7 @@ impl IntoResponse for ApiError {
             error_code: self.code,
         };
         let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(ErrorCode(self.code));
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }
@@ -227,6 +248,47 @@ impl From<RedeliveryRefusal> for ApiError {
             RedeliveryRefusal::NotSubscribed(_) => "client_not_subscribed",
         };
         Self::new(StatusCode::CONFLICT, code, refusal.to_string())
+    }
+}
+
+impl From<KeyringError> for ApiError {
+    fn from(error: KeyringError) -> Self {
+        use KeyringError as E;
+        let (code, message) = match &error {
+            E::UnknownKid(_) => return Self::inexistent("signing key"),
+            E::ReadOnly { .. } => (
+                "keys_read_only",
+                "The keys folder (keys.directory) is read-only; change the keys where it comes from, or let \
+                 logoutd write there",
+            ),
+            E::Io { .. } | E::Generate(_) | E::Certificate(_) => {
+                tracing::error!(error = %Causes(&error), "a request failed at the keys");
+                return Self::unavailable(
+                    "keys_unavailable",
+                    "The keys cannot be worked with now; the log says why",
+                );
+            }
+            E::NoActiveKey(_)
+            | E::KeyFile { .. }
+            | E::FileName { .. }
+            | E::Stranger(_)
+            | E::SameKid { .. }
+            | E::Exposed { .. }
+            | E::Manifest { .. }
+            | E::AllGone(_)
+            | E::KidTaken(_)
+            | E::Import(_)
+            | E::ImportKid
+            | E::ImportKidText(_)
+            | E::Bits(_) => {
+                tracing::error!(error = %Causes(&error), "a request failed at the keys folder");
+                (
+                    "keys_folder_invalid",
+                    "Something in the keys folder has to be put right first; the log says what",
+                )
+            }
+        };
+        Self::new(StatusCode::CONFLICT, code, message)
     }
 }
 
@@ -338,6 +400,28 @@ pub(super) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
 
 /// The answer when a handler panicked. The panic itself was printed by its hook.
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    let message = "Something went wrong here; the log says what";
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message).into_response()
+    ApiError::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_keys_is_no_fault_of_the_server_unless_it_may_pass() {
+        let read_only = || KeyringError::ReadOnly { action: "rotate".to_owned(), path: "/etc/keys".into() };
+        let io =
+            KeyringError::Io { action: "read", path: "/etc/keys".into(), error: std::io::Error::other("x") };
+        for (error, status, code) in [
+            (read_only(), 409, "keys_read_only"),
+            (KeyringError::AllGone("/etc/keys".into()), 409, "keys_folder_invalid"),
+            (KeyringError::UnknownKid("a".parse().unwrap()), 404, "inexistent_resource"),
+            (io, 503, "keys_unavailable"),
+        ] {
+            let shown = ApiError::from(error);
+            assert_eq!((shown.status.as_u16(), shown.code), (status, code));
+            assert!(!shown.message.contains("/etc"), "paths are for the log: {}", shown.message);
+        }
+        assert!(ApiError::from(read_only()).message.contains("keys.directory"), "the fix is named");
+    }
 }

@@ -3,6 +3,7 @@
 //! A handler reads the request, calls a use case and writes the answer; it contains no SQL and decides
 //! nothing about sessions or deliveries.
 
+mod audit;
 mod auth;
 mod body;
 mod breakers;
@@ -13,6 +14,8 @@ mod error;
 mod events;
 mod health;
 mod jwks;
+mod keys;
+mod logs;
 mod metrics;
 mod peer;
 mod prefer;
@@ -21,6 +24,7 @@ mod router;
 mod sessions;
 mod state;
 
+pub use audit::Trail;
 pub use peer::Peer;
 pub use router::{Route, management, management_routes, server, server_routes};
 pub use state::HttpState;

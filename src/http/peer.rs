@@ -1,6 +1,6 @@
 //! Whom a connection is with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request};
@@ -19,8 +19,12 @@ impl Connected<IncomingStream<'_, TcpListener>> for Peer {
     }
 }
 
-/// Where a request comes from. What a proxy writes into headers is not looked at: anybody can write it.
+/// The address a request comes from. What a proxy writes into headers is not looked at: anybody can write it.
+pub(super) fn address(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip())
+}
+
+/// Whose failed attempts a request's are counted with.
 pub(super) fn source(request: &Request) -> Source {
-    let peer = request.extensions().get::<ConnectInfo<Peer>>();
-    peer.map_or(Source::Others, |ConnectInfo(Peer(address))| address.ip().into())
+    address(request).map_or(Source::Others, IpAddr::into)
 }

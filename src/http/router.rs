@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath};
 use axum::handler::Handler;
 use axum::http::{HeaderName, Method, Request};
 use axum::middleware::from_fn_with_state;
@@ -14,16 +14,18 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use tower_http::trace::TraceLayer;
 
+use super::audit::{Audited, audit};
 use super::auth::{Required, authorize};
 use super::error::{ApiError, panicked};
 use super::state::HttpState;
-use super::{breakers, clients, deliveries, discovery, events, health, jwks, metrics, sessions};
+use super::{breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, sessions};
 use crate::domain::access::Scope;
 
 const DELETE: Method = Method::DELETE;
 const GET: Method = Method::GET;
 const PATCH: Method = Method::PATCH;
 const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
 
 /// What callers ask below this path counts against their rate limit. Events do not: they come as often as
 /// people log out.
@@ -31,6 +33,9 @@ const API: &str = "/api/v2/";
 
 /// The largest request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Where paths name a user, by the `sub`.
+const OF_USERS: &str = "/api/v2/users/";
 
 /// How long a client may take between two pieces of a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,8 +70,8 @@ fn server_table() -> Vec<Row> {
 /// `management.listen`: for operators. Events are taken here too, so that one URL does for all commands.
 fn management_table() -> Vec<Row> {
     use Scope::{
-        CreateClients, CreateEvents, DeleteClients, DeleteSessions, ReadClients, ReadDeliveries,
-        ReadSessions, UpdateClients, UpdateDeliveries, UpdateSessions,
+        CreateClients, CreateEvents, DeleteClients, DeleteSessions, ReadClients, ReadDeliveries, ReadLogs,
+        ReadSessions, ReadSigningKeys, UpdateClients, UpdateDeliveries, UpdateSessions, UpdateSigningKeys,
     };
     vec![
         row(GET, "/livez", None, health::live),
@@ -91,6 +96,12 @@ fn management_table() -> Vec<Row> {
         row(POST, "/api/v2/deliveries/{id}/redeliver", Some(UpdateDeliveries), deliveries::redeliver),
         row(GET, "/api/v2/jobs/{id}", Some(ReadDeliveries), deliveries::job),
         row(GET, "/api/v2/breakers", Some(ReadDeliveries), breakers::list),
+        row(GET, "/api/v2/keys/signing", Some(ReadSigningKeys), keys::list),
+        row(POST, "/api/v2/keys/signing/rotate", Some(UpdateSigningKeys), keys::rotate),
+        row(GET, "/api/v2/keys/signing/{kid}", Some(ReadSigningKeys), keys::show),
+        row(PUT, "/api/v2/keys/signing/{kid}/revoke", Some(UpdateSigningKeys), keys::revoke),
+        row(GET, "/api/v2/logs", Some(ReadLogs), logs::list),
+        row(GET, "/api/v2/logs/{id}", Some(ReadLogs), logs::show),
     ]
 }
 
@@ -134,6 +145,10 @@ fn assemble(table: Vec<Row>, state: &Arc<HttpState>) -> Router {
             }
             None => handler,
         };
+        let handler = match Audited::route(state, &route.method, route.path) {
+            Some(audited) => handler.route_layer(from_fn_with_state(audited, audit)),
+            None => handler,
+        };
         // Rows of one path are merged; two of the same method and path would panic here.
         router = router.route(route.path, handler);
     }
@@ -150,8 +165,14 @@ fn assemble(table: Vec<Row>, state: &Arc<HttpState>) -> Router {
         .with_state(Arc::clone(state))
 }
 
-/// The span of a request: never its headers or its query, which may hold secrets.
+/// The span of a request: never its headers or its query, which may hold secrets, nor a user in its path.
 fn span<B>(request: &Request<B>) -> tracing::Span {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+    let path = match request.uri().path() {
+        path if path.starts_with(OF_USERS) => {
+            request.extensions().get::<MatchedPath>().map_or(OF_USERS, MatchedPath::as_str)
+        }
+        path => path,
+    };
+    tracing::info_span!("request", method = %request.method(), path, id)
 }

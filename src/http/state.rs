@@ -9,8 +9,10 @@ use crate::intake::Intake;
 use crate::keyring::Keyring;
 use crate::registry::ClientRegistry;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryReader, Maintenance, SessionReader};
+use crate::storage::{DeliveryReader, LogStore, Maintenance, SessionReader};
 use crate::telemetry::Metrics;
+
+use super::audit::Trail;
 
 /// What the handlers work with. Dropping it, with the servers that hold it, closes the door of the intake.
 pub struct HttpState {
@@ -24,6 +26,10 @@ pub struct HttpState {
     pub intake: Intake,
     /// Where deliveries stand.
     pub deliveries: Arc<dyn DeliveryReader>,
+    /// The audit trail.
+    pub logs: Arc<dyn LogStore>,
+    /// Where changes are written down.
+    pub trail: Trail,
     /// Who waits for outcomes.
     pub waiting: Waiting,
     /// Sessions, to read them.

@@ -1,6 +1,7 @@
 //! A change to the folder in progress: made under its lock, on a fresh reading, and written before anybody
 //! sees it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::KeyringError;
@@ -55,6 +56,14 @@ impl<'a> Change<'a> {
             return Ok(());
         }
         Err(KeyringError::ReadOnly { action: action(), path: self.folder.path().to_owned() })
+    }
+
+    /// Refuses if what was read from the folder leaves one of these algs without a key: going on would take
+    /// that reading over.
+    pub(super) fn require_signed(&self, algs: &BTreeSet<SigningAlg>) -> Result<(), KeyringError> {
+        let now = self.rules.now;
+        let unsigned = algs.iter().find(|alg| self.generation.signing_key(**alg, now).is_none());
+        unsigned.map_or(Ok(()), |alg| Err(KeyringError::NoActiveKey(*alg)))
     }
 
     /// Makes a key, in a file of its own.

@@ -198,6 +198,9 @@ pub enum KeyringError {
     /// Making a key failed.
     #[error("cannot make a key for {0}: the system gives no randomness")]
     Generate(SigningAlg),
+    /// The key's certificate could not be made.
+    #[error("the certificate of the key {0:?} could not be made")]
+    Certificate(Kid),
     /// RSA sizes do not apply.
     #[error("{0} keys have one size; leave the number of bits out")]
     Bits(SigningAlg),

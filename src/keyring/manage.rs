@@ -1,6 +1,7 @@
 //! What people do with the keys: making, importing, rotating and retiring them. For the commands, and for
 //! the management API.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::change::same_size;
@@ -108,6 +109,7 @@ impl Keyring {
     /// its tokens until they fetch it again.
     pub fn rotate(&self, alg: SigningAlg, at_once: bool) -> Result<RotatedKey, KeyringError> {
         let (kid, made) = self.change(|change| {
+            change.require_signed(&self.kept())?;
             let now = change.rules.now;
             let Some(next) = change.generation.schedule.next_at(alg, now).cloned() else {
                 let bits = same_size(change.current_kind(alg));
@@ -122,6 +124,13 @@ impl Keyring {
         Ok(RotatedKey { key: self.key(&kid)?, made })
     }
 
+    /// [`rotate`](Self::rotate) for each of `keys.algorithms`. Those that come before one that fails are
+    /// rotated; asking again makes no second key for them.
+    pub fn rotate_all(&self, at_once: bool) -> Result<Vec<RotatedKey>, KeyringError> {
+        let algs: BTreeSet<SigningAlg> = self.inner.config.algorithms.iter().copied().collect();
+        algs.into_iter().map(|alg| self.rotate(alg, at_once)).collect()
+    }
+
     /// Makes the new keys that rotation by time asks for. Does nothing in a read-only folder.
     pub(super) fn rotate_due(&self) -> Result<Vec<Kid>, KeyringError> {
         let (generation, now) = (self.current(), self.inner.clock.now());
@@ -132,6 +141,7 @@ impl Keyring {
             return Ok(Vec::new());
         }
         self.change(|change| {
+            change.require_signed(&self.kept())?;
             let mut made = Vec::new();
             for alg in algs {
                 made.extend(change.rotate_if_due(alg)?);

@@ -209,6 +209,16 @@ impl KeyMaterial {
         }
     }
 
+    /// The contents of `subjectPublicKey` in X.509: PKCS#1 for RSA (RFC 3279 §2.3.1), an uncompressed point
+    /// (RFC 5480 §2.2), or the bare bytes (RFC 8410 §4).
+    pub(super) fn subject_public_key(&self) -> &[u8] {
+        match &self.pair {
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
+            Pair::Ec(_, pair) => pair.public_key().as_ref(),
+            Pair::Ed25519(pair) => pair.public_key().as_ref(),
+        }
+    }
+
     /// The JWS signature of `message` (RFC 7518 §3.3–3.5, RFC 8037 §3.1). An RSA signature takes about a
     /// millisecond of CPU: keep it off the async workers.
     pub(super) fn sign(&self, alg: SigningAlg, message: &[u8]) -> Result<Vec<u8>, Unspecified> {

@@ -4,6 +4,7 @@
 //! fails leaves the previous one in use. What a key is (next, current, retired) follows from its times and
 //! the clock, at every call. It must not know what is signed: tokens are built elsewhere.
 
+mod certificate;
 mod change;
 mod error;
 mod folder;
@@ -29,6 +30,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::certificate::Certificate;
+use self::certificate::Certificates;
 use self::change::Change;
 pub use self::error::{KeyError, KeyringError, SignError};
 use self::folder::Folder;
@@ -68,10 +71,8 @@ pub struct Keyring {
 
 struct Inner {
     config: KeyringConfig,
-    /// What clients use: a reload that leaves one of these without a key fails.
-    required: BTreeSet<SigningAlg>,
-    /// What an RSA key may become: `required` and `config.algorithms`.
-    wanted: BTreeSet<SigningAlg>,
+    /// What clients use: a reload that takes away the key of one of these fails.
+    required: RwLock<BTreeSet<SigningAlg>>,
     policy: Policy,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -79,6 +80,7 @@ struct Inner {
     /// Held while a generation is being replaced. The folder's lock does this between processes, and a
     /// read-only folder has none.
     changing: Mutex<()>,
+    certificates: Certificates,
 }
 
 /// What there is to say about a key. Nothing in it is secret.
@@ -103,13 +105,16 @@ pub struct KeyInfo {
     pub published: bool,
     /// When it leaves, or left, the JWKS; known once it is retired.
     pub published_until: Option<Timestamp>,
+    /// When it was taken out of the JWKS as compromised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
 }
 
 impl Keyring {
     /// Loads the folder; makes it, and a key for each of `config.algorithms` that has none, where missing.
     ///
-    /// `required` are the algs that clients use: one that nothing signs is an error. Makes RSA keys, reads
-    /// and writes files: keep it off the async workers.
+    /// `required` are the algs that clients use: one that nothing signs is an error. [`require`](Self::require)
+    /// changes them. Makes RSA keys, reads and writes files: keep it off the async workers.
     pub fn open(
         config: KeyringConfig,
         required: &BTreeSet<SigningAlg>,
@@ -139,7 +144,9 @@ impl Keyring {
         if directory.try_exists().map_err(KeyringError::io("open the keys folder", directory))? {
             let folder = Folder::inspect(directory);
             let now = keyring.inner.clock.now();
-            let (generation, _) = Generation::load(&folder, &Schedule::default(), keyring.inner.rules(now))?;
+            let wanted = keyring.inner.wanted();
+            let rules = keyring.inner.rules(&wanted, now);
+            let (generation, _) = Generation::load(&folder, &Schedule::default(), rules)?;
             keyring.inner.replace(generation);
         }
         Ok(keyring)
@@ -180,11 +187,30 @@ impl Keyring {
             for alg in &self.inner.config.algorithms {
                 change.succeed(*alg, None)?;
             }
-            let now = change.rules.now;
-            let unsigned =
-                self.inner.required.iter().find(|alg| change.generation.signing_key(**alg, now).is_none());
-            unsigned.map_or(Ok(()), |alg| Err(KeyringError::NoActiveKey(*alg)))
+            change.require_signed(&self.kept())
         })
+    }
+
+    /// Says which algs clients use from now on, in place of what was said before: a folder that takes away the
+    /// key of one of them is not taken over, so that their deliveries go on. Returns those that nothing signs
+    /// now, in the order of [`SigningAlg::ALL`].
+    pub fn require(&self, algs: BTreeSet<SigningAlg>) -> Vec<SigningAlg> {
+        let (generation, now) = (self.current(), self.inner.clock.now());
+        let unsigned =
+            algs.iter().filter(|alg| generation.signing_key(**alg, now).is_none()).copied().collect();
+        *self.inner.required.write().unwrap_or_else(PoisonError::into_inner) = algs;
+        unsigned
+    }
+
+    /// What a new reading of the folder must have a key of: what clients use and this one has, or, for the
+    /// first reading, all that clients use.
+    fn kept(&self) -> BTreeSet<SigningAlg> {
+        let (generation, now) = (self.current(), self.inner.clock.now());
+        let mut kept = self.inner.required();
+        if !generation.keys.is_empty() {
+            kept.retain(|alg| generation.signing_key(*alg, now).is_some());
+        }
+        kept
     }
 
     fn unloaded(
@@ -193,7 +219,6 @@ impl Keyring {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let wanted = required.iter().chain(&config.algorithms).copied().collect();
         let policy = Policy {
             rotate_every: config.rotate_every,
             publish_before: config.publish_before,
@@ -201,7 +226,8 @@ impl Keyring {
         };
         let generation = RwLock::default();
         let changing = Mutex::default();
-        let inner = Inner { config, required, wanted, policy, clock, entropy, generation, changing };
+        let (required, certificates) = (RwLock::new(required), Certificates::default());
+        let inner = Inner { config, required, policy, clock, entropy, generation, changing, certificates };
         Self { inner: Arc::new(inner) }
     }
 
@@ -216,7 +242,7 @@ impl Keyring {
         make: impl FnOnce(&mut Change<'_>) -> Result<T, KeyringError>,
     ) -> Result<T, KeyringError> {
         let inner = &*self.inner;
-        let _alone: MutexGuard<'_, ()> = inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = inner.alone();
         let directory = &inner.config.directory;
         let known = self.current();
         if known.keys.is_empty() {
@@ -224,7 +250,8 @@ impl Keyring {
         }
         let folder = Folder::lock(directory)?;
         // Read once the lock is held: waiting for it takes time.
-        let rules = inner.rules(inner.clock.now());
+        let wanted = inner.wanted();
+        let rules = inner.rules(&wanted, inner.clock.now());
         let mut change = Change::begin(folder, &known.schedule, rules, &*inner.entropy)?;
         // An unmounted volume looks like this; new keys in its place would be worse than the old ones.
         if !known.keys.is_empty() && change.generation.keys.is_empty() {
@@ -243,8 +270,23 @@ impl fmt::Debug for Keyring {
 }
 
 impl Inner {
-    fn rules(&self, now: Timestamp) -> Rules<'_> {
-        Rules { wanted: &self.wanted, policy: &self.policy, now }
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn required(&self) -> BTreeSet<SigningAlg> {
+        self.required.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What an RSA key may become.
+    fn wanted(&self) -> BTreeSet<SigningAlg> {
+        let mut wanted = self.required();
+        wanted.extend(&self.config.algorithms);
+        wanted
+    }
+
+    fn rules<'a>(&'a self, wanted: &'a BTreeSet<SigningAlg>, now: Timestamp) -> Rules<'a> {
+        Rules { wanted, policy: &self.policy, now }
     }
 
     fn replace(&self, generation: Generation) {
@@ -264,6 +306,7 @@ impl Inner {
             retired_at: schedule.retired_since(kid, entry, now),
             published: schedule.is_published_at(kid, entry, now, &self.policy),
             published_until: schedule.published_until(kid, entry, now, &self.policy),
+            revoked_at: entry.unpublished_at,
         })
     }
 }

@@ -52,6 +52,11 @@ impl SigningKey {
         &self.public
     }
 
+    /// The key itself.
+    pub(super) fn material(&self) -> &KeyMaterial {
+        &self.material
+    }
+
     /// The compact JWS (RFC 7515 §7.1) of these claims. `jsonwebtoken::encode` would do the same, and parse
     /// the key anew for every token.
     ///

@@ -465,6 +465,49 @@ fn a_key_that_is_dropped_in_waits_and_then_takes_over_without_a_reload() {
 }
 
 #[test]
+fn what_clients_use_can_change_while_it_runs() {
+    let bench = Bench::new(&[SigningAlg::EdDsa]);
+    bench.put("es.pem", pem(SigningAlg::Es256));
+    let keyring = bench.open().unwrap();
+    // What nothing signs is said, and is in the way of nothing.
+    let algs = BTreeSet::from([SigningAlg::Es256, SigningAlg::Es384]);
+    assert_eq!(keyring.require(algs), [SigningAlg::Es384]);
+    keyring.reload().unwrap();
+
+    // The file goes: neither a reload nor a rotation of another alg takes that over.
+    fs::remove_file(bench.directory().join("es.pem")).unwrap();
+    assert!(matches!(keyring.reload(), Err(KeyringError::NoActiveKey(SigningAlg::Es256))));
+    assert!(matches!(keyring.rotate(SigningAlg::EdDsa, true), Err(KeyringError::NoActiveKey(_))));
+    round_trip(&keyring, SigningAlg::Es256);
+    // When no client uses it any more, it may go.
+    assert!(keyring.require(BTreeSet::new()).is_empty());
+    keyring.reload().unwrap();
+    assert_eq!(keyring.algorithms(), [SigningAlg::EdDsa]);
+}
+
+#[test]
+fn an_rsa_key_becomes_what_clients_have_come_to_use() {
+    let bench = Bench::new(&[SigningAlg::Rs256]);
+    let keyring = bench.open().unwrap();
+    assert_eq!(keyring.require(BTreeSet::from([SigningAlg::Ps256])), [SigningAlg::Ps256]);
+    bench.put("other.pem", pem(SigningAlg::Ps256));
+    keyring.reload().unwrap();
+    assert_eq!(keyring.key(&kid("other")).unwrap().alg, SigningAlg::Ps256);
+}
+
+#[test]
+fn a_compromised_key_says_since_when() {
+    let bench = Bench::new(&[SigningAlg::EdDsa]);
+    let keyring = bench.open().unwrap();
+    let first = keyring.signing_key(SigningAlg::EdDsa).unwrap().kid().clone();
+    assert_eq!(keyring.key(&first).unwrap().revoked_at, None);
+    let when = bench.clock.now();
+    assert_eq!(keyring.retire(&first, true).unwrap().key.revoked_at, Some(when));
+    bench.clock.advance(DAY);
+    assert_eq!(keyring.retire(&first, true).unwrap().key.revoked_at, Some(when));
+}
+
+#[test]
 fn a_bad_reload_keeps_the_previous_keys() {
     let bench = Bench::new(&[SigningAlg::EdDsa]);
     let keyring = bench.open().unwrap();
@@ -619,7 +662,8 @@ fn a_read_only_folder_is_used_as_it_is() {
     bench.put("a.pem", pem(SigningAlg::EdDsa));
     bench.put("b.pem", pem(SigningAlg::EdDsa));
     let keyring = bench.inspect().unwrap();
-    let rules = keyring.inner.rules(bench.clock.now());
+    let wanted = keyring.inner.wanted();
+    let rules = keyring.inner.rules(&wanted, bench.clock.now());
     let folder = Folder::read_only(bench.directory());
     let mut change = Change::begin(folder, &Schedule::default(), rules, &*keyring.inner.entropy).unwrap();
     assert_eq!(change.succeed(SigningAlg::EdDsa, None).unwrap(), None);
@@ -632,7 +676,8 @@ fn a_read_only_folder_is_used_as_it_is() {
 
     // What was adopted in memory is known to the next reading.
     bench.clock.advance(DAY);
-    let rules = keyring.inner.rules(bench.clock.now());
+    let wanted = keyring.inner.wanted();
+    let rules = keyring.inner.rules(&wanted, bench.clock.now());
     let (later, _) =
         Generation::load(&Folder::read_only(bench.directory()), &generation.schedule, rules).unwrap();
     assert_eq!(later.signing_key(SigningAlg::EdDsa, rules.now).unwrap().kid(), &kid("b"));

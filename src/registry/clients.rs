@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord, Origin, SubjectType};
 use crate::domain::ids::ClientId;
 use crate::domain::pairwise::Subjects;
@@ -132,6 +134,7 @@ impl ClientRegistry {
     /// Registers a client.
     pub async fn create(&self, client: Client) -> Result<ClientRecord, ClientError> {
         self.check(&client)?;
+        self.hold_keys(Some(client.id_token_signed_response_alg)).await?;
         let now = self.config.clock.now();
         if !self.config.store.create_client(&client, now).await? {
             return Err(ClientError::Exists);
@@ -154,9 +157,10 @@ impl ClientRegistry {
             change(&mut record)?;
             record.subscribed &= record.client.backchannel_logout_uri.is_some();
             self.check(&record.client)?;
+            self.hold_keys(Some(record.client.id_token_signed_response_alg)).await?;
             if self.config.store.replace_client(&record, self.config.clock.now()).await? {
                 tracing::info!(client_id = client_id.as_str(), "client changed");
-                self.config.changes.changed(client_id);
+                self.changed(client_id).await;
                 return self.config.store.client(client_id).await?.ok_or(ClientError::Unknown);
             }
         }
@@ -172,9 +176,18 @@ impl ClientRegistry {
         let deleted = self.config.store.delete_client(client_id, self.config.clock.now()).await?;
         if deleted {
             tracing::info!(client_id = client_id.as_str(), "client removed");
-            self.config.changes.changed(client_id);
+            self.changed(client_id).await;
         }
         Ok(deleted)
+    }
+
+    /// Tells whoever has to know of a change that is stored.
+    async fn changed(&self, client_id: &ClientId) {
+        self.config.changes.changed(client_id);
+        // Keys that no client uses any more may go. If that cannot be found out they are held on to.
+        if let Err(error) = self.hold_keys(None).await {
+            tracing::warn!(error = %Causes(&error), "which algorithms clients use could not be read");
+        }
     }
 
     /// A client that can be changed here.
@@ -186,7 +199,7 @@ impl ClientRegistry {
         Ok(record)
     }
 
-    /// Checks what the client alone does not tell: where its tokens may go, and what can sign them.
+    /// Checks what the client alone does not tell: where its tokens may go.
     fn check(&self, client: &Client) -> Result<(), InvalidMember> {
         if let Some(contradiction) = client.contradictions().first() {
             return Err(InvalidMember::new(contradiction.field, contradiction.fix));
@@ -202,15 +215,21 @@ impl ClientRegistry {
                            issuer.pairwise.salt)";
             return Err(InvalidMember::new("subject_type", problem));
         }
-        let alg = client.id_token_signed_response_alg;
-        let algs = self.config.keyring.algorithms();
-        if !algs.contains(&alg) {
-            let algs = algs.iter().map(|alg| alg.as_str()).collect::<Vec<_>>().join(", ");
-            let problem = format!(
-                "there is no {alg} key; use one of {algs}, or have an operator add \"{alg}\" to keys.algorithms"
-            );
-            return Err(InvalidMember::new("id_token_signed_response_alg", problem));
-        }
         Ok(())
+    }
+
+    /// Has the keyring hold on to a key of every algorithm that clients use, and of `new`, which a client is
+    /// about to.
+    async fn hold_keys(&self, new: Option<SigningAlg>) -> Result<(), ClientError> {
+        let mut algs = self.config.store.client_algorithms().await?;
+        algs.extend(new);
+        let unsigned = self.config.keyring.require(algs);
+        let Some(alg) = new.filter(|alg| unsigned.contains(alg)) else { return Ok(()) };
+        let algs = self.config.keyring.algorithms();
+        let algs = algs.iter().map(|alg| alg.as_str()).collect::<Vec<_>>().join(", ");
+        let problem = format!(
+            "there is no {alg} key; use one of {algs}, or have an operator add \"{alg}\" to keys.algorithms"
+        );
+        Err(InvalidMember::new("id_token_signed_response_alg", problem).into())
     }
 }

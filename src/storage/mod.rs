@@ -10,6 +10,7 @@ mod clients;
 mod error;
 mod groups;
 mod intake;
+mod logs;
 mod queue;
 mod reader;
 mod redelivery;
@@ -21,6 +22,7 @@ pub use clients::{ClientFilter, ClientStore};
 pub use error::StorageError;
 pub use groups::Groups;
 pub use intake::{AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, Wanted};
+pub use logs::{LogOrder, LogRecord, LogStore};
 pub use queue::{
     ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Settled, Settlement, Turn,
 };
@@ -41,6 +43,7 @@ pub trait Storage:
     + SessionReader
     + ClientStore
     + TokenStore
+    + LogStore
     + Maintenance
 {
 }
@@ -53,6 +56,7 @@ impl<T> Storage for T where
         + SessionReader
         + ClientStore
         + TokenStore
+        + LogStore
         + Maintenance
 {
 }
@@ -64,7 +68,8 @@ pub trait Maintenance: Send + Sync + 'static {
     async fn ping(&self, now: Timestamp) -> Result<()>;
 
     /// Deletes up to `limit` rows each of finished deliveries (with their attempts), ended sessions,
-    /// accepted events, completed redelivery jobs, and API tokens revoked or expired, all from before `before`.
+    /// accepted events, completed redelivery jobs, entries of the audit trail, and API tokens revoked or expired,
+    /// all from before `before`.
     /// Returns how many rows went.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64>;
 

@@ -265,6 +265,7 @@ impl Machine {
             phases: Phases::default(),
             jti: Some(Uuid::nil()),
             kid: Some("kid".to_owned()),
+            uri: None,
             remote_address: None,
             status: None,
             error: None,

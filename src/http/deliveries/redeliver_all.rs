@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::super::audit::Note;
 use super::super::body::parse_json;
 use super::super::error::ApiError;
 use super::super::state::HttpState;
@@ -57,7 +58,7 @@ pub(in crate::http) struct JobView {
 pub(in crate::http) async fn redeliver_all(
     State(state): State<Arc<HttpState>>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<JobView>), ApiError> {
+) -> Result<(StatusCode, Extension<Note>, Json<JobView>), ApiError> {
     let Filter { client_id, state: states, initiator, created_after, created_before } = parse_json(&body?)?;
     let states = match states {
         None => None,
@@ -72,7 +73,8 @@ pub(in crate::http) async fn redeliver_all(
     }
     let filter = DeliveryFilter { client_id, states, initiator, created_after, created_before };
     let job = state.redelivery.all(filter).await?;
-    Ok((StatusCode::ACCEPTED, Json(job.into())))
+    let note = Note { affected: vec![job.id.0.to_string()], ..Note::default() };
+    Ok((StatusCode::ACCEPTED, Extension(note), Json(job.into())))
 }
 
 pub(in crate::http) async fn job(

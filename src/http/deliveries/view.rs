@@ -77,6 +77,9 @@ pub(in crate::http) struct AttemptView {
     /// The first KiB of the answer's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<String>,
+    /// What it was posted to, if it got that far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remote_address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +142,7 @@ fn view(record: AttemptRecord, unknown_before: bool) -> AttemptView {
         status: attempt.status,
         error: attempt.error,
         answer: attempt.answer,
+        uri: attempt.uri,
         remote_address: attempt.remote_address,
         kid: attempt.kid,
         jti: attempt.jti,

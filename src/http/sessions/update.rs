@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
@@ -11,6 +12,7 @@ use axum::http::header::IF_MATCH;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::super::audit::Note;
 use super::super::body::{Member, parse_json};
 use super::super::error::ApiError;
 use super::super::state::HttpState;
@@ -31,9 +33,10 @@ pub(in crate::http) async fn update(
     Path(text): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
+) -> Result<(Extension<Note>, Response), ApiError> {
     let sid = sid(&text)?;
-    let Body { session_metadata } = parse_json(&body?)?;
+    let body = body?;
+    let Body { session_metadata } = parse_json(&body)?;
     let entries = session_metadata
         .sets(BTreeMap::new())
         .ok_or_else(|| ApiError::invalid_body("session_metadata", "this member is required"))?;
@@ -43,7 +46,7 @@ pub(in crate::http) async fn update(
     let command = Command::ReplaceMetadata { sid: sid.clone(), session_metadata, if_revision };
     state.intake.carry_out(command).await?;
     let session = state.sessions.session(&sid).await?.ok_or_else(ApiError::inexistent_session)?;
-    Ok(view::answer(session))
+    Ok((Extension(Note::of_members(&body)), view::answer(session)))
 }
 
 /// The revision that the session must have; `None` for any.

@@ -18,10 +18,10 @@ pub(super) async fn insert(
     let rows: Vec<_> = attempts.iter().map(|(id, number, attempt)| row(*id, *number, attempt)).collect();
     sqlx::query(
         "INSERT OR ROLLBACK INTO attempts (delivery_id, number, started_at, duration_us, sign_us, dns_us, connect_us,
-             answer_us, body_us, jti, kid, remote_address, status, error, answer, outcome_unknown)
-         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-             value ->> 7, value ->> 8, unhex(value ->> 9), value ->> 10, value ->> 11, value ->> 12, value ->> 13,
-             value ->> 14, value ->> 15
+             answer_us, body_us, jti, kid, uri, remote_address, status, error, answer, outcome_unknown)
+         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> '$[4][0]', value ->> '$[4][1]',
+             value ->> '$[4][2]', value ->> '$[4][3]', value ->> '$[4][4]', unhex(value ->> 5), value ->> 6,
+             value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
          FROM json_each(?)",
     )
     .bind(to_json(&rows))
@@ -37,13 +37,10 @@ fn row(id: DeliveryId, number: u32, attempt: &Attempt) -> impl Serialize {
         number,
         millis(attempt.started_at),
         micros(attempt.duration),
-        sign.map(micros),
-        dns.map(micros),
-        connect.map(micros),
-        answer.map(micros),
-        body.map(micros),
+        [sign, dns, connect, answer, body].map(|took| took.map(micros)),
         attempt.jti.map(hex),
         &attempt.kid,
+        &attempt.uri,
         &attempt.remote_address,
         attempt.status,
         &attempt.error,
@@ -75,6 +72,7 @@ pub(super) async fn of(
             },
             jti: columns.plain("jti")?,
             kid: columns.plain("kid")?,
+            uri: columns.plain("uri")?,
             remote_address: columns.plain("remote_address")?,
             status: columns.plain("status")?,
             error: columns.plain("error")?,

@@ -32,6 +32,7 @@ mod columns;
 mod deliveries;
 mod events;
 mod intake;
+mod logs;
 mod queue;
 mod redelivery;
 mod sessions;
@@ -164,9 +165,11 @@ impl Maintenance for SqliteStore {
         // Attempts before their deliveries, and these before their session.
         for statement in [
             "DELETE FROM attempts WHERE delivery_id IN
-                 (SELECT id FROM deliveries WHERE settled_at IS NOT NULL AND settled_at < ?1 LIMIT ?2)",
+                 (SELECT id FROM deliveries WHERE state IN ('delivered', 'rejected', 'exhausted', 'discarded')
+                     AND settled_at IS NOT NULL AND settled_at < ?1 LIMIT ?2)",
             "DELETE FROM deliveries WHERE id IN
-                 (SELECT id FROM deliveries WHERE settled_at IS NOT NULL AND settled_at < ?1 LIMIT ?2)",
+                 (SELECT id FROM deliveries WHERE state IN ('delivered', 'rejected', 'exhausted', 'discarded')
+                     AND settled_at IS NOT NULL AND settled_at < ?1 LIMIT ?2)",
             "DELETE FROM sessions WHERE sid IN
                  (SELECT sid FROM sessions WHERE ended_at IS NOT NULL AND ended_at < ?1
                      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE session_key = sessions.key) LIMIT ?2)",
@@ -176,6 +179,7 @@ impl Maintenance for SqliteStore {
                  (SELECT id FROM redelivery_jobs WHERE completed_at < ?1 LIMIT ?2)",
             "DELETE FROM api_tokens WHERE id IN
                  (SELECT id FROM api_tokens WHERE revoked_at < ?1 OR expires_at < ?1 LIMIT ?2)",
+            "DELETE FROM audit_log WHERE (at, id) IN (SELECT at, id FROM audit_log WHERE at < ?1 LIMIT ?2)",
         ] {
             let done = sqlx::query(statement)
                 .bind(columns::millis(before))

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::columns::{Columns, hex, millis, to_json};
-use super::{SqliteStore, clients, deliveries};
+use super::{SqliteStore, clients, deliveries, logs};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::{JobId, RedeliveryJob, RedeliveryRefusal};
@@ -173,7 +173,8 @@ async fn step(connection: &mut SqliteConnection, job: &RedeliveryJob, limit: u32
     Ok(step)
 }
 
-/// Puts final deliveries back into the queue, with a schedule that starts anew.
+/// Puts final deliveries back into the queue, with a schedule that starts anew. The audit trail keeps what
+/// they had come to.
 async fn requeue(
     connection: &mut SqliteConnection,
     ids: &[DeliveryId],
@@ -183,6 +184,7 @@ async fn requeue(
     if ids.is_empty() {
         return Ok(());
     }
+    logs::keep_outcomes(connection, ids).await?;
     sqlx::query(
         "UPDATE deliveries SET state = 'pending', settled_at = NULL, due_at = ?1, expires_at = ?2,
              failures = 0, redeliveries = redeliveries + 1

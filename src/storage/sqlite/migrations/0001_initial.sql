@@ -89,7 +89,8 @@ CREATE INDEX deliveries_due ON deliveries (client_id, (failures + redeliveries >
 CREATE INDEX deliveries_expiring ON deliveries (expires_at) WHERE state = 'pending';
 CREATE INDEX deliveries_of_subject ON deliveries (sub) WHERE state = 'pending' AND sid IS NULL;
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'in_flight';
-CREATE INDEX deliveries_settled ON deliveries (settled_at) WHERE settled_at IS NOT NULL;
+-- What deliveries have come to, in order of time: for the audit trail, and to sweep them.
+CREATE INDEX deliveries_settled ON deliveries (state, settled_at) WHERE settled_at IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (client_id, id) WHERE state IN ('rejected', 'exhausted');
 
 CREATE TABLE attempts (
@@ -104,6 +105,7 @@ CREATE TABLE attempts (
     body_us         INTEGER,
     jti             BLOB,
     kid             TEXT,
+    uri             TEXT,                        -- what it was posted to
     remote_address  TEXT,
     status          INTEGER,
     error           TEXT,
@@ -135,6 +137,17 @@ CREATE TABLE api_tokens (
     expires_at   INTEGER,
     last_used_at INTEGER,
     revoked_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- The audit trail: changes through the API, and what deliveries had come to before they were redelivered. What
+-- they have come to now is read from their own rows.
+CREATE TABLE audit_log (
+    at        INTEGER NOT NULL,
+    id        BLOB    NOT NULL,
+    type      TEXT    NOT NULL CHECK (type IN ('sapi', 'fapi', 'sslo', 'fslo')),
+    client_id TEXT,
+    event     TEXT    NOT NULL,                  -- domain::log::Change or Outcome
+    PRIMARY KEY (at, id)
 ) STRICT, WITHOUT ROWID;
 
 -- Written to see whether the store takes writes.

@@ -1,0 +1,109 @@
+//! A change by an operator, and whoever made it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::access::Caller;
+use crate::domain::ids::ClientId;
+
+/// A request, or a command, that was to change something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What it was for, such as "Update a client".
+    pub description: String,
+    /// How it came.
+    pub asked: Asked,
+    /// Whether it was made.
+    pub succeeded: bool,
+    /// The HTTP status it was answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The `errorCode` it was answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// Names of the members it was to change. Never their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// Ids of what it made or changed, where the path does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub affected: Vec<String>,
+    /// Who made it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// The address it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The `User-Agent` it came with, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The request's id, as the log has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// How a change was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "channel", rename_all = "lowercase")]
+pub enum Asked {
+    /// Over the management API.
+    Api {
+        /// The method.
+        method: String,
+        /// The path. A segment that holds personal data is left as the route has it: `/users/{id}/sessions`.
+        path: String,
+    },
+    /// From the shell of the host.
+    Cli {
+        /// The command, without what was said to it: `tokens create`.
+        command: String,
+    },
+}
+
+impl Change {
+    /// What a command has changed.
+    pub fn by_command(description: &str, command: &str, affected: Vec<String>) -> Self {
+        Self {
+            description: description.to_owned(),
+            asked: Asked::Cli { command: command.to_owned() },
+            succeeded: true,
+            status: None,
+            error_code: None,
+            changed: Vec::new(),
+            affected,
+            actor: None,
+            ip: None,
+            user_agent: None,
+            request_id: None,
+        }
+    }
+}
+
+/// Whoever made a change: a token's bearer. Never the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The kind of token: `bootstrap_token`, `api_token` or `access_token`.
+    pub kind: String,
+    /// The API token's id, or the access token's `sub`. Without it nobody could say who changed something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What people call the API token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The client that the access token was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+impl From<Caller> for Actor {
+    fn from(caller: Caller) -> Self {
+        let actor = |kind: &str| Self { kind: kind.to_owned(), id: None, name: None, client_id: None };
+        match caller {
+            Caller::Bootstrap => actor("bootstrap_token"),
+            Caller::ApiToken { id, name } => {
+                Self { id: Some(id.to_string()), name: Some(name.into()), ..actor("api_token") }
+            }
+            Caller::Jwt { subject, client } => {
+                Self { id: subject.map(String::from), client_id: client, ..actor("access_token") }
+            }
+        }
+    }
+}

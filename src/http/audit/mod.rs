@@ -1,0 +1,170 @@
+//! The audit trail of changes: one layer around every route that changes something, so that none can forget it.
+//!
+//! It writes down who asked for what and what was answered; never bodies, secrets, or the personal data that
+//! some paths hold. A change is finished and written down even if whoever asked hangs up meanwhile.
+
+mod described;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use self::described::Described;
+use super::error::{ErrorCode, panicked};
+use super::peer;
+use super::state::HttpState;
+use crate::causes::Causes;
+use crate::clock::Clock;
+use crate::domain::access::Caller;
+use crate::domain::ids::ClientId;
+use crate::domain::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId};
+use crate::entropy::Entropy;
+use crate::storage::LogStore;
+
+/// The longest texts that are kept of what a caller wrote, in characters.
+const MAX_PATH: usize = 512;
+const MAX_USER_AGENT: usize = 256;
+const MAX_REQUEST_ID: usize = 128;
+
+/// Where changes are written down.
+pub struct Trail {
+    /// The store.
+    pub store: Arc<dyn LogStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For ids.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What a handler says of its change beyond what the request does: an extension of its response. Names and
+/// ids, never values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Note {
+    /// The client it is about, where the path does not say.
+    pub(super) client_id: Option<ClientId>,
+    /// The names of the members that were to be changed.
+    pub(super) changed: Vec<String>,
+    /// The ids of what was made or changed, where the path does not say.
+    pub(super) affected: Vec<String>,
+}
+
+impl Note {
+    /// The names of the members of a JSON body that was understood.
+    pub(super) fn of_members(body: &[u8]) -> Self {
+        let members: BTreeMap<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+        Self { changed: members.into_keys().collect(), ..Self::default() }
+    }
+}
+
+/// A route whose requests are written down.
+#[derive(Clone)]
+pub(super) struct Audited {
+    state: Arc<HttpState>,
+    method: Method,
+    path: &'static str,
+}
+
+impl Audited {
+    /// This route, if it changes something that operators manage. Events have their own record.
+    pub(super) fn route(state: &Arc<HttpState>, method: &Method, path: &'static str) -> Option<Self> {
+        let changes = path.starts_with("/api/v2/") && !method.is_safe();
+        changes.then(|| Self { state: Arc::clone(state), method: method.clone(), path })
+    }
+}
+
+/// Writes down what comes of a request. It lies outside of authentication, so that it sees who was refused.
+pub(super) async fn audit(State(audited): State<Audited>, request: Request, next: Next) -> Response {
+    let draft = Draft::of(&audited, &request);
+    let (state, if_it_panics) = (Arc::clone(&audited.state), draft.clone());
+    let work = async move {
+        let mut response = next.run(request).await;
+        if is_recorded(response.status()) {
+            state.trail.write(draft.answered(&mut response)).await;
+        }
+        response
+    };
+    // A task of its own goes on when the connection, and with it this future, is gone.
+    match tokio::spawn(work.instrument(tracing::Span::current())).await {
+        Ok(response) => response,
+        Err(ended) => {
+            audited.state.trail.write(if_it_panics.answered(&mut panicked(Box::new(())))).await;
+            std::panic::resume_unwind(ended.into_panic())
+        }
+    }
+}
+
+/// What changed something, what was refused to somebody who is known, and what failed. Left out is what says
+/// nothing of a change: strangers (401), what is not there (404), and callers who are too fast (429).
+fn is_recorded(status: StatusCode) -> bool {
+    !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// What the request says.
+#[derive(Clone)]
+struct Draft {
+    change: Change,
+    client_id: Option<ClientId>,
+}
+
+impl Draft {
+    fn of(audited: &Audited, request: &Request) -> Self {
+        let Audited { method, path, .. } = audited;
+        let described = Described::route(method, path);
+        let path = described.path(request.uri().path());
+        let headers = request.headers();
+        let change = Change {
+            description: described.description(),
+            asked: Asked::Api { method: method.to_string(), path: shortened(&path, MAX_PATH) },
+            succeeded: false,
+            status: None,
+            error_code: None,
+            changed: Vec::new(),
+            affected: Vec::new(),
+            actor: None,
+            ip: peer::address(request).map(|address| address.to_string()),
+            user_agent: text(headers, "user-agent", MAX_USER_AGENT),
+            request_id: text(headers, "x-request-id", MAX_REQUEST_ID),
+        };
+        Self { change, client_id: described.client_id(request.uri().path()) }
+    }
+
+    fn answered(self, response: &mut Response) -> (Change, Option<ClientId>) {
+        let Self { mut change, client_id } = self;
+        change.succeeded = response.status().is_success();
+        change.status = Some(response.status().as_u16());
+        let extensions = response.extensions_mut();
+        change.error_code = extensions.remove::<ErrorCode>().map(|ErrorCode(code)| code.to_owned());
+        change.actor = extensions.remove::<Caller>().map(Actor::from);
+        let note = extensions.remove::<Note>().unwrap_or_default();
+        change.changed = note.changed;
+        change.affected = note.affected;
+        (change, client_id.or(note.client_id))
+    }
+}
+
+impl Trail {
+    async fn write(&self, (change, client_id): (Change, Option<ClientId>)) {
+        let now = self.clock.now();
+        let id = LogId::new(now, self.entropy.uuid_v7(now));
+        let entry = LogEntry { id, client_id, event: LogEvent::Change(Box::new(change)) };
+        if let Err(error) = self.store.record(&entry).await {
+            // The change itself stands; the request's span says which it was.
+            tracing::error!(error = %Causes(&error), "a change could not be written to the audit trail");
+        }
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str, most: usize) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?;
+    Some(shortened(text, most))
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}

@@ -1,0 +1,20 @@
+//! `GET /api/v2/keys/signing`: every key there is, current ones first, as a bare array.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+
+use super::super::error::ApiError;
+use super::super::state::HttpState;
+use super::view::SigningKeyView;
+use super::with_keys;
+
+pub(in crate::http) async fn list(
+    State(state): State<Arc<HttpState>>,
+) -> Result<Json<Vec<SigningKeyView>>, ApiError> {
+    let view = with_keys(&state, |keyring| {
+        keyring.keys().into_iter().map(|key| SigningKeyView::of(keyring, key)).collect()
+    });
+    Ok(Json(view.await?))
+}

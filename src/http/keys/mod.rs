@@ -1,0 +1,32 @@
+//! `/api/v2/keys/signing`: the signing keys as Auth0's Management API shows them, their rotation, and
+//! revoking one that leaked.
+
+mod list;
+mod revoke;
+mod rotate;
+mod show;
+mod view;
+
+pub(super) use list::list;
+pub(super) use revoke::revoke;
+pub(super) use rotate::rotate;
+pub(super) use show::show;
+
+use super::error::ApiError;
+use super::state::HttpState;
+use crate::keyring::{Keyring, KeyringError, Kid};
+
+/// The kid in a path. What is no kid names no key.
+fn kid(text: &str) -> Result<Kid, ApiError> {
+    text.parse().map_err(|_| ApiError::inexistent("signing key"))
+}
+
+/// Works with the keys where files, RSA keys and signatures may take their time: not on an async worker.
+async fn with_keys<T: Send + 'static>(
+    state: &HttpState,
+    work: impl FnOnce(&Keyring) -> Result<T, KeyringError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let keyring = state.keyring.clone();
+    let done = tokio::task::spawn_blocking(move || work(&keyring)).await;
+    Ok(done.map_err(|_| ApiError::internal())??)
+}

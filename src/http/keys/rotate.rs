@@ -1,0 +1,69 @@
+//! `POST /api/v2/keys/signing/rotate`: new keys are made and announced; they take over after
+//! `keys.publish_before`, when receivers have them.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+
+use super::super::audit::Note;
+use super::super::body::parse_json;
+use super::super::error::ApiError;
+use super::super::state::HttpState;
+use super::view::SigningKeyView;
+use super::with_keys;
+use crate::domain::algorithm::SigningAlg;
+use crate::keyring::{Kid, RotatedKey};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    /// Only the key of this alg; else those of every alg in `keys.algorithms`.
+    alg: Option<SigningAlg>,
+}
+
+/// The first of the keys that will sign, as Auth0 answers, and all of them by name.
+#[derive(Serialize)]
+pub(in crate::http) struct Rotated {
+    #[serde(flatten)]
+    key: SigningKeyView,
+    rotated: Vec<RotatedView>,
+}
+
+#[derive(Serialize)]
+struct RotatedView {
+    kid: Kid,
+    alg: SigningAlg,
+    /// Whether it was made for this, rather than waiting already.
+    made: bool,
+}
+
+pub(in crate::http) async fn rotate(
+    State(state): State<Arc<HttpState>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Extension<Note>, Json<Rotated>), ApiError> {
+    let body = body?;
+    let Wish { alg } = match body.trim_ascii() {
+        // Auth0's SDKs have nothing to say.
+        b"" | b"null" => Wish::default(),
+        body => parse_json(body)?,
+    };
+    let (key, keys) = with_keys(&state, move |keyring| {
+        let keys = match alg {
+            Some(alg) => vec![keyring.rotate(alg, false)?],
+            None => keyring.rotate_all(false)?,
+        };
+        let first = keys.first().expect("a configuration has at least one algorithm").key.clone();
+        Ok((SigningKeyView::of(keyring, first)?, keys))
+    })
+    .await?;
+    let affected = keys.iter().map(|rotated| rotated.key.kid.to_string()).collect();
+    let note = Note { affected, ..Note::default() };
+    let rotated =
+        keys.into_iter().map(|RotatedKey { key, made }| RotatedView { kid: key.kid, alg: key.alg, made });
+    Ok((StatusCode::CREATED, Extension(note), Json(Rotated { key, rotated: rotated.collect() })))
+}

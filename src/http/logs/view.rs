@@ -1,0 +1,103 @@
+//! An entry of the audit trail as JSON, with Auth0's names.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::domain::ids::ClientId;
+use crate::domain::log::{Change, LogEvent, Outcome};
+use crate::storage::LogRecord;
+
+/// An entry. What it does not have is left out.
+#[derive(Serialize)]
+pub(in crate::http) struct LogView {
+    #[serde(rename = "_id")]
+    id: String,
+    log_id: String,
+    date: Timestamp,
+    r#type: &'static str,
+    description: String,
+    /// The client it is about. (Auth0 has here the one that a change was made with.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<ClientId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    details: Value,
+}
+
+impl From<LogRecord> for LogView {
+    fn from(record: LogRecord) -> Self {
+        let LogRecord { entry, client_name } = record;
+        let (log_id, r#type) = (entry.id.to_string(), entry.log_type().as_str());
+        let (description, details, ip, user_agent) = match entry.event {
+            LogEvent::Change(change) => {
+                let (details, change) = (change_details(&change), *change);
+                (change.description, details, change.ip, change.user_agent)
+            }
+            LogEvent::Outcome(outcome) => {
+                let how = if outcome.succeeded() { "Successful" } else { "Failed" };
+                let description = format!("{how} OIDC Back-Channel Logout request");
+                (description, outcome_details(outcome), None, None)
+            }
+        };
+        Self {
+            id: log_id.clone(),
+            log_id,
+            date: entry.id.at(),
+            r#type,
+            description,
+            client_id: entry.client_id,
+            client_name,
+            ip,
+            user_agent,
+            details,
+        }
+    }
+}
+
+fn change_details(change: &Change) -> Value {
+    let mut request = json!(change.asked);
+    if let Some(id) = &change.request_id {
+        request["id"] = json!(id);
+    }
+    if let Some(actor) = &change.actor {
+        request["auth"] = json!(actor);
+    }
+    let mut details = json!({"request": request, "response": {}});
+    if let Some(status) = change.status {
+        details["response"]["statusCode"] = json!(status);
+    }
+    if let Some(code) = &change.error_code {
+        details["response"]["errorCode"] = json!(code);
+    }
+    for (member, names) in [("changed", &change.changed), ("affected", &change.affected)] {
+        if !names.is_empty() {
+            details[member] = json!(names);
+        }
+    }
+    details
+}
+
+fn outcome_details(outcome: Outcome) -> Value {
+    let Outcome { delivery_id, state, initiator, sid, attempts, uri, status, error } = outcome;
+    let mut details = json!({
+        "request": {"method": "POST", "backchannel_logout_uri": uri},
+        // Empty where no answer came, as Auth0's is after a timeout.
+        "response": status.map_or_else(|| json!({}), |status| json!({"statusCode": status})),
+        "initiator": initiator,
+        "delivery_id": delivery_id,
+        "state": state,
+        "attempts": attempts,
+    });
+    if let Some(sid) = sid {
+        details["session_id"] = json!(sid);
+    }
+    if let Some(error) = error {
+        details["errors"] = json!([error]);
+    }
+    details
+}
