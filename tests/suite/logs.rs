@@ -413,7 +413,7 @@ async fn pages_are_auth0s() {
     let members = |entry: &Value| entry.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&logs(&app, "fields=type,date").await[0]), ["_id", "date", "log_id", "type"]);
     let without = members(&logs(&app, "fields=type,log_id,details&include_fields=false").await[0]);
-    assert_eq!(without, ["_id", "date", "description", "user_agent"]);
+    assert_eq!(without, ["_id", "date", "description", "ip", "user_agent"]);
     app.stop().await;
 }
 
