@@ -14,14 +14,18 @@ use crate::causes::Causes;
 use crate::config::{Config, ConfigErrors, Loaded};
 
 mod api;
+mod attempt_view;
 pub mod check_config;
 mod deliveries;
 mod demo;
 mod events;
 mod http;
+mod input;
 mod jwks;
 mod keys;
 mod mock_rp;
+mod output;
+mod segment;
 mod serve;
 mod style;
 mod table;
@@ -31,6 +35,17 @@ mod verify;
 
 /// Exit status for wrong usage or configuration.
 const WRONG_USAGE: u8 = 2;
+
+/// The usage is wrong in a way that the parser of arguments cannot know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
+impl WrongUsage {
+    fn error(problem: impl Into<String>) -> anyhow::Error {
+        Self(problem.into()).into()
+    }
+}
 
 /// A back-channel logout token issuer that runs beside any OpenID Provider.
 #[derive(Debug, Parser)]
@@ -101,6 +116,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             if let Some(problems) = error.downcast_ref::<ConfigErrors>() {
                 eprintln!("{problems}");
+                return ExitCode::from(WRONG_USAGE);
+            }
+            if let Some(problem) = error.downcast_ref::<WrongUsage>() {
+                eprintln!("{} {problem}", style::paint(style::BAD, "error:"));
                 return ExitCode::from(WRONG_USAGE);
             }
             // What the service refused was said already, in its words.
