@@ -16,6 +16,7 @@ use crate::config::{Config, ConfigErrors, Loaded};
 mod api;
 mod attempt_view;
 pub mod check_config;
+mod clients;
 mod deliveries;
 mod demo;
 mod events;
@@ -23,6 +24,7 @@ mod http;
 mod input;
 mod jwks;
 mod keys;
+mod list;
 mod mock_rp;
 mod output;
 mod segment;
@@ -92,6 +94,8 @@ enum Command {
     },
     /// Report events to a running service.
     Events(events::EventsArgs),
+    /// Register clients, change and remove them, and try them out.
+    Clients(clients::ClientsArgs),
     /// Look at deliveries, and put them back into the queue.
     Deliveries(deliveries::DeliveriesArgs),
     /// Run a relying party to test with.
@@ -149,6 +153,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             block_on(async { tokens::run(args, &config).await.map(|()| ExitCode::SUCCESS) })
         }
         Command::Events(args) => block_on(events::run(args)),
+        Command::Clients(args) => block_on(clients::run(args)),
         Command::Deliveries(args) => block_on(deliveries::run(args)),
         Command::MockRp(args) => block_on(mock_rp::run(args)),
         Command::Verify(args) => block_on(verify::run(args)),
