@@ -29,6 +29,7 @@ mod mock_rp;
 mod output;
 mod segment;
 mod serve;
+mod sessions;
 mod style;
 mod table;
 mod token_view;
@@ -96,6 +97,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Register clients, change and remove them, and try them out.
     Clients(clients::ClientsArgs),
+    /// Look at sessions, change their metadata, and end them.
+    Sessions(sessions::SessionsArgs),
     /// Look at deliveries, and put them back into the queue.
     Deliveries(deliveries::DeliveriesArgs),
     /// Run a relying party to test with.
@@ -154,6 +157,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Events(args) => block_on(events::run(args)),
         Command::Clients(args) => block_on(clients::run(args)),
+        Command::Sessions(args) => block_on(sessions::run(args)),
         Command::Deliveries(args) => block_on(deliveries::run(args)),
         Command::MockRp(args) => block_on(mock_rp::run(args)),
         Command::Verify(args) => block_on(verify::run(args)),
