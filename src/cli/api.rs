@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::http::TlsArgs;
 use super::style::{BAD, paint};
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than an attempt may take (`delivery.timeout`, a minute at most): a trial takes one.
+const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Where the service is, and how it is spoken to.
 #[derive(Debug, Args)]
@@ -54,7 +55,19 @@ impl Api {
     }
 
     pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let request = self.client.request(Method::POST, format!("{}{path}", self.server));
+        self.send(Method::POST, path, body).await
+    }
+
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let request = self.client.request(method, format!("{}{path}", self.server));
         let request = match body {
             Some(body) => request.json(body),
             None => request,
@@ -62,6 +75,7 @@ impl Api {
         self.answer(path, request).await
     }
 
+    /// The JSON of an answer; null where it has nothing to say.
     async fn answer(&self, path: &str, request: RequestBuilder) -> anyhow::Result<Value> {
         let response = request
             .bearer_auth(&self.token)
@@ -69,6 +83,9 @@ impl Api {
             .await
             .with_context(|| format!("cannot reach {}", self.server))?;
         let status = response.status();
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         let answer: Value = response
             .json()
             .await

@@ -1,7 +1,6 @@
 //! `logoutd events send`: report events from the shell.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +12,9 @@ use serde_json::Value;
 
 use super::api::refuse;
 use super::http::TlsArgs;
-use super::style::{DIM, GOOD, paint, state_style};
+use super::input::read;
+use super::output::{items, print_deliveries, text};
+use super::style::{DIM, GOOD, paint};
 
 /// Report events.
 #[derive(Debug, Args)]
@@ -82,37 +83,12 @@ pub(super) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    if file == Path::new("-") {
-        let mut body = Vec::new();
-        std::io::stdin().read_to_end(&mut body)?;
-        return Ok(body);
-    }
-    std::fs::read(file)
-}
-
 fn show(answer: &Value) {
     let several = answer.as_array().map_or(std::slice::from_ref(answer), Vec::as_slice);
     for event in several {
         let duplicate =
             if event["duplicate"] == true { paint(DIM, " (accepted before)") } else { String::new() };
-        println!("{} event {}{duplicate}", paint(GOOD, "✓"), text(&event["id"]));
-        let deliveries = event["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if deliveries.is_empty() {
-            println!("  no client had to be told");
-        }
-        for delivery in deliveries {
-            let state = text(&delivery["state"]);
-            let client_id = text(&delivery["client_id"]);
-            println!(
-                "  {client_id:<24} {}  {}",
-                paint(state_style(state), state),
-                paint(DIM, text(&delivery["id"]))
-            );
-        }
+        println!("{} event {}{duplicate}", paint(GOOD, "✓"), text(event, "id"));
+        print_deliveries(items(event, "deliveries"));
     }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

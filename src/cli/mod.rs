@@ -14,15 +14,22 @@ use crate::causes::Causes;
 use crate::config::{Config, ConfigErrors, Loaded};
 
 mod api;
+mod attempt_view;
 pub mod check_config;
+mod clients;
 mod deliveries;
 mod demo;
 mod events;
 mod http;
+mod input;
 mod jwks;
 mod keys;
+mod list;
 mod mock_rp;
+mod output;
+mod segment;
 mod serve;
+mod sessions;
 mod style;
 mod table;
 mod token_view;
@@ -31,6 +38,17 @@ mod verify;
 
 /// Exit status for wrong usage or configuration.
 const WRONG_USAGE: u8 = 2;
+
+/// The usage is wrong in a way that the parser of arguments cannot know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
+impl WrongUsage {
+    fn error(problem: impl Into<String>) -> anyhow::Error {
+        Self(problem.into()).into()
+    }
+}
 
 /// A back-channel logout token issuer that runs beside any OpenID Provider.
 #[derive(Debug, Parser)]
@@ -77,6 +95,10 @@ enum Command {
     },
     /// Report events to a running service.
     Events(events::EventsArgs),
+    /// Register clients, change and remove them, and try them out.
+    Clients(clients::ClientsArgs),
+    /// Look at sessions, change their metadata, and end them.
+    Sessions(sessions::SessionsArgs),
     /// Look at deliveries, and put them back into the queue.
     Deliveries(deliveries::DeliveriesArgs),
     /// Run a relying party to test with.
@@ -101,6 +123,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             if let Some(problems) = error.downcast_ref::<ConfigErrors>() {
                 eprintln!("{problems}");
+                return ExitCode::from(WRONG_USAGE);
+            }
+            if let Some(problem) = error.downcast_ref::<WrongUsage>() {
+                eprintln!("{} {problem}", style::paint(style::BAD, "error:"));
                 return ExitCode::from(WRONG_USAGE);
             }
             // What the service refused was said already, in its words.
@@ -130,6 +156,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             block_on(async { tokens::run(args, &config).await.map(|()| ExitCode::SUCCESS) })
         }
         Command::Events(args) => block_on(events::run(args)),
+        Command::Clients(args) => block_on(clients::run(args)),
+        Command::Sessions(args) => block_on(sessions::run(args)),
         Command::Deliveries(args) => block_on(deliveries::run(args)),
         Command::MockRp(args) => block_on(mock_rp::run(args)),
         Command::Verify(args) => block_on(verify::run(args)),

@@ -349,7 +349,7 @@ async fn the_shell_lists_shows_and_redelivers() {
     assert_eq!(status, 1);
     assert!(said.contains("404") && said.contains("no such delivery"), "{said}");
     assert!(!said.contains("error:"), "{said}");
-    assert_eq!(run(&["redeliver"]).0, 1);
-    assert_eq!(run(&["redeliver", &id, "--all"]).0, 1);
+    assert_eq!(run(&["redeliver"]).0, 2);
+    assert_eq!(run(&["redeliver", &id, "--all"]).0, 2);
     app.stop().await;
 }

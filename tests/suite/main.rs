@@ -10,6 +10,7 @@
 mod access;
 mod bad_input;
 mod clients;
+mod clients_from_the_shell;
 mod command_line;
 mod config;
 mod dead_letters;
@@ -22,6 +23,7 @@ mod process;
 mod receivers;
 mod sensitive_metadata;
 mod sessions;
+mod sessions_from_the_shell;
 mod signing_keys;
 mod subjects;
 mod support;

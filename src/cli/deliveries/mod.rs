@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use anstream::println;
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
 use super::api::{Api, ApiArgs};
+use super::output::{print_json, seconds, text};
+use super::segment::Segment;
 
 mod breakers;
 mod list;
@@ -76,19 +76,4 @@ impl FilterArgs {
         ];
         members.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }
-}
-
-fn print_json(answer: &Value) {
-    println!("{answer:#}");
-}
-
-/// A member's text; nothing where there is none.
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
-}
-
-/// A time to the second, as a table shows it.
-fn seconds(time: &str) -> String {
-    time.parse::<jiff::Timestamp>()
-        .map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anstream::println;
-use anyhow::bail;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Api, ApiArgs, FilterArgs, print_json, text};
+use super::{Api, ApiArgs, FilterArgs, Segment, print_json, text};
+use crate::cli::WrongUsage;
 use crate::cli::api::Refused;
 use crate::cli::style::{GOOD, paint};
 
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) struct RedeliverArgs {
     /// These deliveries
     #[arg(value_name = "DELIVERY")]
-    ids: Vec<String>,
+    ids: Vec<Segment>,
     #[command(flatten)]
     filter: FilterArgs,
     /// All that failed for good (rejected or exhausted); implied by any filter
@@ -36,20 +36,20 @@ pub(super) async fn run(args: RedeliverArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.api)?;
     let filter = args.filter.members();
     match (args.ids.is_empty(), filter.is_empty() && !args.all) {
-        (true, true) => bail!("name deliveries, or give a filter or --all"),
-        (false, false) => bail!("name deliveries or give a filter, not both"),
+        (true, true) => Err(WrongUsage::error("name deliveries, or give a filter or --all")),
+        (false, false) => Err(WrongUsage::error("name deliveries or give a filter, not both")),
         (false, true) => by_id(&api, &args.ids, args.api.json).await,
         (true, false) => by_filter(&api, filter, &args).await,
     }
 }
 
-async fn by_id(api: &Api, ids: &[String], json: bool) -> anyhow::Result<ExitCode> {
+async fn by_id(api: &Api, ids: &[Segment], json: bool) -> anyhow::Result<ExitCode> {
     let mut status = ExitCode::SUCCESS;
     for id in ids {
         match api.post(&format!("/api/v2/deliveries/{id}/redeliver"), None).await {
             Ok(delivery) if json => print_json(&delivery),
             Ok(delivery) => {
-                println!("{} {id} {}", paint(GOOD, "✓"), text(&delivery, "state"));
+                println!("{} {} {}", paint(GOOD, "✓"), id.text(), text(&delivery, "state"));
             }
             // It was said why; the others may go.
             Err(error) if error.is::<Refused>() => status = ExitCode::FAILURE,

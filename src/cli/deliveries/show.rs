@@ -2,16 +2,16 @@
 
 use anstream::println;
 use clap::Args;
-use serde_json::Value;
 
-use super::{Api, ApiArgs, print_json, seconds, text};
-use crate::cli::style::{BAD, DIM, GOOD, paint, state_style};
+use super::{Api, ApiArgs, Segment, print_json, seconds, text};
+use crate::cli::attempt_view;
+use crate::cli::style::{BAD, DIM, paint, state_style};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// The delivery
     #[arg(value_name = "DELIVERY")]
-    id: String,
+    id: Segment,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -45,37 +45,7 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     }
     println!();
     for attempt in delivery["attempts"].as_array().into_iter().flatten() {
-        show_attempt(attempt);
+        attempt_view::show(attempt);
     }
     Ok(())
-}
-
-fn show_attempt(attempt: &Value) {
-    let error = text(attempt, "error");
-    let (style, outcome) = if error.is_empty() { (GOOD, "delivered") } else { (BAD, error) };
-    println!(
-        "attempt {:<3} {}  {}  {:.1} ms  {}",
-        attempt["number"].to_string(),
-        seconds(text(attempt, "started_at")),
-        paint(style, format_args!("{outcome:<16}")),
-        attempt["duration_ms"].as_f64().unwrap_or_default(),
-        text(attempt, "remote_address"),
-    );
-    let phases: Vec<String> = attempt["phases_ms"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(phase, took)| format!("{phase} {:.1}", took.as_f64().unwrap_or_default()))
-        .collect();
-    let key = format!("kid {}  jti {}", text(attempt, "kid"), text(attempt, "jti"));
-    println!("            {}", paint(DIM, format_args!("ms: {}  {key}", phases.join(", "))));
-    if attempt["outcome_unknown"] == true {
-        println!("            no answer came, but the relying party may have received the token");
-    }
-    if attempt["refused_after_unknown"] == true {
-        println!("            refused after such an attempt: the relying party may have had it already");
-    }
-    for line in text(attempt, "answer").lines() {
-        println!("            {} {line}", paint(DIM, "│"));
-    }
 }

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod h2_rp;
 pub mod process;
 pub mod raw_rp;
+pub mod shell;
 pub mod tls_rp;
 pub mod validator;
 

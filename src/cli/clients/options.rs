@@ -1,0 +1,126 @@
+//! What a client is to be, as options, as members of the API's body, or as a file with that body.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::cli::input::read_object;
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::client::LogoutUri;
+use crate::domain::initiator::{Initiator, Initiators, UnknownInitiator};
+use crate::domain::metadata::MetadataChoice;
+
+/// The id of the group of all of them: a file comes instead of any.
+pub(super) const GROUP: &str = "options";
+
+/// What a client is to be. What is not given stays as it is, or is the default of a new client.
+#[derive(Debug, Args)]
+#[group(id = GROUP, multiple = true)]
+pub(super) struct ClientOptions {
+    /// Its name, for people
+    #[arg(long)]
+    name: Option<String>,
+    /// Where its logout tokens go: its `backchannel_logout_uri`
+    #[arg(long, value_name = "URL")]
+    logout_uri: Option<LogoutUri>,
+    /// Its tokens must have a `sid`
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    session_required: Option<bool>,
+    /// What its tokens are signed with: RS256 (the default), RS384, RS512, PS256, PS384, PS512, ES256, ES384
+    /// or `EdDSA`
+    #[arg(long)]
+    alg: Option<SigningAlg>,
+    /// Which ends of a session it hears of: all, or some with commas (rp-logout,idp-logout is the default)
+    #[arg(long, value_name = "all|INITIATORS", value_parser = parse_initiators)]
+    initiators: Option<Initiators>,
+    /// Which session metadata its tokens carry: none (the default), all, or some keys with commas
+    #[arg(long, value_name = "none|all|KEYS", value_parser = parse_metadata)]
+    session_metadata: Option<MetadataChoice>,
+    /// How long its tokens are valid, such as 2m (the default)
+    #[arg(long, value_name = "DURATION")]
+    token_ttl: Option<String>,
+    /// The `typ` of its tokens' header
+    #[arg(long, value_name = "TYP", value_parser = ["logout+jwt", "JWT", "none"])]
+    token_typ: Option<String>,
+    /// Which of `sid` and `sub` its tokens carry
+    #[arg(long, value_name = "CLAIMS", value_parser = ["sid+sub", "sid", "sub"])]
+    token_subject: Option<String>,
+    /// How it is told that every session of a user ended: a token for each, or one with the `sub` alone
+    #[arg(long, value_name = "CLAIM", value_parser = ["sid", "sub"])]
+    subject_logout: Option<String>,
+    /// What kind of client it is, such as spa or `regular_web`; nothing here acts on it
+    #[arg(long, value_name = "TYPE")]
+    app_type: Option<String>,
+}
+
+/// A whole body in a file.
+#[derive(Debug, Args)]
+pub(super) struct BodyFile {
+    /// A JSON file with the body that the API takes, in OpenID's or Auth0's members, instead of the options
+    /// above; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = [GROUP, "switches"])]
+    from_file: Option<PathBuf>,
+}
+
+impl ClientOptions {
+    /// As members of the body.
+    pub(super) fn members(self) -> Map<String, Value> {
+        let members = [
+            ("client_name", given(self.name)),
+            ("backchannel_logout_uri", given(self.logout_uri)),
+            ("backchannel_logout_session_required", given(self.session_required)),
+            ("id_token_signed_response_alg", given(self.alg)),
+            ("initiators", given(self.initiators)),
+            ("session_metadata", given(self.session_metadata)),
+            ("subject_logout", given(self.subject_logout)),
+            ("app_type", given(self.app_type)),
+        ];
+        let token = [
+            ("ttl", given(self.token_ttl)),
+            ("typ", given(self.token_typ)),
+            ("subject", given(self.token_subject)),
+        ];
+        let mut members = only_given(members);
+        let token = only_given(token);
+        if !token.is_empty() {
+            members.insert("token".to_owned(), Value::Object(token));
+        }
+        members
+    }
+}
+
+impl BodyFile {
+    /// The body: the file's, or `members` where there is no file.
+    pub(super) fn or(self, members: Map<String, Value>) -> anyhow::Result<Map<String, Value>> {
+        self.from_file.map_or(Ok(members), |file| read_object(&file))
+    }
+}
+
+fn given(value: Option<impl Serialize>) -> Option<Value> {
+    value.map(|value| serde_json::to_value(value).expect("options are strings, lists and switches"))
+}
+
+fn only_given<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn parse_initiators(text: &str) -> Result<Initiators, UnknownInitiator> {
+    match text {
+        "all" => Ok(Initiators::All),
+        names => names
+            .split(',')
+            .map(|name| name.trim().parse::<Initiator>())
+            .collect::<Result<_, _>>()
+            .map(Initiators::Selected),
+    }
+}
+
+fn parse_metadata(text: &str) -> Result<MetadataChoice, serde_json::Error> {
+    match text {
+        "none" => Ok(MetadataChoice::None),
+        "all" => Ok(MetadataChoice::All),
+        keys => serde_json::from_value(json!(keys.split(',').map(str::trim).collect::<Vec<_>>())),
+    }
+}

@@ -1,0 +1,47 @@
+//! `logoutd clients test`: a trial of a client's endpoint.
+
+use std::process::ExitCode;
+
+use anstream::println;
+use clap::Args;
+use serde_json::Value;
+
+use super::{Api, ApiArgs, Segment, path, print_json, text};
+use crate::cli::style::{BAD, GOOD, paint};
+use crate::cli::{attempt_view, token_view};
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// The client
+    #[arg(value_name = "CLIENT")]
+    id: Segment,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+pub(super) async fn run(args: TestArgs) -> anyhow::Result<ExitCode> {
+    let trial = Api::new(&args.api)?.post(&format!("{}/test", path(&args.id)), None).await?;
+    if args.api.json {
+        print_json(&trial);
+    } else {
+        print(&trial);
+    }
+    Ok(if trial["state"] == "delivered" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(trial: &Value) {
+    let attempt = &trial["attempt"];
+    let (style, mark, meaning) = match text(trial, "state") {
+        "delivered" => (GOOD, "✓", "took the token"),
+        "rejected" => (BAD, "✗", "refused the token: a delivery would end here"),
+        _ => (BAD, "✗", "did not take the token: a delivery would be tried again"),
+    };
+    let uri = text(trial, "backchannel_logout_uri");
+    println!("{} {uri} {meaning}", paint(style, mark));
+    match attempt["status"].as_u64() {
+        Some(status) => println!("  it answered {}", paint(style, status)),
+        None => println!("  there was no answer"),
+    }
+    attempt_view::show(attempt);
+    token_view::show(trial["header"].as_object(), trial["claims"].as_object());
+}
