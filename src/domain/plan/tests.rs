@@ -1,11 +1,16 @@
 //! The planner's decisions, one by one.
 
+use std::collections::BTreeSet;
+
 use super::*;
-use crate::domain::client::{SubjectType, TokenOptions};
+use crate::domain::client::{SubjectLogout, SubjectType, TokenOptions};
 use crate::domain::delivery::State;
-use crate::domain::initiator::Initiators;
+use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, SessionUpdated};
+use crate::domain::ids::DeliveryId;
+use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
 use crate::domain::pairwise::{Pairwise, PairwiseFormat};
+use crate::domain::session::SessionKey;
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -3,24 +3,18 @@
 //! The one place that names a backend. It decides nothing else: what a part needs is handed to it here,
 //! and how long it runs is said here.
 
+mod run;
 mod tls;
 
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::access::{AccessConfig, Authenticator, JwtConfig, Upkeep};
-use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Jwt, Loaded, StoreUrl};
 use crate::delivery::{
@@ -34,23 +28,17 @@ use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
-use crate::http::{HttpState, Peer, Trail};
+use crate::http::{HttpState, Trail};
 use crate::intake::{Expiry, Handoff, Intake, MetadataGuard, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
-use crate::listen::{Tls, TlsListener};
+use crate::listen::Tls;
 use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
-use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Maintenance, Storage};
+use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Storage};
 use crate::telemetry::Metrics;
 
 use self::tls::ListenersTls;
-
-/// How often finished rows are looked for.
-const SWEEP_EVERY: Duration = Duration::from_mins(10);
-
-/// How many rows of a table are deleted in one transaction: few enough that no event waits for long.
-const SWEEP_BATCH: u32 = 500;
 
 /// The sockets the service listens on, already bound.
 pub struct Listeners {
@@ -242,130 +230,6 @@ impl App {
     /// The listeners' TLS, to reload it on request; none for listeners that speak plain HTTP.
     pub fn tls(&self) -> Vec<Tls> {
         self.tls.iter().cloned().collect()
-    }
-
-    /// Runs until draining is asked for and everything under way is finished, or until stopping is.
-    ///
-    /// A part that ends before that has crashed: the service drains and this returns an error.
-    pub async fn run(self, listeners: Listeners, shutdown: Shutdown) -> anyhow::Result<()> {
-        let mut parts = JoinSet::new();
-        let server = crate::http::server(&self.http);
-        let management = crate::http::management(&self.http);
-        // The servers and the expiry now hold the only handles to the intake: when they end, so does its writer.
-        drop(self.http);
-
-        for tls in self.tls.iter().cloned() {
-            part(&mut parts, "watch of a certificate", infallible(tls.watch(shutdown.drain_token())));
-        }
-        part(&mut parts, "server", serve(listeners.server, self.tls.server, server, shutdown.clone()));
-        let management = serve(listeners.management, self.tls.management, management, shutdown.clone());
-        part(&mut parts, "management", management);
-        part(&mut parts, "intake", infallible(self.writer.run()));
-        part(&mut parts, "expiry", infallible(self.expiry.run(shutdown.clone())));
-        part(&mut parts, "settler", infallible(self.settler.run()));
-        part(&mut parts, "dispatcher", infallible(self.dispatcher.run(shutdown.clone())));
-        part(&mut parts, "redelivery", infallible(self.redelivery.run(shutdown.clone())));
-        part(&mut parts, "access", infallible(self.access.run(shutdown.clone())));
-        part(&mut parts, "keyring", infallible(self.keyring.watch(shutdown.drain_token())));
-        let sweeper = sweep(Arc::clone(&self.store) as _, self.clock, self.retention, shutdown.clone());
-        part(&mut parts, "sweeper", infallible(sweeper));
-
-        let mut crashed = None;
-        loop {
-            let ended = tokio::select! {
-                ended = parts.join_next() => ended,
-                () = shutdown.stopped() => break,
-            };
-            match ended {
-                None => break,
-                Some(Ok((_, Ok(())))) if shutdown.is_draining() => {}
-                Some(Ok((name, result))) => {
-                    let error = result.err().unwrap_or_else(|| anyhow::anyhow!("it ended by itself"));
-                    crashed.get_or_insert(error.context(format!("the {name} stopped")));
-                    shutdown.drain();
-                }
-                Some(Err(error)) => {
-                    crashed
-                        .get_or_insert(anyhow::Error::new(error).context("a part of the service panicked"));
-                    shutdown.drain();
-                }
-            }
-        }
-        parts.shutdown().await;
-        self.store.close().await;
-        crashed.map_or(Ok(()), Err)
-    }
-}
-
-type Ended = (&'static str, anyhow::Result<()>);
-
-fn part(
-    parts: &mut JoinSet<Ended>,
-    name: &'static str,
-    future: impl Future<Output = anyhow::Result<()>> + Send + 'static,
-) {
-    parts.spawn(async move { (name, future.await) });
-}
-
-async fn infallible(future: impl Future<Output = ()>) -> anyhow::Result<()> {
-    future.await;
-    Ok(())
-}
-
-async fn serve(
-    listener: TcpListener,
-    tls: Option<Tls>,
-    router: Router,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
-    match tls {
-        Some(tls) => serve_on(TlsListener::new(listener, tls), router, shutdown).await,
-        None => serve_on(listener, router, shutdown).await,
-    }
-}
-
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-async fn serve_on<L>(listener: L, router: Router, shutdown: Shutdown) -> anyhow::Result<()>
-where
-    L: Listener<Addr = SocketAddr>,
-    Peer: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    let draining = async move { shutdown.draining().await };
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    Ok(axum::serve(listener, service).with_graceful_shutdown(draining).await?)
-}
-
-/// Deletes what is older than the retention, now and then, in small batches.
-async fn sweep(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>, retention: Duration, shutdown: Shutdown) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.draining() => return,
-        }
-        let before = clock.now().saturating_sub(retention).expect("a std Duration has no calendar units");
-        loop {
-            match store.sweep(before, SWEEP_BATCH).await {
-                Ok(0) => break,
-                Ok(rows) => tracing::debug!(rows, "deleted what was older than store.retention"),
-                Err(error) => {
-                    tracing::error!(
-                        error = %Causes(&error),
-                        "old rows could not be deleted"
-                    );
-                    break;
-                }
-            }
-            if shutdown.is_draining() {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
     }
 }
 

@@ -1,0 +1,69 @@
+//! The shape of a client's logout tokens.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What differs between clients in the token itself: no single choice suits every receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenOptions {
+    /// How long a token is valid: `exp` − `iat`.
+    pub ttl: Duration,
+    /// The header's `typ`.
+    pub typ: TokenTyp,
+    /// Which of `sid` and `sub` it carries.
+    pub subject: TokenSubject,
+}
+
+impl TokenOptions {
+    /// The longest `ttl`. Back-Channel Logout 1.0 §4 prefers two minutes at most; some receivers' clocks
+    /// need more.
+    pub const MAX_TTL: Duration = Duration::from_mins(10);
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self { ttl: Duration::from_mins(2), typ: TokenTyp::default(), subject: TokenSubject::default() }
+    }
+}
+
+/// The `typ` header of a logout token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenTyp {
+    /// What Back-Channel Logout 1.0 §2.4 recommends.
+    #[default]
+    #[serde(rename = "logout+jwt")]
+    LogoutJwt,
+    /// For receivers that insist on it (older Spring Security refuses `logout+jwt`).
+    #[serde(rename = "JWT")]
+    Jwt,
+    /// No `typ` at all.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl TokenTyp {
+    /// The header's value, if there is one.
+    pub const fn header_value(self) -> Option<&'static str> {
+        match self {
+            Self::LogoutJwt => Some("logout+jwt"),
+            Self::Jwt => Some("JWT"),
+            Self::None => None,
+        }
+    }
+}
+
+/// Which of `sid` and `sub` a client's tokens carry, where both are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenSubject {
+    /// Both.
+    #[default]
+    #[serde(rename = "sid+sub")]
+    SidAndSub,
+    /// The session only.
+    #[serde(rename = "sid")]
+    Sid,
+    /// The subject only: for the RP this means every session of the user.
+    #[serde(rename = "sub")]
+    Sub,
+}
