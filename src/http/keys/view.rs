@@ -61,13 +61,18 @@ impl SigningKeyView {
             current,
             next,
             previous: signed && !current,
-            current_since: signed.then_some(key.activates_at),
-            current_until: key.retired_at.filter(|_| signed),
+            current_since: signed.then_some(key.activates_at).map(shown),
+            current_until: key.retired_at.filter(|_| signed).map(shown),
             revoked: key.revoked_at.is_some(),
-            revoked_at: key.revoked_at,
+            revoked_at: key.revoked_at.map(shown),
             published: key.published,
-            published_until: key.published_until,
+            published_until: key.published_until.map(shown),
             kid: key.kid,
         })
     }
+}
+
+/// To the millisecond, as Auth0 and the other resources have it.
+fn shown(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).expect("it is no later than the time itself")
 }
