@@ -5,7 +5,8 @@ use std::time::Duration;
 use anstream::eprintln;
 use anyhow::{Context, anyhow};
 use clap::Args;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use super::http::TlsArgs;
@@ -13,6 +14,9 @@ use super::style::{BAD, paint};
 
 /// Longer than an attempt may take (`delivery.timeout`, a minute at most): a trial takes one.
 const TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long a request is held back at the most, in all, when it came too often.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the service is, and how it is spoken to.
 #[derive(Debug, Args)]
@@ -77,11 +81,7 @@ impl Api {
 
     /// The JSON of an answer; null where it has nothing to say.
     async fn answer(&self, path: &str, request: RequestBuilder) -> anyhow::Result<Value> {
-        let response = request
-            .bearer_auth(&self.token)
-            .send()
-            .await
-            .with_context(|| format!("cannot reach {}", self.server))?;
+        let response = self.patiently(request.bearer_auth(&self.token)).await?;
         let status = response.status();
         if status == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
@@ -96,6 +96,29 @@ impl Api {
         refuse(path, status, &answer);
         Err(Refused.into())
     }
+
+    /// Sends a request, and again when it came too often (`access.rate_limit`): a long list is many requests.
+    async fn patiently(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let mut patience = PATIENCE;
+        loop {
+            let request = request.try_clone().expect("a body in memory can be cloned");
+            let response = request.send().await.with_context(|| format!("cannot reach {}", self.server))?;
+            let Some(wait) = room_after(&response).filter(|wait| *wait <= patience) else {
+                return Ok(response);
+            };
+            tokio::time::sleep(wait).await;
+            patience -= wait;
+        }
+    }
+}
+
+/// When there is room for a request that was refused because it came too often.
+fn room_after(response: &Response) -> Option<Duration> {
+    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.max(1)))
 }
 
 /// Says why a request was refused.

@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::TOKEN;
 use crate::support::app::{Setup, TestApp};
 use crate::support::shell::Shell;
 use crate::support::validator::validate;
-use crate::support::{ISSUER, ends};
+use crate::support::{ISSUER, TOKEN, ends};
 
 async fn rp(status: u16, body: &str) -> MockServer {
     let rp = MockServer::start().await;
@@ -30,7 +29,8 @@ fn some(client: &Value, like: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn options_become_members_of_the_client() {
-    let (app, shell) = start().await;
+    let app = Setup::new().without_clients().with("[issuer.pairwise]\nsalt = \"s3cr3t-salt\"").start().await;
+    let shell = Shell::of(&app);
     let created = shell.json(&[
         "clients",
         "create",
@@ -54,6 +54,10 @@ async fn options_become_members_of_the_client() {
         "sid",
         "--subject-logout",
         "sid",
+        "--subject-type",
+        "pairwise",
+        "--sector-identifier-uri",
+        "https://example.com/sector.json",
         "--app-type",
         "spa",
         "--disabled",
@@ -68,6 +72,8 @@ async fn options_become_members_of_the_client() {
         "session_metadata": ["device_name", "org_id"],
         "token": {"ttl": "1m 30s", "typ": "JWT", "subject": "sid"},
         "subject_logout": "sid",
+        "subject_type": "pairwise",
+        "sector_identifier_uri": "https://example.com/sector.json",
         "app_type": "spa",
         "enabled": false,
         "subscribed": true,
@@ -226,7 +232,8 @@ async fn wrong_usage_is_2_and_a_refusal_is_1() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_clients_are_listed_however_many_pages_they_take() {
-    let (app, shell) = start().await;
+    let app = Setup::new().without_clients().with("[access]\nrate_limit = \"off\"").start().await;
+    let shell = Shell::of(&app);
     for n in 0..230 {
         let app_type = if n < 3 { "spa" } else { "regular_web" };
         let body = json!({

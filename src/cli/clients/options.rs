@@ -11,6 +11,7 @@ use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::LogoutUri;
 use crate::domain::initiator::{Initiator, Initiators, UnknownInitiator};
 use crate::domain::metadata::MetadataChoice;
+use crate::domain::sector::SectorIdentifierUri;
 
 /// The id of the group of all of them: a file comes instead of any.
 pub(super) const GROUP: &str = "options";
@@ -50,6 +51,12 @@ pub(super) struct ClientOptions {
     /// How it is told that every session of a user ended: a token for each, or one with the `sub` alone
     #[arg(long, value_name = "CLAIM", value_parser = ["sid", "sub"])]
     subject_logout: Option<String>,
+    /// Whether it knows users by a `sub` of its own
+    #[arg(long, value_name = "TYPE", value_parser = ["public", "pairwise"])]
+    subject_type: Option<String>,
+    /// What groups the clients that share pairwise subjects: its `sector_identifier_uri`
+    #[arg(long, value_name = "URL")]
+    sector_identifier_uri: Option<SectorIdentifierUri>,
     /// What kind of client it is, such as spa or `regular_web`; nothing here acts on it
     #[arg(long, value_name = "TYPE")]
     app_type: Option<String>,
@@ -75,6 +82,8 @@ impl ClientOptions {
             ("initiators", given(self.initiators)),
             ("session_metadata", given(self.session_metadata)),
             ("subject_logout", given(self.subject_logout)),
+            ("subject_type", given(self.subject_type)),
+            ("sector_identifier_uri", given(self.sector_identifier_uri)),
             ("app_type", given(self.app_type)),
         ];
         let token = [

@@ -8,7 +8,7 @@ use super::{Api, ApiArgs, Segment, path, plain, print_field, print_json, print_r
 use crate::cli::style::{BAD, GOOD, WAITING, paint};
 
 /// What is shown of every client: the member, and what it is called here.
-const ROWS: [(&str, &str); 10] = [
+const ROWS: [(&str, &str); 12] = [
     ("client_name", "name"),
     ("backchannel_logout_uri", "logout uri"),
     ("backchannel_logout_session_required", "session required"),
@@ -17,6 +17,8 @@ const ROWS: [(&str, &str); 10] = [
     ("session_metadata", "session metadata"),
     ("token", "token"),
     ("subject_logout", "subject logout"),
+    ("subject_type", "subject type"),
+    ("sector_identifier_uri", "sector identifier"),
     ("created_at", "created"),
     ("updated_at", "updated"),
 ];
