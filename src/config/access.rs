@@ -11,15 +11,15 @@ use super::reader::Section;
 use super::source::{Parsed, Value};
 use crate::domain::access::Rate;
 
-const DEFAULT_RATE_LIMIT: Rate = Rate::per_second(NonZeroU32::new(100).expect("it is not 0"));
-const DEFAULT_FAILED_ATTEMPTS: Rate = Rate::per_minute(NonZeroU32::new(10).expect("it is not 0"));
+const DEFAULT_RATE_LIMIT: Rate = Rate::per_second(NonZeroU32::new(500).expect("it is not 0"));
+const DEFAULT_FAILED_ATTEMPTS: Rate = Rate::per_minute(NonZeroU32::new(100).expect("it is not 0"));
 
 /// `[access]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// How often each caller may ask `/api/v2`; `None`: as often as it likes. 100 times a second by default.
+    /// How often each caller may ask `/api/v2`; `None`: as often as it likes. 500 times a second by default.
     pub rate_limit: Option<Rate>,
-    /// How often an address may come with a token that is none; `None`: as often as it likes. 10 times a
+    /// How often an address may come with a token that is none; `None`: as often as it likes. 100 times a
     /// minute by default.
     pub failed_attempts: Option<Rate>,
     /// `[access.jwt]`: whose access tokens are taken besides API tokens.

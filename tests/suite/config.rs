@@ -103,8 +103,8 @@ fn the_defaults_are_the_contracts() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.management.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(config.store.url, StoreUrl::Sqlite("logoutd.db".into()));
-    assert_eq!(config.access.rate_limit, Some("100/s".parse().unwrap()));
-    assert_eq!(config.access.failed_attempts, Some("10/m".parse().unwrap()));
+    assert_eq!(config.access.rate_limit, Some("500/s".parse().unwrap()));
+    assert_eq!(config.access.failed_attempts, Some("100/m".parse().unwrap()));
     assert_eq!(config.access.jwt, None);
     assert_eq!(config.store.retention, Duration::from_hours(30 * 24));
     assert_eq!(config.keys.directory, Path::new("keys"));
@@ -760,7 +760,7 @@ fn the_summary_says_what_the_configuration_comes_to() {
 issuer      https://op.example.com
 server      127.0.0.1:8080
 management  127.0.0.1:8081
-access      API tokens; 100/s requests per caller, 10/m failed attempts per address
+access      API tokens; 500/s requests per caller, 100/m failed attempts per address
 store       sqlite://logoutd.db, kept for 30d
 keys        keys: RS256, ES256, rotated every 90d
 delivery    512 at a time, 16 per client, 5s each; again after 1s, 5s, 30s, 2m, 10m, 30m, 1h, 2h, 4h; for 1d
