@@ -56,13 +56,15 @@ pub async fn fill(store: &Path, sessions: i64, expired: i64, picked: i64) -> any
         let sql: String = index.try_get("sql")?;
         sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await?;
     }
+    // In the order of their keys, which are random.
     let step = (sessions / picked).max(1);
-    let sids =
-        sqlx::query("SELECT sid FROM sessions WHERE rowid % ? = 2 AND ends_at > 1 ORDER BY key LIMIT ?")
-            .bind(step)
-            .bind(picked)
-            .fetch_all(&mut connection)
-            .await?;
+    let sids = sqlx::query(
+        "SELECT sid FROM sessions WHERE rowid % ?1 = ?1 - 1 AND ends_at > 1 ORDER BY key LIMIT ?2",
+    )
+    .bind(step)
+    .bind(picked)
+    .fetch_all(&mut connection)
+    .await?;
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
     connection.close().await?;
     let picked = sids.iter().map(|row| row.try_get(0).context("a sid")).collect::<anyhow::Result<_>>()?;
