@@ -47,6 +47,8 @@ max_concurrency_per_client = {per_client}
 [egress]
 allow_http = true
 allow_networks = ["127.0.0.0/8"]
+[access]
+rate_limit = "off"
 [log]
 level = "warn"
 "#,
