@@ -6,27 +6,49 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
+use super::openapi as doc;
 use super::state::HttpState;
 use crate::domain::breaker::Breaker;
 use crate::domain::ids::ClientId;
 
-#[derive(Serialize)]
+/// Circuit breakers that are open.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Breakers {
     breakers: Vec<BreakerView>,
 }
 
-#[derive(Serialize)]
+/// A client's circuit breaker.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Breaker)]
 struct BreakerView {
+    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
     /// `open`, or `half_open` when the next attempt is a probe.
+    #[schema(pattern = "^(open|half_open)$")]
     state: &'static str,
+    /// When it opened.
+    #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
+    /// When a probe may be made.
+    #[schema(value_type = String, format = DateTime)]
     until: Timestamp,
+    /// How many probes have failed since it opened.
     failed_probes: u32,
 }
 
+/// Lists the open circuit breakers.
+///
+/// The deliveries of these clients wait, since their relying parties keep failing.
+#[utoipa::path(
+    get,
+    path = "/api/v2/breakers",
+    tag = "deliveries",
+    operation_id = "listBreakers",
+    responses((status = 200, description = "Those that are open.", body = Breakers))
+)]
 pub(super) async fn list(State(state): State<Arc<HttpState>>) -> Result<Json<Breakers>, ApiError> {
     let now = state.clock.now();
     let view = |(client_id, open)| {

@@ -6,19 +6,36 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi as doc;
 use super::state::HttpState;
 use crate::domain::algorithm::SigningAlg;
 
-#[derive(Serialize)]
+/// The part of a provider's metadata that is about logout.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderMetadata)]
 pub(super) struct Metadata {
+    /// The `iss` of logout tokens.
     issuer: String,
+    /// Where the public keys are.
+    #[schema(value_type = String, format = "uri")]
     jwks_uri: String,
     backchannel_logout_supported: bool,
     backchannel_logout_session_supported: bool,
+    /// What logout tokens can be signed with now.
+    #[schema(value_type = Vec<doc::SigningAlg>)]
     id_token_signing_alg_values_supported: Vec<SigningAlg>,
 }
 
+/// Shows what relying parties need to verify logout tokens.
+#[utoipa::path(
+    get,
+    path = "/.well-known/openid-configuration",
+    tag = "discovery",
+    operation_id = "getProviderMetadata",
+    responses((status = 200, description = "OpenID Connect Discovery 1.0, section 3.", body = Metadata))
+)]
 pub(super) async fn show(State(state): State<Arc<HttpState>>) -> Json<Metadata> {
     Json(Metadata {
         issuer: state.issuer.clone(),

@@ -10,6 +10,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::auth::whole_seconds;
 use super::router::MAX_BODY_BYTES;
@@ -34,12 +35,22 @@ pub(super) struct ApiError {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Serialize)]
+/// Why a request was refused, or failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+pub(super) struct Body<'a> {
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 400)]
     status_code: u16,
+    /// The status in words.
+    #[schema(example = "Bad Request")]
     error: &'a str,
+    /// What is wrong, for people: it names the field and the limit.
+    #[schema(example = "session_metadata: this member is required")]
     message: &'a str,
+    /// What is wrong, for programs.
+    #[schema(example = "invalid_body", pattern = "^[a-z_]+$")]
     error_code: &'a str,
 }
 

@@ -11,8 +11,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::error::{ApiError, not_accepted};
+use super::error::{ApiError, Body as Error, not_accepted};
+use super::openapi as doc;
 use super::prefer;
 use super::state::HttpState;
 use crate::causes::Causes;
@@ -30,14 +32,74 @@ enum Mode {
     Binary,
 }
 
-#[derive(Serialize)]
+/// What came of an event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventAnswer)]
 struct Answer {
+    /// The event.
     id: String,
+    /// Whether it had been accepted before; then this is the answer it had.
     duplicate: bool,
+    /// The sessions that it is about.
+    #[schema(value_type = Vec<doc::Sid>)]
     sessions: Vec<crate::domain::ids::Sid>,
+    /// The logout tokens that are to be delivered since.
+    #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,
 }
 
+/// One for each event: of a batch, in its order.
+#[derive(ToSchema)]
+#[schema(as = EventAnswers)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes what `receive` writes")]
+enum Answers {
+    One(Answer),
+    Several(Vec<Answer>),
+}
+
+/// Reports events.
+///
+/// CloudEvents 1.0: structured, batched, or binary. `id` and `source` are an event's idempotency key: the same
+/// event again gets the same answer. Served by both listeners.
+#[utoipa::path(
+    post,
+    path = "/events",
+    tag = "events",
+    operation_id = "createEvents",
+    params(
+        ("Prefer" = Option<String>, Header, nullable = false, example = "wait=10",
+            description = "`wait=N` (RFC 7240): answer when every delivery is final, or after N seconds (at most 60)."),
+        ("ce-specversion" = Option<String>, Header, nullable = false, description = "Binary mode: must be `1.0`."),
+        ("ce-id" = Option<String>, Header, nullable = false, description = "Binary mode: `id`, percent-encoded."),
+        ("ce-source" = Option<String>, Header, nullable = false, description = "Binary mode: `source`, percent-encoded."),
+        ("ce-type" = Option<String>, Header, nullable = false, description = "Binary mode: `type`."),
+        ("ce-time" = Option<String>, Header, nullable = false, description = "Binary mode: `time`."),
+    ),
+    request_body(
+        content(
+            (doc::Event = "application/cloudevents+json", example = json!({
+                "specversion": "1.0", "id": "evt-1", "source": "https://op.example.com",
+                "type": "session.terminated",
+                "data": {"sid": "s-1", "sub": "alice", "initiator": "rp-logout", "clients": ["shop"]}
+            })),
+            (doc::EventBatch = "application/cloudevents-batch+json"),
+            (doc::PlainJson = "application/json"),
+        )
+    ),
+    responses(
+        (status = 200, description = "With `Prefer: wait=N`: durable, with the states that deliveries reached.",
+            body = Answers, headers(("Preference-Applied" = String, description = "`wait=N`, as it was applied."))),
+        (status = 202, description = "Durable: the events and their deliveries survive a crash.", body = Answers),
+        (status = 400, description = "`invalid_body`: `message` names the member and the limit; in a batch as \
+            `[index].member`.", body = Error),
+        (status = 409, description = "`event_id_reused`: this `source` and `id` said something else before.",
+            body = Error),
+        (status = 415, description = "`unsupported_media_type`: none of those listed.", body = Error),
+        (status = 422, description = "There is nobody to tell, or not like this: `unknown_session`, `session_ended`, \
+            `sub_mismatch`, `unknown_client`, `no_identifier`.", body = Error),
+    )
+)]
 pub(super) async fn receive(
     State(state): State<Arc<HttpState>>,
     headers: HeaderMap,

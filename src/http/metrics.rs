@@ -11,6 +11,14 @@ use crate::causes::Causes;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What is counted and timed.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "service",
+    operation_id = "getMetrics",
+    responses((status = 200, description = "OpenMetrics text.", body = String, content_type = OPEN_METRICS))
+)]
 pub(super) async fn show(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
     let refreshed = state.gauges.refresh(&state.metrics, &*state.deliveries, state.clock.now()).await;
     if let Err(error) = refreshed {

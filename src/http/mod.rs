@@ -17,6 +17,8 @@ mod jwks;
 mod keys;
 mod logs;
 mod metrics;
+mod openapi;
+mod path;
 mod peer;
 mod prefer;
 mod query;
@@ -25,6 +27,7 @@ mod sessions;
 mod state;
 
 pub use audit::Trail;
+pub use openapi::document as openapi_document;
 pub use peer::Peer;
 pub use router::{Route, management, management_routes, server, server_routes};
 pub use state::HttpState;

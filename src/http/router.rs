@@ -18,7 +18,9 @@ use super::audit::{Audited, audit};
 use super::auth::{Required, authorize};
 use super::error::{ApiError, panicked};
 use super::state::HttpState;
-use super::{breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, sessions};
+use super::{
+    breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, openapi, sessions,
+};
 use crate::domain::access::Scope;
 
 const DELETE: Method = Method::DELETE;
@@ -29,7 +31,7 @@ const PUT: Method = Method::PUT;
 
 /// What callers ask below this path counts against their rate limit. Events do not: they come as often as
 /// people log out.
-const API: &str = "/api/v2/";
+pub(super) const API: &str = "/api/v2/";
 
 /// The largest request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -102,6 +104,7 @@ fn management_table() -> Vec<Row> {
         row(PUT, "/api/v2/keys/signing/{kid}/revoke", Some(UpdateSigningKeys), keys::revoke),
         row(GET, "/api/v2/logs", Some(ReadLogs), logs::list),
         row(GET, "/api/v2/logs/{id}", Some(ReadLogs), logs::show),
+        row(GET, "/api/v2/openapi.json", None, openapi::show),
     ]
 }
 

@@ -19,6 +19,7 @@ mod engine;
 mod events;
 mod layering;
 mod logs;
+mod openapi;
 mod process;
 mod receivers;
 mod sensitive_metadata;

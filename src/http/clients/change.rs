@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::super::body::Member;
+use super::super::openapi as doc;
 use super::descriptive;
 use super::oidc_logout::OidcLogoutChange;
 use crate::domain::algorithm::SigningAlg;
@@ -23,61 +25,81 @@ use crate::registry::InvalidMember;
 const MAX_NAME_CHARS: usize = 255;
 
 /// What is left out stays as it is, or is the default of a new client; `null` makes it the default.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(super) struct ClientChange {
     /// Of a new client only. One is made up where it is left out.
+    #[schema(value_type = Option<doc::ClientId>)]
     pub(super) client_id: Option<ClientId>,
 
     // OpenID Connect registration, and logoutd's own.
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255, pattern = "^[^<>]+$")]
     client_name: Member<String>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::LogoutUri>)]
     backchannel_logout_uri: Member<LogoutUri>,
     #[serde(default)]
+    #[schema(value_type = Option<bool>)]
     backchannel_logout_session_required: Member<bool>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::SigningAlg>)]
     id_token_signed_response_alg: Member<SigningAlg>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::Initiators>)]
     initiators: Member<Initiators>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::MetadataChoice>)]
     session_metadata: Member<MetadataChoice>,
     #[serde(default)]
+    #[schema(value_type = Option<TokenChange>)]
     token: Member<TokenChange>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::SubjectLogout>)]
     subject_logout: Member<SubjectLogout>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::SubjectType>)]
     subject_type: Member<SubjectType>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::SectorIdentifierUri>)]
     sector_identifier_uri: Member<SectorIdentifierUri>,
     #[serde(default)]
+    #[schema(value_type = Option<bool>)]
     enabled: Member<bool>,
 
     // Auth0's Management API.
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255, pattern = "^[^<>]+$")]
     name: Member<String>,
     #[serde(default)]
+    #[schema(value_type = Option<OidcLogoutChange>)]
     oidc_logout: Member<OidcLogoutChange>,
     /// The older name of `oidc_logout`, which wins.
     #[serde(default)]
+    #[schema(value_type = Option<OidcLogoutChange>)]
     oidc_backchannel_logout: Member<OidcLogoutChange>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::JwtConfiguration>)]
     jwt_configuration: Member<BTreeMap<String, Value>>,
 
     /// Everything else.
     #[serde(flatten)]
+    #[schema(ignore)]
     descriptive: BTreeMap<String, Value>,
 }
 
 /// What is left out stays as it is.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TokenChange {
     /// A duration with a unit, such as `2m`.
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "2m")]
     ttl: Member<String>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::TokenTyp>)]
     typ: Member<TokenTyp>,
     #[serde(default)]
+    #[schema(value_type = Option<doc::TokenSubject>)]
     subject: Member<TokenSubject>,
 }
 

@@ -10,11 +10,30 @@ use axum::{Extension, Json};
 
 use super::super::audit::Note;
 use super::super::body::parse_json;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
 use super::super::state::HttpState;
 use super::change::ClientChange;
+use super::schema;
 use super::view::ClientView;
 
+/// Registers a client.
+#[utoipa::path(
+    post,
+    path = "/api/v2/clients",
+    tag = "clients",
+    operation_id = "createClient",
+    request_body(content = schema::Registration, example = json!({
+        "client_id": "shop",
+        "client_name": "Shop",
+        "backchannel_logout_uri": "https://shop.example.com/backchannel-logout",
+        "initiators": "all",
+        "session_metadata": ["org_id"]
+    })),
+    responses(
+        (status = 201, description = "The client.", body = schema::Client),
+        (status = 409, description = "`client_exists`: this `client_id` is taken.", body = Error),
+    )
+)]
 pub(in crate::http) async fn create(
     State(state): State<Arc<HttpState>>,
     body: Result<Bytes, BytesRejection>,

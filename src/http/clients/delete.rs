@@ -3,15 +3,30 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::path::Id;
 use super::super::state::HttpState;
 
+/// Removes a client.
+///
+/// What waits for it is discarded. One that does not exist is removed already.
+#[utoipa::path(
+    delete,
+    path = "/api/v2/clients/{id}",
+    tag = "clients",
+    operation_id = "deleteClient",
+    params(("id" = String, Path, description = "The client.")),
+    responses(
+        (status = 204, description = "There is no such client any more."),
+        (status = 409, description = "`client_read_only`: it is kept in the configuration file.", body = Error),
+    )
+)]
 pub(in crate::http) async fn delete(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
 ) -> Result<StatusCode, ApiError> {
     if let Ok(client_id) = text.parse() {
         state.clients.delete(&client_id).await?;

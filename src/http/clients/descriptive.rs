@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::registry::InvalidMember;
 
@@ -80,6 +82,35 @@ pub(super) fn apply(
         return Err(InvalidMember::new(given.keys().next().map_or("", String::as_str), problem));
     }
     Ok(())
+}
+
+/// The members with their schemas, for the document. `null` removes one.
+pub(super) fn properties() -> impl Iterator<Item = (&'static str, RefOr<Schema>)> {
+    KEPT.into_iter().map(|name| (name, property(name).build().into()))
+}
+
+fn property(name: &str) -> ObjectBuilder {
+    let nullable = |kind| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
+    match name {
+        "description" => nullable(Type::String).max_length(Some(MAX_DESCRIPTION_CHARS)),
+        "app_type" => nullable(Type::String),
+        "is_first_party" | "oidc_conformant" | "sso" | "cross_origin_authentication" => {
+            nullable(Type::Boolean)
+        }
+        "client_metadata" => {
+            let value = nullable(Type::String).max_length(Some(MAX_METADATA_CHARS)).build();
+            nullable(Type::Object)
+                .max_properties(Some(MAX_METADATA_ENTRIES))
+                .property_names(Some(
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .max_length(Some(MAX_METADATA_CHARS))
+                        .build(),
+                ))
+                .additional_properties(Some(Schema::from(value)))
+        }
+        _ => ObjectBuilder::new().schema_type(SchemaType::AnyValue),
+    }
 }
 
 fn check(name: &str, value: &Value) -> Result<(), InvalidMember> {

@@ -8,8 +8,10 @@ use axum::http::Uri;
 use serde_json::{Value, json};
 
 use super::super::error::ApiError;
+use super::super::openapi as doc;
 use super::super::query::{DEFAULT_PAGE, MAX_PAGE, Query};
 use super::super::state::HttpState;
+use super::schema;
 use super::view::Fields;
 use crate::domain::ids::{ClientId, IdError};
 use crate::storage::ClientFilter;
@@ -17,6 +19,29 @@ use crate::storage::ClientFilter;
 /// The most clients that can be skipped by `page`.
 const MAX_SKIPPED: u32 = 100_000;
 
+/// Lists clients.
+///
+/// By pages (`page`, `per_page`), with totals or without; or by checkpoints (`from`, `take`), which win.
+#[utoipa::path(
+    get,
+    path = "/api/v2/clients",
+    tag = "clients",
+    operation_id = "listClients",
+    params(
+        ("page" = Option<u32>, Query, minimum = 0, maximum = 1000, description = "Which page, from 0 (the default)."),
+        ("per_page" = Option<u32>, Query, minimum = 0, maximum = 100,
+            description = "How many clients a page has at the most; 50 by default."),
+        ("include_totals" = Option<bool>, Query, description = "Whether the answer says how many there are."),
+        ("from" = Option<doc::ClientId>, Query, description = "The `next` of the page before."),
+        doc::Take,
+        doc::Fields,
+        ("app_type" = Option<Vec<String>>, Query, style = Form, explode = false,
+            description = "Of one of these types, separated by commas."),
+        ("is_first_party" = Option<bool>, Query, description = "Of this party."),
+        ("is_global" = Option<bool>, Query, description = "Auth0's: there are no global clients here."),
+    ),
+    responses((status = 200, description = "Clients.", body = schema::ClientList))
+)]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
     uri: Uri,

@@ -10,6 +10,7 @@ mod descriptive;
 mod list;
 mod oidc_logout;
 mod probe;
+mod schema;
 mod show;
 mod update;
 mod view;
@@ -21,8 +22,15 @@ pub(super) use probe::probe;
 pub(super) use show::show;
 pub(super) use update::update;
 
+use utoipa::OpenApi;
+
 use super::error::ApiError;
 use crate::domain::ids::ClientId;
+
+/// The operations of this folder, for the document.
+#[derive(OpenApi)]
+#[openapi(paths(list::list, create::create, show::show, update::update, delete::delete, probe::probe))]
+pub(super) struct Operations;
 
 /// The client in a path. What is no `client_id` names no client.
 fn client_id(text: &str) -> Result<ClientId, ApiError> {

@@ -3,34 +3,42 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::body::Member;
+use super::super::openapi as doc;
 use crate::domain::client::{Client, LogoutUri};
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
 use crate::registry::InvalidMember;
 
-/// As it is written. What is left out stays as it is.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// Auth0's `oidc_logout`, as it is written. What is left out stays as it is.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OidcLogoutChange {
     /// A list of one; none, or `null`, unsubscribes.
     #[serde(default, rename = "backchannel_logout_urls")]
+    #[schema(value_type = Option<Vec<doc::LogoutUri>>, max_items = 1)]
     urls: Member<Vec<LogoutUri>>,
     /// `null` is the default.
     #[serde(default, rename = "backchannel_logout_initiators")]
+    #[schema(value_type = Option<doc::OidcLogoutInitiators>)]
     initiators: Member<InitiatorsForm>,
     /// `null` is none.
     #[serde(default, rename = "backchannel_logout_session_metadata")]
+    #[schema(value_type = Option<Inclusion>)]
     session_metadata: Member<Inclusion>,
 }
 
-/// As it is read: of a client that has a logout URI.
-#[derive(Clone, Debug, Serialize)]
+/// Auth0's `oidc_logout`, as it is read: of a client that has a logout URI.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = OidcLogout)]
 pub(super) struct OidcLogoutView {
     #[serde(rename = "backchannel_logout_urls")]
+    #[schema(value_type = Vec<doc::LogoutUri>, min_items = 1, max_items = 1)]
     urls: [LogoutUri; 1],
     #[serde(rename = "backchannel_logout_initiators")]
+    #[schema(value_type = doc::OidcLogoutInitiators)]
     initiators: InitiatorsForm,
     #[serde(rename = "backchannel_logout_session_metadata")]
     session_metadata: Inclusion,
@@ -51,7 +59,9 @@ enum Mode {
     Custom,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// Whether a client's tokens carry session metadata.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = OidcLogoutSessionMetadata)]
 #[serde(deny_unknown_fields)]
 struct Inclusion {
     include: bool,

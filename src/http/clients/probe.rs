@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::super::deliveries::{AttemptView, attempt_view};
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::state::HttpState;
 use super::client_id;
 use crate::delivery::ProbeError;
@@ -18,21 +21,43 @@ use crate::domain::ids::ClientId;
 use crate::domain::plan::Registration;
 
 /// What came of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestedClient)]
 pub(in crate::http) struct ProbeView {
+    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
+    #[schema(value_type = doc::LogoutUri)]
     backchannel_logout_uri: LogoutUri,
     /// What a delivery would be after this attempt: `pending` if it would be tried again.
+    #[schema(value_type = doc::DeliveryState)]
     state: DeliveryState,
     attempt: AttemptView,
     /// The header and the claims that were sent. Never the token: whoever has it could play it back.
+    #[schema(value_type = Object)]
     header: Value,
+    #[schema(value_type = Object)]
     claims: Value,
 }
 
+/// Sends a client one logout token, for a session that does not exist.
+///
+/// It is an attempt as any other, outside the queue; nothing of it is stored.
+#[utoipa::path(
+    post,
+    path = "/api/v2/clients/{id}/test",
+    tag = "clients",
+    operation_id = "testClient",
+    params(("id" = doc::ClientId, Path, description = "The client.")),
+    responses(
+        (status = 200, description = "What came of it.", body = ProbeView),
+        (status = 404, description = "`inexistent_client`: there is none.", body = Error),
+        (status = 409, description = "`client_not_subscribed`: it has no logout URI. `no_signing_key`: no key signs \
+            its algorithm now.", body = Error),
+    )
+)]
 pub(in crate::http) async fn probe(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
 ) -> Result<Json<ProbeView>, ApiError> {
     let record = state.clients.client(&client_id(&text)?).await?.ok_or_else(ApiError::inexistent_client)?;
     let registration = Registration { client: Arc::new(record.client), subscribed: record.subscribed };

@@ -3,19 +3,33 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde_json::Value;
 
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::query::Query;
 use super::super::state::HttpState;
-use super::client_id;
 use super::view::Fields;
+use super::{client_id, schema};
 
+/// Reads a client.
+#[utoipa::path(
+    get,
+    path = "/api/v2/clients/{id}",
+    tag = "clients",
+    operation_id = "getClient",
+    params(("id" = doc::ClientId, Path, description = "The client."), doc::Fields),
+    responses(
+        (status = 200, description = "The client.", body = schema::ClientFields),
+        (status = 404, description = "`inexistent_client`: there is none.", body = Error),
+    )
+)]
 pub(in crate::http) async fn show(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
     uri: Uri,
 ) -> Result<Json<Value>, ApiError> {
     let client_id = client_id(&text)?;

@@ -3,21 +3,40 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::{Extension, Json};
 
 use super::super::audit::Note;
 use super::super::body::parse_json;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::state::HttpState;
 use super::change::ClientChange;
-use super::client_id;
 use super::view::ClientView;
+use super::{client_id, schema};
 
+/// Changes a client.
+///
+/// What is left out stays as it is; `null` makes it the default.
+#[utoipa::path(
+    patch,
+    path = "/api/v2/clients/{id}",
+    tag = "clients",
+    operation_id = "updateClient",
+    params(("id" = doc::ClientId, Path, description = "The client.")),
+    request_body(content = schema::Change, example = json!({"initiators": ["rp-logout", "password-changed"]})),
+    responses(
+        (status = 200, description = "The client.", body = schema::Client),
+        (status = 404, description = "`inexistent_client`: there is none.", body = Error),
+        (status = 409, description = "`client_read_only`: it is kept in the configuration file. `client_contended`: \
+            others change it at the same time.", body = Error),
+    )
+)]
 pub(in crate::http) async fn update(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(Extension<Note>, Json<ClientView>), ApiError> {
     let client_id = client_id(&text)?;

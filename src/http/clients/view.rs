@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::super::error::ApiError;
+use super::super::openapi as doc;
 use super::super::query::Query;
 use super::oidc_logout::OidcLogoutView;
 use crate::domain::algorithm::SigningAlg;
@@ -19,51 +21,73 @@ use crate::domain::metadata::MetadataChoice;
 use crate::domain::sector::SectorIdentifierUri;
 
 /// A client.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Client)]
 #[expect(clippy::struct_excessive_bools, reason = "they are members of the registration, not states")]
 pub(in crate::http) struct ClientView {
+    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     client_name: Option<String>,
     /// Auth0's: no client here is one for everything.
     global: bool,
     is_first_party: bool,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// `file`: it is read-only here. `api`: it is managed here.
+    #[schema(value_type = doc::Origin)]
     origin: Origin,
     enabled: bool,
     /// Whether it gets logout tokens: it has a URI, and has not answered 410 (Gone) since that was set.
     subscribed: bool,
 
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::LogoutUri)]
     backchannel_logout_uri: Option<LogoutUri>,
     backchannel_logout_session_required: bool,
+    #[schema(value_type = doc::SigningAlg)]
     id_token_signed_response_alg: SigningAlg,
+    #[schema(value_type = doc::Initiators)]
     initiators: Initiators,
+    #[schema(value_type = doc::MetadataChoice)]
     session_metadata: MetadataChoice,
     token: TokenView,
+    #[schema(value_type = doc::SubjectLogout)]
     subject_logout: SubjectLogout,
+    #[schema(value_type = doc::SubjectType)]
     subject_type: SubjectType,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::SectorIdentifierUri)]
     sector_identifier_uri: Option<SectorIdentifierUri>,
 
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = OidcLogoutView)]
     oidc_logout: Option<OidcLogoutView>,
+    #[schema(value_type = doc::JwtConfiguration)]
     jwt_configuration: Map<String, Value>,
 
     /// What else its registration says.
     #[serde(flatten)]
+    #[schema(ignore)]
     descriptive: BTreeMap<String, Value>,
 }
 
-#[derive(Serialize)]
+/// The shape of a client's tokens.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenOptions)]
 struct TokenView {
     /// A duration with a unit.
+    #[schema(example = "2m")]
     ttl: String,
+    #[schema(value_type = doc::TokenTyp)]
     typ: TokenTyp,
+    #[schema(value_type = doc::TokenSubject)]
     subject: TokenSubject,
 }
 

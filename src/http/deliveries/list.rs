@@ -6,22 +6,46 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::error::ApiError;
+use super::super::openapi as doc;
 use super::super::query::{NOT_A_CHECKPOINT, Query};
 use super::super::state::HttpState;
 use super::view::DeliveryView;
 use crate::domain::delivery::{self, DeliveryFilter};
 use crate::domain::ids::{DeliveryId, Sid};
 
-#[derive(Serialize)]
+/// Deliveries, the newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryPage)]
 pub(in crate::http) struct Page {
     deliveries: Vec<DeliveryView>,
     /// What to give as `from` for the next page; left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = "uuid")]
     next: Option<DeliveryId>,
 }
 
+/// Lists deliveries, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v2/deliveries",
+    tag = "deliveries",
+    operation_id = "listDeliveries",
+    params(
+        ("client_id" = Option<doc::ClientId>, Query, description = "Of this client."),
+        ("state" = Option<Vec<doc::DeliveryState>>, Query, style = Form, explode = false, min_items = 1,
+            description = "In one of these states, separated by commas."),
+        ("initiator" = Option<doc::Initiator>, Query, description = "Of sessions that ended so."),
+        ("created_after" = Option<String>, Query, format = DateTime, description = "Made at this time or later."),
+        ("created_before" = Option<String>, Query, format = DateTime, description = "Made before this time."),
+        ("sid" = Option<doc::Sid>, Query, description = "Of this session."),
+        doc::Checkpoint,
+        doc::Take,
+    ),
+    responses((status = 200, description = "A page of them.", body = Page))
+)]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
     uri: Uri,

@@ -3,17 +3,34 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::path::Id;
 use super::super::state::HttpState;
 use super::id;
 use super::view::DeliveryView;
 
+/// Puts a delivery back into the queue.
+///
+/// It is due at once. One that is pending is made due.
+#[utoipa::path(
+    post,
+    path = "/api/v2/deliveries/{id}/redeliver",
+    tag = "deliveries",
+    operation_id = "redeliver",
+    params(("id" = String, Path, format = "uuid", description = "The delivery.")),
+    responses(
+        (status = 202, description = "The delivery.", body = DeliveryView),
+        (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
+        (status = 409, description = "`delivery_in_flight`: an attempt is under way. `client_not_subscribed`: there \
+            is nobody to deliver to.", body = Error),
+    )
+)]
 pub(in crate::http) async fn redeliver(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
 ) -> Result<(StatusCode, Json<DeliveryView>), ApiError> {
     let id = id(&text)?;
     let inexistent = || ApiError::inexistent("delivery");

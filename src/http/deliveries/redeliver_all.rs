@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::audit::Note;
 use super::super::body::parse_json;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::state::HttpState;
 use crate::domain::delivery::{self, DeliveryFilter};
 use crate::domain::ids::ClientId;
@@ -22,13 +25,22 @@ use crate::domain::initiator::Initiator;
 use crate::domain::redelivery::{JobId, RedeliveryJob};
 
 /// Which deliveries; what is left out does not restrict. Without `state`, what failed for good.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RedeliveryFilter)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    #[schema(value_type = Option<doc::ClientId>)]
     client_id: Option<ClientId>,
+    /// `rejected`, `exhausted`, `discarded` or `delivered`, or a list of these.
+    #[schema(value_type = Option<doc::FinalStates>)]
     state: Option<States>,
+    #[schema(value_type = Option<doc::Initiator>)]
     initiator: Option<Initiator>,
+    /// Those made at this time or later.
+    #[schema(value_type = Option<String>, format = DateTime)]
     created_after: Option<Timestamp>,
+    /// Those made before this time.
+    #[schema(value_type = Option<String>, format = DateTime)]
     created_before: Option<Timestamp>,
 }
 
@@ -40,21 +52,47 @@ enum States {
     Several(BTreeSet<delivery::State>),
 }
 
-#[derive(Serialize)]
+/// A job that puts deliveries back into the queue.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RedeliveryJob)]
 pub(in crate::http) struct JobView {
+    #[schema(value_type = String, format = "uuid")]
     id: JobId,
+    #[schema(example = "redelivery")]
     r#type: &'static str,
+    /// `processing` or `completed`.
+    #[schema(pattern = "^(processing|completed)$")]
     status: &'static str,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     completed_at: Option<Timestamp>,
+    /// An estimate, until it is complete.
+    #[schema(maximum = 100)]
     percentage_done: u8,
+    #[schema(value_type = doc::DeliveryFilter)]
     filter: DeliveryFilter,
+    /// How many deliveries matched when it began.
     matched: u64,
+    /// How many it has put back into the queue.
     redelivered: u64,
+    /// How many it has passed over, since their clients are subscribed no more.
     skipped: u64,
 }
 
+/// Puts all deliveries that match back into the queue.
+///
+/// It is done by a job, which survives a restart. What the filter leaves out does not restrict; without `state`
+/// it is `rejected` and `exhausted`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/deliveries/redeliver",
+    tag = "deliveries",
+    operation_id = "redeliverAll",
+    request_body(content = Filter, example = json!({"client_id": "shop", "state": ["rejected", "exhausted"]})),
+    responses((status = 202, description = "The job.", body = JobView))
+)]
 pub(in crate::http) async fn redeliver_all(
     State(state): State<Arc<HttpState>>,
     body: Result<Bytes, BytesRejection>,
@@ -77,9 +115,21 @@ pub(in crate::http) async fn redeliver_all(
     Ok((StatusCode::ACCEPTED, Extension(note), Json(job.into())))
 }
 
+/// Reads how far a job is.
+#[utoipa::path(
+    get,
+    path = "/api/v2/jobs/{id}",
+    tag = "deliveries",
+    operation_id = "getJob",
+    params(("id" = String, Path, format = "uuid", description = "The job.")),
+    responses(
+        (status = 200, description = "The job.", body = JobView),
+        (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
+    )
+)]
 pub(in crate::http) async fn job(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
 ) -> Result<Json<JobView>, ApiError> {
     let inexistent = || ApiError::inexistent("job");
     let id = text.parse().map(JobId).map_err(|_| inexistent())?;

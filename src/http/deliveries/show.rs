@@ -3,24 +3,40 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::path::Id;
 use super::super::state::HttpState;
 use super::id;
 use super::view::{AttemptView, DeliveryView, attempts};
 
-#[derive(Serialize)]
+/// A delivery with its attempts, the oldest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryWithAttempts)]
 pub(in crate::http) struct Detail {
     #[serde(flatten)]
     delivery: DeliveryView,
     attempts: Vec<AttemptView>,
 }
 
+/// Reads a delivery with its attempts.
+#[utoipa::path(
+    get,
+    path = "/api/v2/deliveries/{id}",
+    tag = "deliveries",
+    operation_id = "getDelivery",
+    params(("id" = String, Path, format = "uuid", description = "The delivery.")),
+    responses(
+        (status = 200, description = "The delivery.", body = Detail),
+        (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
+    )
+)]
 pub(in crate::http) async fn show(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
 ) -> Result<Json<Detail>, ApiError> {
     let id = id(&text)?;
     let delivery = state.deliveries.delivery(id).await?.ok_or_else(|| ApiError::inexistent("delivery"))?;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::super::openapi as doc;
 use crate::domain::delivery::{Attempt, Delivery, Phases, State};
 use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use crate::domain::initiator::Initiator;
@@ -13,26 +15,41 @@ use crate::domain::metadata::SessionMetadata;
 use crate::storage::AttemptRecord;
 
 /// A delivery. Its `sub` and metadata are personal data: they are for whoever may read deliveries.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Delivery)]
 pub(in crate::http) struct DeliveryView {
+    #[schema(value_type = String, format = "uuid")]
     id: DeliveryId,
+    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
+    #[schema(value_type = doc::DeliveryState)]
     state: State,
+    #[schema(value_type = doc::Initiator)]
     initiator: Initiator,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::Sid)]
     sid: Option<Sid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::Sub)]
     sub: Option<Sub>,
     #[serde(skip_serializing_if = "SessionMetadata::is_empty")]
+    #[schema(value_type = doc::SessionMetadata)]
     session_metadata: SessionMetadata,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When it is to be attempted next; only while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     due_at: Option<Timestamp>,
+    /// After this no further attempt is planned.
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     settled_at: Option<Timestamp>,
+    /// How many attempts were made, over all redeliveries.
     attempts_made: u32,
+    /// How often it was put back into the queue by hand.
     redeliveries: u32,
     /// It was not delivered as far as is known, but some attempt may have reached the RP.
     possibly_received: bool,
@@ -62,29 +79,38 @@ impl From<Delivery> for DeliveryView {
 }
 
 /// An attempt. Never the token.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub(in crate::http) struct AttemptView {
     number: u32,
+    #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
     duration_ms: f64,
     /// How long its parts took; those that took place.
     phases_ms: PhasesView,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u16, minimum = 100, maximum = 999)]
     status: Option<u16>,
     /// The class of the failure; none if it was delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     error: Option<String>,
     /// The first KiB of the answer's body.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     answer: Option<String>,
     /// What it was posted to, if it got that far.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     remote_address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     kid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = "uuid")]
     jti: Option<Uuid>,
     /// No answer came, but the RP may have received the token.
     outcome_unknown: bool,
@@ -93,17 +119,24 @@ pub(in crate::http) struct AttemptView {
     refused_after_unknown: bool,
 }
 
-#[derive(Serialize)]
+/// How long the parts of an attempt took, in milliseconds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AttemptPhases)]
 struct PhasesView {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
     sign: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
     dns: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
     connect: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
     answer: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
     body: Option<f64>,
 }
 

@@ -10,6 +10,16 @@ use super::super::state::HttpState;
 use super::view::SigningKeyView;
 use super::with_keys;
 
+/// Lists the signing keys.
+///
+/// The current ones come first.
+#[utoipa::path(
+    get,
+    path = "/api/v2/keys/signing",
+    tag = "keys",
+    operation_id = "listSigningKeys",
+    responses((status = 200, description = "Every key there is.", body = Vec<SigningKeyView>))
+)]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
 ) -> Result<Json<Vec<SigningKeyView>>, ApiError> {

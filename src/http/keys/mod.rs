@@ -12,9 +12,16 @@ pub(super) use revoke::revoke;
 pub(super) use rotate::rotate;
 pub(super) use show::show;
 
+use utoipa::OpenApi;
+
 use super::error::ApiError;
 use super::state::HttpState;
 use crate::keyring::{Keyring, KeyringError, Kid};
+
+/// The operations of this folder, for the document.
+#[derive(OpenApi)]
+#[openapi(paths(list::list, show::show, rotate::rotate, revoke::revoke))]
+pub(super) struct Operations;
 
 /// The kid in a path. What is no kid names no key.
 fn kid(text: &str) -> Result<Kid, ApiError> {

@@ -5,29 +5,52 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::audit::Note;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::state::HttpState;
 use super::view::SigningKeyView;
 use super::{kid, with_keys};
 use crate::keyring::Kid;
 
-#[derive(Serialize)]
+/// The key as it is now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RevokedSigningKey)]
 pub(in crate::http) struct Revoked {
     #[serde(flatten)]
     key: SigningKeyView,
     /// What signs in its place, if it was the current key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::Kid)]
     successor: Option<Kid>,
 }
 
+/// Revokes a signing key.
+///
+/// It signs no more and leaves the JWKS at once. If it was the current one, the next key, or a new one, takes its
+/// place from that moment on.
+#[utoipa::path(
+    put,
+    path = "/api/v2/keys/signing/{kid}/revoke",
+    tag = "keys",
+    operation_id = "revokeSigningKey",
+    params(("kid" = doc::Kid, Path, description = "The key.")),
+    responses(
+        (status = 200, description = "The key.", body = Revoked),
+        (status = 404, description = "`inexistent_resource`: there is none.", body = Error),
+        (status = 409, description = "`keys_read_only`: the keys folder is read-only. `keys_folder_invalid`: something in \
+            it has to be put right first.", body = Error),
+    )
+)]
 pub(in crate::http) async fn revoke(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
 ) -> Result<(Extension<Note>, Json<Revoked>), ApiError> {
     let kid = kid(&text)?;
     let revoked: Revoked = with_keys(&state, move |keyring| {

@@ -9,39 +9,64 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::audit::Note;
 use super::super::body::parse_json;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
 use super::super::state::HttpState;
 use super::view::SigningKeyView;
 use super::with_keys;
 use crate::domain::algorithm::SigningAlg;
 use crate::keyring::{Kid, RotatedKey};
 
-#[derive(Default, Deserialize)]
+/// Which keys are to be rotated.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = SigningKeyRotation)]
 #[serde(deny_unknown_fields)]
 struct Wish {
     /// Only the key of this alg; else those of every alg in `keys.algorithms`.
+    #[schema(value_type = Option<doc::SigningAlg>)]
     alg: Option<SigningAlg>,
 }
 
 /// The first of the keys that will sign, as Auth0 answers, and all of them by name.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedSigningKeys)]
 pub(in crate::http) struct Rotated {
     #[serde(flatten)]
     key: SigningKeyView,
     rotated: Vec<RotatedView>,
 }
 
-#[derive(Serialize)]
+/// A key that will sign.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedSigningKey)]
 struct RotatedView {
+    #[schema(value_type = doc::Kid)]
     kid: Kid,
+    #[schema(value_type = doc::SigningAlg)]
     alg: SigningAlg,
     /// Whether it was made for this, rather than waiting already.
     made: bool,
 }
 
+/// Rotates the signing keys.
+///
+/// New keys are made and announced; they take over after `keys.publish_before`, when receivers have them.
+#[utoipa::path(
+    post,
+    path = "/api/v2/keys/signing/rotate",
+    tag = "keys",
+    operation_id = "rotateSigningKeys",
+    request_body(content = Option<Wish>, example = json!({"alg": "ES256"})),
+    responses(
+        (status = 201, description = "The keys that will sign.", body = Rotated),
+        (status = 409, description = "`keys_read_only`: the keys folder is read-only. `keys_folder_invalid`: something in \
+            it has to be put right first.", body = Error),
+    )
+)]
 pub(in crate::http) async fn rotate(
     State(state): State<Arc<HttpState>>,
     body: Result<Bytes, BytesRejection>,

@@ -4,15 +4,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::super::openapi as doc;
 use crate::domain::algorithm::SigningAlg;
 use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 
-/// Auth0's `pkcs7` is left out: it is the certificate again, in another wrapping that nothing here reads.
-#[derive(Serialize)]
+/// A signing key. Nothing of it is secret. Auth0's `pkcs7` is left out: it is the certificate again, in another
+/// wrapping that nothing here reads.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SigningKey)]
 #[expect(clippy::struct_excessive_bools, reason = "they are Auth0's")]
 pub(in crate::http) struct SigningKeyView {
+    #[schema(value_type = doc::Kid)]
     kid: Kid,
+    #[schema(value_type = doc::SigningAlg)]
     alg: SigningAlg,
     /// RSA with its size in bits, or the curve.
     kind: String,
@@ -31,15 +37,19 @@ pub(in crate::http) struct SigningKeyView {
     previous: bool,
     /// From when on it signs, or signed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     current_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     current_until: Option<Timestamp>,
     revoked: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     revoked_at: Option<Timestamp>,
     /// Whether it is in the JWKS now.
     published: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     published_until: Option<Timestamp>,
 }
 

@@ -7,7 +7,7 @@ use super::super::query::Query;
 use super::view::LogView;
 
 /// What entries have, or have at Auth0.
-const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 16] = [
     "_id",
     "client_id",
     "client_name",

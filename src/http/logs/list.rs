@@ -15,10 +15,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::super::error::ApiError;
+use super::super::openapi as doc;
 use super::super::query::Query;
 use super::super::state::HttpState;
 use super::fields::Fields;
-use super::q;
+use super::{q, schema};
 use crate::domain::log::{LogFilter, LogId, LogType};
 use crate::storage::{LogOrder, LogRecord};
 
@@ -57,6 +58,34 @@ struct Checkpoint {
     take: u32,
 }
 
+/// Lists entries of the audit trail.
+///
+/// By pages (`page`, `per_page`), the newest first: only the first thousand. Or by checkpoints (`from`, `take`), which
+/// win: the oldest first, each entry once, without those of the last two seconds.
+#[utoipa::path(
+    get,
+    path = "/api/v2/logs",
+    tag = "logs",
+    operation_id = "listLogs",
+    params(
+        ("q" = Option<String>, Query, example = "type:(sslo OR fslo) AND client_id:shop",
+            description = "Terms joined by AND: `type:`, `client_id:`, `log_id:`, `date:[… TO …]`."),
+        ("type" = Option<Vec<doc::LogType>>, Query, style = Form, explode = false, min_items = 1,
+            description = "Of one of these types, separated by commas; not together with `type:` in `q`."),
+        ("client_id" = Option<doc::ClientId>, Query,
+            description = "About this client; not together with `client_id:` in `q`."),
+        ("page" = Option<u32>, Query, minimum = 0, maximum = 1000, description = "Which page, from 0 (the default)."),
+        ("per_page" = Option<u32>, Query, minimum = 0, maximum = 100,
+            description = "How many entries a page has at the most; 50 by default."),
+        ("include_totals" = Option<bool>, Query, description = "Whether the answer says how many there are."),
+        ("sort" = Option<doc::LogSort>, Query, description = "With `from` and `take` only `date:1`."),
+        ("from" = Option<doc::LogId>, Query, description = "The `log_id` of the last entry that was seen."),
+        doc::Take,
+        schema::FieldNames,
+    ),
+    responses((status = 200, description = "Entries.", body = schema::LogList,
+        headers(("Link" = String, description = "With `from` or `take`: where to go on (RFC 8288)."))))
+)]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
     uri: Uri,

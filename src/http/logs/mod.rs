@@ -3,8 +3,16 @@
 mod fields;
 mod list;
 mod q;
+mod schema;
 mod show;
 mod view;
 
 pub(super) use list::list;
 pub(super) use show::show;
+
+use utoipa::OpenApi;
+
+/// The operations of this folder, for the document.
+#[derive(OpenApi)]
+#[openapi(paths(list::list, show::show))]
+pub(super) struct Operations;

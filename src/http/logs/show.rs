@@ -3,15 +3,29 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::state::HttpState;
 use super::view::LogView;
 
+/// Reads an entry of the audit trail.
+#[utoipa::path(
+    get,
+    path = "/api/v2/logs/{id}",
+    tag = "logs",
+    operation_id = "getLog",
+    params(("id" = doc::LogId, Path, description = "The entry.")),
+    responses(
+        (status = 200, description = "The entry.", body = LogView),
+        (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
+    )
+)]
 pub(in crate::http) async fn show(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
 ) -> Result<Json<LogView>, ApiError> {
     let inexistent = || ApiError::inexistent("log entry");
     // What is no id names no entry.

@@ -3,29 +3,44 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::super::openapi as doc;
 use crate::domain::ids::ClientId;
 use crate::domain::log::{Change, LogEvent, Outcome};
 use crate::storage::LogRecord;
 
-/// An entry. What it does not have is left out.
-#[derive(Serialize)]
+/// An entry of the audit trail. What it does not have is left out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Log)]
 pub(in crate::http) struct LogView {
     #[serde(rename = "_id")]
+    #[schema(value_type = doc::LogId)]
     id: String,
+    #[schema(value_type = doc::LogId)]
     log_id: String,
+    #[schema(value_type = String, format = DateTime)]
     date: Timestamp,
+    #[schema(value_type = doc::LogType)]
     r#type: &'static str,
+    /// What happened, such as "Update a client".
     description: String,
     /// The client it is about. (Auth0 has here the one that a change was made with.)
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::ClientId)]
     client_id: Option<ClientId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     client_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     ip: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     user_agent: Option<String>,
+    /// `request`, `response`, and what else is known: of a change, who made it and which members and ids it was
+    /// about; of a delivery, its initiator, its session and its attempts.
+    #[schema(value_type = Object)]
     details: Value,
 }
 

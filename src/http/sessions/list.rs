@@ -3,29 +3,49 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::error::ApiError;
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::query::{NOT_A_CHECKPOINT, Query};
 use super::super::state::HttpState;
 use super::sub;
 use super::view::SessionView;
 use crate::domain::session::SessionKey;
 
-#[derive(Serialize)]
+/// Live sessions of a user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionPage)]
 pub(in crate::http) struct Page {
     sessions: Vec<SessionView>,
     /// What to give as `from` for the next page; left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = "uuid")]
     next: Option<Uuid>,
 }
 
+/// Lists the live sessions of a user.
+#[utoipa::path(
+    get,
+    path = "/api/v2/users/{id}/sessions",
+    tag = "sessions",
+    operation_id = "listUserSessions",
+    params(
+        ("id" = doc::Sub, Path, description = "The user's `sub`."),
+        doc::Checkpoint,
+        doc::Take,
+        ("include_totals" = Option<bool>, Query, description = "Auth0's SDKs send it; the answer has no totals."),
+    ),
+    responses((status = 200, description = "A page of them.", body = Page))
+)]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
     uri: Uri,
 ) -> Result<Json<Page>, ApiError> {
     let sub = sub(&text)?;

@@ -13,8 +13,15 @@ pub(super) use list::list;
 pub(super) use show::show;
 pub(super) use update::update;
 
+use utoipa::OpenApi;
+
 use super::error::ApiError;
 use crate::domain::ids::{Sid, Sub};
+
+/// The operations of this folder, for the document.
+#[derive(OpenApi)]
+#[openapi(paths(show::show, update::update, end::delete, end::revoke, end::delete_all, list::list))]
+pub(super) struct Operations;
 
 /// The session in a path. What is no `sid` names no session.
 fn sid(text: &str) -> Result<Sid, ApiError> {

@@ -5,32 +5,61 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
 use axum::response::Response;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::super::audit::Note;
 use super::super::body::{Member, parse_json};
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
+use super::super::path::Id;
 use super::super::state::HttpState;
+use super::view::SessionView;
 use super::{sid, view};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::plan::Command;
 
-#[derive(Deserialize)]
+/// A change of a session.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SessionUpdate)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    /// `null` and `{}` remove all of it.
+    /// Replaces the metadata whole. `null` and `{}` remove all of it.
     #[serde(default)]
+    #[schema(value_type = Option<doc::SessionMetadata>, required = true)]
     session_metadata: Member<BTreeMap<String, String>>,
 }
 
+/// Replaces a session's metadata.
+#[utoipa::path(
+    patch,
+    path = "/api/v2/sessions/{id}",
+    tag = "sessions",
+    operation_id = "updateSession",
+    params(
+        ("id" = doc::Sid, Path, description = "The session."),
+        ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|"[0-9]{1,19}")$"#, example = r#""7""#,
+            description = "The `ETag` that the session must still have; `*` for any."),
+    ),
+    request_body(content = Body, example = json!({"session_metadata": {"org_id": "org_abc123"}})),
+    responses(
+        (status = 200, description = "The session.", body = SessionView,
+            headers(("ETag" = String, description = "Its new revision."))),
+        (status = 400, description = "`invalid_body`, `invalid_header`; `message` names the member and the limit.",
+            body = Error),
+        (status = 404, description = "`inexistent_session`: there is none, or it has ended.", body = Error),
+        (status = 412, description = "`revision_mismatch`: the session has changed since its `ETag` was read.",
+            body = Error),
+    )
+)]
 pub(in crate::http) async fn update(
     State(state): State<Arc<HttpState>>,
-    Path(text): Path<String>,
+    Id(text): Id,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(Extension<Note>, Response), ApiError> {

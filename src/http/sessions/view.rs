@@ -6,29 +6,46 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderMap};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::super::openapi as doc;
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Flow, Session};
 
 /// A session. Its user and metadata are personal data: they are for whoever may read sessions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub(in crate::http) struct SessionView {
+    #[schema(value_type = doc::Sid)]
     id: Sid,
+    /// The user; `null` for a session that was never reported.
+    #[schema(value_type = Option<doc::Sub>, required = true)]
     user_id: Option<Sub>,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     authenticated_at: Timestamp,
+    /// When it is to end unless something is heard of it before.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     idle_expires_at: Option<Timestamp>,
+    /// When it is to end by itself.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
     /// The clients the user logged in to.
     clients: Vec<ClientRef>,
+    #[schema(value_type = doc::SessionMetadata)]
     session_metadata: SessionMetadata,
+    #[schema(value_type = doc::Flow)]
     flow: Flow,
 }
 
-#[derive(Serialize)]
+/// A client that takes part in a session.
+#[derive(Serialize, ToSchema)]
 struct ClientRef {
+    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
 }
 
