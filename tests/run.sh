@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# All tests: unit, storage against its model, front-door, faults (which need root), a real relying party and
-# Auth0's management SDK.
-# Installs what they need where it is missing: Debian packages, and npm packages pinned by
-# tests/node/package-lock.json.
+# All tests: unit, storage against its model, front-door, faults (which need root), schemathesis over the OpenAPI
+# document, a real relying party and Auth0's management SDK.
+# Installs what they need where it is missing: Debian packages, npm packages pinned by tests/node/package-lock.json,
+# and PyPI packages pinned by tests/schemathesis/requirements.txt.
 #
 #   tests/run.sh              everything
 #   tests/run.sh PATTERN…     only the Rust tests whose names contain a pattern
@@ -39,6 +39,11 @@ need openssl openssl
 # The fault tests fill up file systems of their own, and make them read-only. They need root for it.
 need mkfs.ext4 e2fsprogs
 need mount mount
+# schemathesis asks a service in a network of its own.
+need python3 python3
+if ! python3 -c 'import ensurepip, venv' 2> /dev/null; then need python3-venv python3-venv; fi
+need ip iproute2
+need unshare util-linux
 if [ "$(node -p 'const [major, minor] = process.versions.node.split("."); major * 1000 + +minor')" -lt 20019 ]; then
     echo "Node.js 20.19 or newer is needed for the packages under tests/node, and this is $(node --version)" >&2
     exit 1
@@ -55,10 +60,14 @@ if [ $# -gt 0 ]; then exit 0; fi
 say "examples in the documentation"
 cargo test --locked --doc
 
-say "real programs: a relying party with express-openid-connect, and Auth0's management SDK"
 cargo build --locked --bin logoutd
 LOGOUTD_BIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/logoutd")
 export LOGOUTD_BIN
+
+say "schemathesis over the OpenAPI document"
+tests/schemathesis/run.sh
+
+say "real programs: a relying party with express-openid-connect, and Auth0's management SDK"
 (
     cd tests/node
     if ! cmp -s package-lock.json node_modules/.installed-lock; then
