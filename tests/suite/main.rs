@@ -22,6 +22,7 @@ mod logs;
 mod openapi;
 mod process;
 mod receivers;
+mod retention;
 mod sensitive_metadata;
 mod sessions;
 mod sessions_from_the_shell;

@@ -77,6 +77,12 @@ impl Setup {
         ))
     }
 
+    /// Adds a setting to the store, whose URL stays.
+    pub fn with_store_setting(mut self, setting: &str) -> Self {
+        self.text = self.text.replacen("[store]\n", &format!("[store]\n{setting}\n"), 1);
+        self
+    }
+
     /// Takes all clients out.
     pub fn without_clients(mut self) -> Self {
         self.text.truncate(self.text.find("[[clients]]").unwrap_or(self.text.len()));

@@ -1,0 +1,211 @@
+//! What a caller is told when a request fails: a fixed phrase, never a cause. Causes are logged where
+//! they are known.
+
+mod refusals;
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(super) use self::refusals::not_accepted;
+use super::auth::whole_seconds;
+use crate::domain::algorithm::SigningAlg;
+
+/// An error in the shape of Auth0's Management API.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// Why a request was refused, or failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Body<'a> {
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 400)]
+    status_code: u16,
+    /// The status in words.
+    #[schema(example = "Bad Request")]
+    error: &'a str,
+    /// What is wrong, for people: it names the field and the limit.
+    #[schema(example = "session_metadata: this member is required")]
+    message: &'a str,
+    /// What is wrong, for programs.
+    #[schema(example = "invalid_body", pattern = "^[a-z_]+$")]
+    error_code: &'a str,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), header: None }
+    }
+
+    fn with_header(self, name: HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
+    }
+
+    fn with_retry_after(self, wait: Duration) -> Self {
+        Self { header: Some((RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)))), ..self }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path")
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take this method")
+    }
+
+    pub(super) fn unsupported_media_type() -> Self {
+        let message = "Content-Type must be application/cloudevents+json, application/cloudevents-batch+json, or \
+                       application/json (with ce- headers for the binary mode)";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// No token at all (RFC 6750 §3: then the challenge names no error).
+    pub(super) fn missing_token() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "missing_token",
+            "An API token is required: Authorization: Bearer …",
+        )
+        .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\"")
+    }
+
+    /// The caller has asked too often.
+    pub(super) fn rate_limited(wait: Duration) -> Self {
+        Self::too_many_requests(
+            "The rate limit of this token has been reached; try again after Retry-After",
+            wait,
+        )
+    }
+
+    fn too_many_requests(message: &str, wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).with_retry_after(wait)
+    }
+
+    /// There is no such thing.
+    pub(super) fn inexistent(what: &str) -> Self {
+        let message = format!("There is no such {what}");
+        Self::new(StatusCode::NOT_FOUND, "inexistent_resource", message)
+    }
+
+    /// There is no such session, or none any more.
+    pub(super) fn inexistent_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_session", "The session does not exist")
+    }
+
+    /// There is no such client.
+    pub(super) fn inexistent_client() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_client", "The client does not exist")
+    }
+
+    /// The client has nowhere to send a token to.
+    pub(super) fn client_without_uri() -> Self {
+        let message = "The client has no backchannel_logout_uri; set one first";
+        Self::new(StatusCode::CONFLICT, "client_not_subscribed", message)
+    }
+
+    /// Nothing signs this algorithm.
+    pub(super) fn no_signing_key(alg: SigningAlg) -> Self {
+        let message = format!("There is no current {alg} key, which this client's tokens are signed with");
+        Self::new(StatusCode::CONFLICT, "no_signing_key", message)
+    }
+
+    /// A key failed to sign; the log says why.
+    pub(super) fn signing_failed() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Signing failed; the log says why")
+    }
+
+    /// A part of the path is wrong.
+    pub(super) fn invalid_path(name: &str, problem: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_uri", format!("{name}: {problem}"))
+    }
+
+    /// A header is wrong.
+    pub(super) fn invalid_header(name: &str, problem: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_header", format!("{name}: {problem}"))
+    }
+
+    /// A parameter of the query string is wrong.
+    pub(super) fn invalid_query(name: &str, problem: &str) -> Self {
+        let message = format!("{}: {problem}", shortened(name));
+        Self::new(StatusCode::BAD_REQUEST, "invalid_query_string", message)
+    }
+
+    /// A page that lies beyond what pages reach: Auth0's words for it.
+    pub(super) fn invalid_paging(page: u32, most: u32) -> Self {
+        let message = format!(
+            "Requesting page {page} exceeds the allowed maximum of {most} records. To fetch results beyond \
+             {most}, use the checkpoint pagination method: from and take."
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid_paging", message)
+    }
+
+    /// A member of the body is wrong; or the body itself, where `path` is empty.
+    pub(super) fn invalid_body(path: &str, problem: &str) -> Self {
+        let separator = if path.is_empty() { "" } else { ": " };
+        let message = format!("{}{separator}{}", shortened(path), shortened(problem));
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
+    }
+
+    /// A defect of ours. The log has it.
+    pub(super) fn internal() -> Self {
+        let message = "Something went wrong here; the log says what";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+
+    fn store_unavailable() -> Self {
+        let message = "The store is not available; nothing was stored, try again";
+        Self::unavailable("store_unavailable", message)
+    }
+
+    fn unavailable(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).with_header(RETRY_AFTER, "1")
+    }
+}
+
+/// The `errorCode` of an answer, for the audit trail: an extension of the response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ErrorCode(pub(super) &'static str);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body {
+            status_code: self.status.as_u16(),
+            error: self.status.canonical_reason().unwrap_or("Error"),
+            message: &self.message,
+            error_code: self.code,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(ErrorCode(self.code));
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// What a caller wrote can be as long as a body; no message is.
+fn shortened(text: &str) -> String {
+    const MAX_CHARS: usize = 400;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The answer when a handler panicked. The panic itself was printed by its hook.
+pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    ApiError::internal().into_response()
+}
