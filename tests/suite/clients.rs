@@ -360,3 +360,33 @@ async fn a_trial_sends_one_valid_token_and_tells_each_phase() {
     assert_eq!(api(&app, Method::GET, "/deliveries", None).await.1, json!({"deliveries": []}));
     app.stop().await;
 }
+
+#[tokio::test]
+async fn changes_at_the_same_time_are_all_made() {
+    let app = Setup::new().without_clients().start().await;
+    register(&app, json!({"client_id": "shop"})).await;
+    let changes = [
+        json!({"name": "Shop"}),
+        json!({"enabled": false}),
+        json!({"initiators": "all"}),
+        json!({"session_metadata": true}),
+        json!({"token": {"ttl": "1m"}}),
+        json!({"backchannel_logout_uri": "https://shop.example.com/logout"}),
+        json!({"client_metadata": {"a": "1"}}),
+        json!({"client_metadata": {"b": "2"}}),
+    ];
+    let patches =
+        changes.map(|change| async { api(&app, Method::PATCH, "/clients/shop", Some(change)).await.0 });
+    for status in futures_util::future::join_all(patches).await {
+        assert_eq!(status, StatusCode::OK);
+    }
+    let (_, client) = api(&app, Method::GET, "/clients/shop", None).await;
+    assert_eq!(client["name"], "Shop");
+    assert_eq!(client["enabled"], false);
+    assert_eq!(client["initiators"], "all");
+    assert_eq!(client["session_metadata"], true);
+    assert_eq!(client["token"]["ttl"], "1m");
+    assert_eq!(client["backchannel_logout_uri"], "https://shop.example.com/logout");
+    assert_eq!(client["client_metadata"], json!({"a": "1", "b": "2"}));
+    app.stop().await;
+}
