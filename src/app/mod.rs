@@ -287,7 +287,7 @@ fn access_config(loaded: &Loaded, store: &Arc<dyn Storage>, clock: &Arc<dyn Cloc
 }
 
 /// Opens the store for a command that works on it beside a service that may be running; `make` it, if there is
-/// none yet. To be [closed](Maintenance::close).
+/// none yet. To be [closed](crate::storage::Maintenance::close).
 pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Arc<dyn Storage>> {
     let StoreUrl::Sqlite(path) = &config.store.url;
     if !make && !path.exists() {

@@ -12,6 +12,7 @@ mod bad_input;
 mod clients;
 mod clients_from_the_shell;
 mod command_line;
+mod confidential;
 mod config;
 mod dead_letters;
 mod delivery;

@@ -139,7 +139,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The `sub` that the client may be told, if there is one: see [`Subjects::sub_for`].
+    /// The `sub` that the client may be told, if there is one: see [`Subjects::sub_for`](crate::domain::pairwise::Subjects::sub_for).
     pub(super) fn sub_for(
         &self,
         client_id: &ClientId,

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::TOKEN;
@@ -21,6 +22,7 @@ pub fn logoutd() -> Command {
 /// `logoutd serve`, running.
 pub struct Serve {
     child: Child,
+    log: Arc<Mutex<String>>,
     pub server: String,
     pub management: String,
 }
@@ -28,6 +30,11 @@ pub struct Serve {
 impl Serve {
     /// Starts it with the configuration at `path`, and returns when it says that it is ready.
     pub fn start(path: &Path) -> Self {
+        Self::start_logging(path, "info")
+    }
+
+    /// The same, with what is logged.
+    pub fn start_logging(path: &Path, directives: &str) -> Self {
         let (server, management) = (free_port(), free_port());
         let mut child = logoutd()
             .args(["serve", "--config"])
@@ -36,6 +43,7 @@ impl Serve {
             .env("LOGOUTD_SERVER__LISTEN", format!("127.0.0.1:{server}"))
             .env("LOGOUTD_MANAGEMENT__LISTEN", format!("127.0.0.1:{management}"))
             .env("LOGOUTD_LOG__FORMAT", "json")
+            .env("LOGOUTD_LOG", directives)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -43,9 +51,22 @@ impl Serve {
         let ready = log.by_ref().map_while(Result::ok).any(|line| line.contains("logoutd is ready"));
         assert!(ready, "it ended before it was ready: {:?}", child.wait());
         // Whoever writes to a pipe nobody reads blocks in the end.
-        std::thread::spawn(move || log.for_each(drop));
+        let lines = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in log.map_while(Result::ok) {
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
         let url = |port| format!("http://127.0.0.1:{port}");
-        Self { child, server: url(server), management: url(management) }
+        Self { child, log: lines, server: url(server), management: url(management) }
+    }
+
+    /// What it has logged since it was ready.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// Sends it a signal.
