@@ -1,0 +1,155 @@
+//! Commands, and the lifetimes by which sessions end.
+
+use proptest::prelude::*;
+
+use super::world::*;
+use crate::domain::event::{ClientAdded, SessionCreated, SessionUpdated};
+use crate::domain::initiator::Initiator;
+use crate::domain::plan::*;
+use crate::domain::session::SessionKey;
+
+fn ended() -> Option<Ended> {
+    Some(Ended { at: at(50), initiator: Initiator::RpLogout })
+}
+
+fn replace(if_revision: Option<u64>) -> Command {
+    let session_metadata = metadata(&[("org_id", "org_2")]);
+    Command::ReplaceMetadata { sid: "s-1".parse().unwrap(), session_metadata, if_revision }
+}
+
+fn expire(session: &Session) -> Command {
+    Command::Expire(vec![(session.sid.clone(), session.key)])
+}
+
+#[test]
+fn metadata_is_replaced_whole_if_the_session_is_as_it_was_read() {
+    for if_revision in [None, Some(1)] {
+        let plan = World::new([]).knowing(session(&["shop"]), &[]).carry_out(&replace(if_revision)).unwrap();
+        let [changed] = plan.sessions.as_slice() else { panic!("one session changes") };
+        assert_eq!(changed.session_metadata, metadata(&[("org_id", "org_2")]));
+        assert_eq!((changed.revision, changed.updated_at), (2, at(100)));
+        assert!(plan.deliveries.is_empty());
+    }
+    let refused = World::new([]).knowing(session(&[]), &[]).carry_out(&replace(Some(7))).unwrap_err();
+    assert_eq!(refused, CommandRefusal::Revision);
+}
+
+#[test]
+fn only_a_session_that_lives_can_be_changed_but_any_that_is_known_can_be_ended() {
+    let over = || Session { ended: ended(), ..session(&["shop"]) };
+    let refused = World::new([]).knowing(over(), &[]).carry_out(&replace(None)).unwrap_err();
+    assert_eq!(refused, Refusal::SessionEnded.into());
+    assert_eq!(World::new([]).carry_out(&replace(None)).unwrap_err(), Refusal::UnknownSession.into());
+
+    let revoke = Command::Revoke(Target::Session { sid: "s-1".parse().unwrap(), sub: None });
+    let plan = World::new([client("shop")]).knowing(session(&["shop"]), &[]).carry_out(&revoke).unwrap();
+    assert_eq!(told(&plan), ["shop"]);
+    assert_eq!(plan.sessions[0].ended, Some(Ended { at: at(100), initiator: Initiator::SessionRevoked }));
+    // It ended by something else before, which stays; whoever was told is not told again.
+    let plan = World::new([client("shop")]).knowing(over(), &["shop"]).carry_out(&revoke).unwrap();
+    assert_eq!((told(&plan), plan.sessions[0].ended), (vec![], ended()));
+    assert_eq!(World::new([]).carry_out(&revoke).unwrap_err(), Refusal::UnknownSession.into());
+}
+
+#[test]
+fn every_session_of_a_user_is_revoked() {
+    let second =
+        Session { key: SessionKey(Uuid::from_u128(8)), sid: "s-2".parse().unwrap(), ..session(&["shop"]) };
+    let world = World::new([client("shop")]).knowing(session(&["shop"]), &[]).knowing(second, &[]);
+    let plan = world.carry_out(&Command::Revoke(Target::Subject(sub("alice")))).unwrap();
+    assert_eq!(told(&plan), ["shop", "shop"]);
+    assert_eq!(plan.sids.len(), 2);
+    let nobody = World::new([]).carry_out(&Command::Revoke(Target::Subject(sub("nobody")))).unwrap_err();
+    assert_eq!(nobody, Refusal::UnknownSubject.into());
+}
+
+#[test]
+fn a_session_expires_when_its_time_has_come_and_not_otherwise() {
+    let due = || Session { expires_at: Some(at(100)), ..session(&["shop"]) };
+    let plan = World::new([client("shop")]).knowing(due(), &[]).carry_out(&expire(&due())).unwrap();
+    assert_eq!(told(&plan), ["shop"]);
+    assert_eq!(plan.deliveries[0].initiator, Initiator::SessionExpired);
+    assert_eq!(plan.sessions[0].ended, Some(Ended { at: at(100), initiator: Initiator::SessionExpired }));
+
+    // Since it was seen to have expired it was prolonged, began anew, or ended.
+    for since in [
+        Session { expires_at: Some(at(101)), ..due() },
+        Session { expires_at: None, ..due() },
+        Session { key: SessionKey(Uuid::from_u128(8)), ..due() },
+        Session { ended: ended(), ..due() },
+    ] {
+        let plan =
+            World::new([client("shop")]).knowing(since.clone(), &[]).carry_out(&expire(&due())).unwrap();
+        assert_eq!(plan, Plan::default(), "{since:?}");
+    }
+    assert_eq!(World::new([]).carry_out(&expire(&due())).unwrap(), Plan::default());
+    let idle = Session { idle_expires_at: Some(at(99)), expires_at: Some(at(500)), ..session(&[]) };
+    let plan = World::new([]).knowing(idle.clone(), &[]).carry_out(&expire(&idle)).unwrap();
+    assert!(plan.sessions[0].ended.is_some());
+}
+
+#[test]
+fn what_the_op_says_of_a_lifetime_goes_before_what_is_configured() {
+    let world = || {
+        let lifetimes =
+            Lifetimes { absolute: Some(Duration::from_secs(1_000)), idle: Some(Duration::from_secs(60)) };
+        World { lifetimes, ..World::new([client("shop")]) }
+    };
+    let lifetime = |plan: Plan| (plan.sessions[0].idle_expires_at, plan.sessions[0].expires_at);
+
+    let plan = world().at(40).plan(EventBody::Created(created("s-1", &[]))).unwrap();
+    assert_eq!(lifetime(plan), (Some(at(100)), Some(at(1_040))));
+    let said =
+        SessionCreated { idle_expires_at: Some(at(41)), expires_at: Some(at(42)), ..created("s-1", &[]) };
+    assert_eq!(
+        lifetime(world().at(40).plan(EventBody::Created(said)).unwrap()),
+        (Some(at(41)), Some(at(42)))
+    );
+
+    // A sign of life prolongs the one and not the other; an older report shortens nothing.
+    let known = || Session { idle_expires_at: Some(at(120)), expires_at: Some(at(1_000)), ..session(&[]) };
+    let added = || {
+        let (sid, client_id) = ("s-1".parse().unwrap(), client_id("shop"));
+        EventBody::ClientAdded(ClientAdded { sid, client_id, sub: None })
+    };
+    for (second, idle) in [(90, 150), (10, 120)] {
+        let plan = world().knowing(known(), &[]).at(second).plan(added()).unwrap();
+        assert_eq!(lifetime(plan), (Some(at(idle)), Some(at(1_000))));
+    }
+    let shortened = EventBody::Updated(SessionUpdated {
+        sid: "s-1".parse().unwrap(),
+        session_metadata: None,
+        idle_expires_at: Some(at(101)),
+        expires_at: Some(at(102)),
+    });
+    let plan = world().knowing(known(), &[]).plan(shortened).unwrap();
+    assert_eq!(lifetime(plan), (Some(at(101)), Some(at(102))));
+    // What an operator does to its metadata is no sign of its life.
+    let plan = world().knowing(known(), &[]).carry_out(&replace(None)).unwrap();
+    assert_eq!(lifetime(plan), (Some(at(120)), Some(at(1_000))));
+}
+
+proptest! {
+    #[test]
+    fn a_session_ends_at_the_earlier_of_its_times_and_signs_of_life_never_shorten_it(
+        idle in prop::option::of(1_u64..1_000),
+        absolute in prop::option::of(1_u64..1_000),
+        signs in prop::collection::vec(0_i64..500, 1..8),
+    ) {
+        let lifetimes =
+            Lifetimes { idle: idle.map(Duration::from_secs), absolute: absolute.map(Duration::from_secs) };
+        let mut session = session(&[]);
+        let mut before = None;
+        for sign in &signs {
+            lifetimes.renew(&mut session, at(*sign), None);
+            prop_assert!(session.idle_expires_at >= before);
+            before = session.idle_expires_at;
+        }
+        let last = *signs.iter().max().unwrap();
+        let expected_idle = idle.map(|idle| at(last + i64::try_from(idle).unwrap()));
+        // It began at second 0.
+        let expected_end = absolute.map(|absolute| at(i64::try_from(absolute).unwrap()));
+        prop_assert_eq!((session.idle_expires_at, session.expires_at), (expected_idle, expected_end));
+        prop_assert_eq!(session.ends_at(), expected_idle.into_iter().chain(expected_end).min());
+    }
+}

@@ -1,0 +1,5 @@
+//! The planner's decisions, one by one.
+
+mod commands;
+mod events;
+mod world;

@@ -1,0 +1,168 @@
+//! A small world to plan in: it is second 100.
+
+use std::collections::BTreeSet;
+
+use crate::domain::delivery::State;
+use crate::domain::event::{SessionCreated, SessionTerminated};
+use crate::domain::ids::DeliveryId;
+use crate::domain::initiator::{Initiator, Initiators};
+use crate::domain::plan::*;
+use crate::domain::session::SessionKey;
+
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+pub(super) fn client_id(text: &str) -> ClientId {
+    text.parse().unwrap()
+}
+
+pub(super) fn sub(text: &str) -> Sub {
+    text.parse().unwrap()
+}
+
+pub(super) fn client(id: &str) -> Client {
+    Client {
+        backchannel_logout_uri: Some(format!("https://{id}.example.com/logout").parse().unwrap()),
+        initiators: Initiators::All,
+        ..Client::new(client_id(id))
+    }
+}
+
+pub(super) fn metadata(pairs: &[(&str, &str)]) -> SessionMetadata {
+    let pairs: BTreeMap<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    pairs.try_into().unwrap()
+}
+
+pub(super) fn named(ids: &[&str]) -> NamedClients {
+    ids.iter().map(|id| (client_id(id), None)).collect()
+}
+
+pub(super) fn session(participants: &[&str]) -> Session {
+    Session {
+        key: SessionKey(Uuid::from_u128(7)),
+        sid: "s-1".parse().unwrap(),
+        sub: Some(sub("alice")),
+        flow: Flow::Browser,
+        session_metadata: metadata(&[("org_id", "org_1"), ("device", "phone")]),
+        participants: named(participants),
+        created_at: at(0),
+        updated_at: at(0),
+        authenticated_at: None,
+        idle_expires_at: None,
+        expires_at: None,
+        revision: 1,
+        ended: None,
+        told_as_subject: BTreeSet::new(),
+    }
+}
+
+pub(super) fn terminated(sid: Option<&str>, subject: Option<&str>) -> SessionTerminated {
+    let target = match sid {
+        Some(sid) => Target::Session { sid: sid.parse().unwrap(), sub: subject.map(sub) },
+        None => Target::Subject(sub(subject.unwrap())),
+    };
+    SessionTerminated {
+        target,
+        initiator: Initiator::RpLogout,
+        clients: NamedClients::new(),
+        session_metadata: SessionMetadata::default(),
+        exclude_clients: BTreeSet::new(),
+    }
+}
+
+pub(super) fn created(sid: &str, clients: &[&str]) -> SessionCreated {
+    SessionCreated {
+        sid: sid.parse().unwrap(),
+        sub: sub("alice"),
+        clients: named(clients),
+        session_metadata: SessionMetadata::default(),
+        authenticated_at: None,
+        idle_expires_at: None,
+        expires_at: None,
+        flow: Flow::Browser,
+    }
+}
+
+/// Plans one event at second 100, with the given clients registered and sessions known.
+pub(super) struct World {
+    pub(super) clients: BTreeMap<ClientId, Registration>,
+    pub(super) sessions: Vec<KnownSession>,
+    pub(super) subject_known: bool,
+    pub(super) waiting: Vec<WaitingSubject>,
+    pub(super) subjects: Subjects,
+    pub(super) time: Option<Timestamp>,
+    pub(super) lifetimes: Lifetimes,
+}
+
+impl World {
+    pub(super) fn new(clients: impl IntoIterator<Item = Client>) -> Self {
+        let clients = clients.into_iter().map(|client| {
+            let subscribed = client.backchannel_logout_uri.is_some();
+            (client.client_id.clone(), Registration { client: Arc::new(client), subscribed })
+        });
+        Self {
+            clients: clients.collect(),
+            sessions: Vec::new(),
+            subject_known: false,
+            waiting: Vec::new(),
+            subjects: Subjects::default(),
+            time: None,
+            lifetimes: Lifetimes::default(),
+        }
+    }
+
+    pub(super) fn knowing(mut self, session: Session, told: &[&str]) -> Self {
+        let deliveries = told.iter().map(|id| DeliverySummary {
+            id: DeliveryId(Uuid::from_u128(99)),
+            client_id: client_id(id),
+            state: State::Delivered,
+        });
+        self.sessions.push(KnownSession { session, deliveries: deliveries.collect() });
+        self.subject_known = true;
+        self
+    }
+
+    pub(super) fn at(mut self, second: i64) -> Self {
+        self.time = Some(at(second));
+        self
+    }
+
+    /// Plans one event.
+    pub(super) fn plan(self, body: EventBody) -> Result<Plan, Refusal> {
+        let event = Event { source: "op".into(), id: "1".into(), time: self.time, body };
+        plan(&event, self.situation(), &mut ids())
+    }
+
+    /// Plans one command.
+    pub(super) fn carry_out(self, command: &Command) -> Result<Plan, CommandRefusal> {
+        plan_command(command, self.situation(), &mut ids())
+    }
+
+    fn situation(&self) -> Situation<'_> {
+        Situation {
+            now: at(100),
+            max_age: HOUR,
+            lifetimes: self.lifetimes,
+            clients: &self.clients,
+            sessions: self.sessions.clone(),
+            subject_known: self.subject_known,
+            waiting: &self.waiting,
+            subjects: &self.subjects,
+        }
+    }
+}
+
+fn ids() -> impl FnMut() -> Uuid {
+    let mut next = 1000;
+    move || {
+        next += 1;
+        Uuid::from_u128(next)
+    }
+}
+
+pub(super) fn told(plan: &Plan) -> Vec<&str> {
+    plan.deliveries.iter().map(|it| it.client_id.as_str()).collect()
+}
