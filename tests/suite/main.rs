@@ -18,6 +18,7 @@ mod dead_letters;
 mod delivery;
 mod engine;
 mod events;
+mod help;
 mod layering;
 mod logs;
 mod openapi;

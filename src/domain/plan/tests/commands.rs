@@ -8,8 +8,8 @@ use crate::domain::initiator::Initiator;
 use crate::domain::plan::*;
 use crate::domain::session::SessionKey;
 
-fn ended() -> Option<Ended> {
-    Some(Ended { at: at(50), initiator: Initiator::RpLogout })
+fn ended() -> Ended {
+    Ended { at: at(50), initiator: Initiator::RpLogout }
 }
 
 fn replace(if_revision: Option<u64>) -> Command {
@@ -36,7 +36,7 @@ fn metadata_is_replaced_whole_if_the_session_is_as_it_was_read() {
 
 #[test]
 fn only_a_session_that_lives_can_be_changed_but_any_that_is_known_can_be_ended() {
-    let over = || Session { ended: ended(), ..session(&["shop"]) };
+    let over = || Session { ended: Some(ended()), ..session(&["shop"]) };
     let refused = World::new([]).knowing(over(), &[]).carry_out(&replace(None)).unwrap_err();
     assert_eq!(refused, Refusal::SessionEnded.into());
     assert_eq!(World::new([]).carry_out(&replace(None)).unwrap_err(), Refusal::UnknownSession.into());
@@ -47,7 +47,7 @@ fn only_a_session_that_lives_can_be_changed_but_any_that_is_known_can_be_ended()
     assert_eq!(plan.sessions[0].ended, Some(Ended { at: at(100), initiator: Initiator::SessionRevoked }));
     // It ended by something else before, which stays; whoever was told is not told again.
     let plan = World::new([client("shop")]).knowing(over(), &["shop"]).carry_out(&revoke).unwrap();
-    assert_eq!((told(&plan), plan.sessions[0].ended), (vec![], ended()));
+    assert_eq!((told(&plan), plan.sessions[0].ended), (vec![], Some(ended())));
     assert_eq!(World::new([]).carry_out(&revoke).unwrap_err(), Refusal::UnknownSession.into());
 }
 
@@ -76,7 +76,7 @@ fn a_session_expires_when_its_time_has_come_and_not_otherwise() {
         Session { expires_at: Some(at(101)), ..due() },
         Session { expires_at: None, ..due() },
         Session { key: SessionKey(Uuid::from_u128(8)), ..due() },
-        Session { ended: ended(), ..due() },
+        Session { ended: Some(ended()), ..due() },
     ] {
         let plan =
             World::new([client("shop")]).knowing(since.clone(), &[]).carry_out(&expire(&due())).unwrap();
@@ -92,7 +92,7 @@ fn a_session_expires_when_its_time_has_come_and_not_otherwise() {
 fn what_the_op_says_of_a_lifetime_goes_before_what_is_configured() {
     let world = || {
         let lifetimes =
-            Lifetimes { absolute: Some(Duration::from_secs(1_000)), idle: Some(Duration::from_secs(60)) };
+            Lifetimes { absolute: Some(Duration::from_secs(1_000)), idle: Some(Duration::from_mins(1)) };
         World { lifetimes, ..World::new([client("shop")]) }
     };
     let lifetime = |plan: Plan| (plan.sessions[0].idle_expires_at, plan.sessions[0].expires_at);
