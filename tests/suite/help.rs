@@ -1,6 +1,7 @@
 //! The help texts, as a snapshot that people read too: `docs/commands.md`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::support::process::logoutd;
@@ -28,7 +29,7 @@ fn subcommands(help: &str) -> Vec<String> {
 fn append(page: &mut String, command: &[String], seen: &mut BTreeSet<String>) {
     let text = help(command);
     let name = [&["logoutd".to_owned()], command].concat().join(" ");
-    page.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", text.trim_end()));
+    writeln!(page, "\n## {name}\n\n```text\n{}\n```", text.trim_end()).unwrap();
     assert!(seen.insert(name), "{command:?} comes twice");
     for subcommand in subcommands(&text) {
         append(page, &[command, &[subcommand]].concat(), seen);
