@@ -35,7 +35,7 @@ use crate::listen::Tls;
 use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
-use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Storage};
+use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Storage, StorageError};
 use crate::telemetry::Metrics;
 
 use self::tls::ListenersTls;
@@ -302,7 +302,21 @@ pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Ar
 /// Opens the store, with the clients of the configuration in it and nothing left in flight, and has the keyring
 /// hold on to what its clients use.
 async fn open_store(config: &Config, keyring: &Keyring, now: Timestamp) -> anyhow::Result<Arc<dyn Storage>> {
-    let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+    let url = config.store.url.to_string();
+    let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&url).await?);
+    // A disk that is full or read-only may let it be opened, and refuse the first thing that is written.
+    prepare(&*store, config, keyring, now)
+        .await
+        .with_context(|| format!("the store {url} could not be prepared"))?;
+    Ok(store)
+}
+
+async fn prepare(
+    store: &dyn Storage,
+    config: &Config,
+    keyring: &Keyring,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     store.replace_file_clients(&config.clients, now).await?;
     for alg in keyring.require(store.client_algorithms().await?) {
         tracing::error!(
@@ -314,7 +328,7 @@ async fn open_store(config: &Config, keyring: &Keyring, now: Timestamp) -> anyho
     if recovered > 0 {
         tracing::warn!(recovered, "attempts that an earlier run did not finish are made again");
     }
-    Ok(store)
+    Ok(())
 }
 
 /// Opens the keys, and checks that every client's algorithm has one.
