@@ -1,15 +1,14 @@
 //! A service that runs: its parts side by side, until draining is asked for or one of them crashes.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::body::Body;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
 use super::{App, Listeners};
 use crate::causes::Causes;
@@ -100,26 +99,18 @@ async fn serve(
     router: Router,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    match tls {
-        Some(tls) => serve_on(TlsListener::new(listener, tls), router, shutdown).await,
-        None => serve_on(listener, router, shutdown).await,
-    }
-}
-
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-async fn serve_on<L>(listener: L, router: Router, shutdown: Shutdown) -> anyhow::Result<()>
-where
-    L: Listener<Addr = SocketAddr>,
-    Peer: for<'a> Connected<IncomingStream<'a, L>>,
-{
     let draining = async move { shutdown.draining().await };
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    Ok(axum::serve(listener, service).with_graceful_shutdown(draining).await?)
+    let handle = move |peer, request: axum::http::Request<_>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        let router = router.clone();
+        async move { router.oneshot(request).await.unwrap_or_else(|never| match never {}) }
+    };
+    match tls {
+        Some(tls) => crate::listen::serve(TlsListener::new(listener, tls), handle, draining).await,
+        None => crate::listen::serve(listener, handle, draining).await,
+    }
+    Ok(())
 }
 
 /// Deletes what is older than the retention, now and then, in small batches.

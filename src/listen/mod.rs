@@ -1,14 +1,15 @@
-//! TLS for the listeners: certificates from files, kept up to date, and handshakes that hold nobody up.
+//! The listeners' connections: served with limits to what a silent peer may hold, and TLS for those that have
+//! it, with certificates from files that are kept up to date and handshakes that hold nobody up.
 //!
-//! [`Tls`] is what the files say at present; [`TlsListener`] accepts connections with it. A listener that
-//! speaks plain HTTP needs none of this. Nothing here knows a route or a request: a connection whose
-//! handshake is done is handed to the server as a stream, which negotiated HTTP/2 or HTTP/1.1 (ALPN).
+//! [`Tls`] is what the files say at present; [`TlsListener`] accepts connections with it, which negotiate
+//! HTTP/2 or HTTP/1.1 (ALPN); [`serve`] serves them, as it does plain ones. Nothing here knows a route.
 
 mod error;
 mod expiry;
 mod files;
 mod identity;
 mod listener;
+mod serve;
 #[cfg(test)]
 mod test_support;
 mod tls;
@@ -17,4 +18,5 @@ mod watch;
 pub use error::{TlsError, TlsErrorReason, TlsFile};
 pub use files::{ClientAuth, TlsFiles};
 pub use listener::TlsListener;
+pub use serve::serve;
 pub use tls::{Tls, TlsConfig, check};
