@@ -2,7 +2,7 @@
 //! it, with certificates from files that are kept up to date and handshakes that hold nobody up.
 //!
 //! [`Tls`] is what the files say at present; [`TlsListener`] accepts connections with it, which negotiate
-//! HTTP/2 or HTTP/1.1 (ALPN); [`serve`] serves them, as it does plain ones. Nothing here knows a route.
+//! HTTP/2 or HTTP/1.1 (ALPN); [`serve()`] serves them, as it does plain ones. Nothing here knows a route.
 
 mod error;
 mod expiry;
