@@ -20,6 +20,9 @@ pub enum IdError {
     /// A control character in it: nothing legitimate has one, and logs and headers break on them.
     #[error("must not contain control characters")]
     Control,
+    /// `.` or `..`: what a URL's path means by these is no name (RFC 3986 §5.2.4), however they are escaped.
+    #[error("must not be `.` or `..`, which cannot be named in a URL")]
+    Dots,
 }
 
 fn check(text: &str) -> Result<(), IdError> {
@@ -32,6 +35,9 @@ fn check(text: &str) -> Result<(), IdError> {
     }
     if text.chars().any(char::is_control) {
         return Err(IdError::Control);
+    }
+    if matches!(text, "." | "..") {
+        return Err(IdError::Dots);
     }
     Ok(())
 }
@@ -144,5 +150,26 @@ pub struct DeliveryId(pub Uuid);
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_has_1_to_255_characters_and_a_name_in_urls() {
+        for text in ["a", "...", "auth0|abc", "ü", &"x".repeat(255), &"ü".repeat(255)] {
+            assert_eq!(text.parse::<ClientId>().unwrap().as_str(), text);
+        }
+        for (text, expected) in [
+            ("", IdError::Empty),
+            (".", IdError::Dots),
+            ("..", IdError::Dots),
+            ("a\nb", IdError::Control),
+            (&"x".repeat(256), IdError::TooLong(256)),
+        ] {
+            assert_eq!(text.parse::<Sid>().unwrap_err(), expected);
+        }
     }
 }
