@@ -93,7 +93,11 @@ impl SqliteStore {
             .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
             .pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES.to_string());
         let writer = pool().max_connections(1).connect_with(writing).await?;
-        Migrator::with_migrations(migrations()).run(&writer).await?;
+        let migrator = Migrator::with_migrations(migrations());
+        if migrator.run(&writer).await.is_err() {
+            // Another process may have made the same changes at the same time. Then they are made now.
+            migrator.run(&writer).await?;
+        }
         let checkpointing = pool().max_connections(1).connect_with(options.clone()).await?;
         let checkpointer = Arc::new(Checkpointer::start(checkpointing));
         let reader = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;

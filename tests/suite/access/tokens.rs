@@ -30,6 +30,18 @@ fn a_secret_is_shown_once_and_stored_nowhere() {
 }
 
 #[test]
+fn commands_that_make_the_store_at_the_same_time_do_not_disturb_each_other() {
+    let setup = Setup::new();
+    let config = setup.write();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| tokens(&config, &["create", "--name", "ci", "--scope", "read:logs"]));
+        }
+    });
+    assert_eq!(listed(&config).len(), 6);
+}
+
+#[test]
 fn wrong_usage_says_what_is_right() {
     let setup = Setup::new();
     let config = setup.write();
