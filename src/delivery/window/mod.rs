@@ -2,7 +2,10 @@
 //!
 //! It is bounded by the concurrency that is configured, however much waits in the store.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod bench;
+mod room;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +13,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::agenda::{Agenda, Grant, Limits, Place, RETRIES_EVERY, SlotKind, Source};
+use self::bench::Bench;
+pub(super) use self::room::{Leasing, Room, Seat, Slot, Work};
+use super::agenda::{Agenda, Grant, Limits, Place, SlotKind, Source};
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::storage::{Lease, LeasedDelivery, LeasedTurn, Turn};
@@ -36,116 +41,6 @@ struct State {
     client_changes: u64,
     /// No more slots are given out.
     closed: bool,
-}
-
-/// Those that sit for one client.
-#[derive(Debug, Default)]
-struct Bench {
-    first_attempts: VecDeque<LeasedDelivery>,
-    retries: VecDeque<LeasedDelivery>,
-    left: u32,
-}
-
-impl Bench {
-    fn sit(&mut self, delivery: LeasedDelivery) {
-        if delivery.is_first_attempt() {
-            self.first_attempts.push_back(delivery);
-        } else {
-            self.retries.push_back(delivery);
-        }
-    }
-
-    /// The next one that may have a slot of this kind.
-    fn next(&mut self, kind: SlotKind) -> Option<LeasedDelivery> {
-        if kind == SlotKind::Reserved {
-            return self.first_attempts.pop_front();
-        }
-        self.left = self.left.wrapping_add(1);
-        if self.left.is_multiple_of(RETRIES_EVERY) || self.first_attempts.is_empty() {
-            return self.retries.pop_front().or_else(|| self.first_attempts.pop_front());
-        }
-        self.first_attempts.pop_front()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.first_attempts.is_empty() && self.retries.is_empty()
-    }
-}
-
-/// The right to have one attempt under way. It is given back when it is dropped.
-#[derive(Debug)]
-pub(super) struct Slot {
-    window: Arc<Window>,
-    client_id: ClientId,
-    kind: SlotKind,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.window.lock().agenda.give_back(&self.client_id, self.kind);
-        self.window.wake();
-    }
-}
-
-/// The right to wait for a slot in memory. It is given back when it is dropped before anything sits there.
-#[derive(Debug)]
-pub(super) struct Seat {
-    window: Arc<Window>,
-    client_id: ClientId,
-    taken: bool,
-}
-
-impl Seat {
-    /// The delivery waits here.
-    pub(super) fn sit(mut self, delivery: LeasedDelivery) {
-        self.taken = true;
-        let mut state = self.window.lock();
-        state.agenda.sit(&self.client_id);
-        state.seats.entry(self.client_id.clone()).or_default().sit(delivery);
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if !self.taken {
-            self.window.lock().agenda.leave_seat(&self.client_id, false);
-        }
-    }
-}
-
-/// Room for a new delivery.
-#[derive(Debug)]
-pub(super) enum Room {
-    Slot(Slot),
-    Seat(Seat),
-}
-
-/// What is to be done now.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    /// Deliveries that sat, with slots: they can be attempted.
-    pub(super) ready: Vec<(LeasedDelivery, Slot)>,
-    /// Turns of clients at the store. They go back to [`Window::admit`] or [`Window::put_off`].
-    pub(super) leases: Vec<Leasing>,
-}
-
-/// A client's turn at the store, with room for what it leases.
-#[derive(Debug)]
-pub(super) struct Leasing {
-    pub(super) turn: Turn,
-    shared: Vec<Slot>,
-    reserved: Vec<Slot>,
-    seats: Vec<Seat>,
-    client_changes: u64,
-}
-
-impl Leasing {
-    /// Room for one of those that were leased.
-    fn room(&mut self, delivery: &LeasedDelivery) -> Option<Room> {
-        let reserved = if delivery.is_first_attempt() { self.reserved.pop() } else { None };
-        let slot = reserved.or_else(|| self.shared.pop()).map(Room::Slot);
-        slot.or_else(|| self.seats.pop().map(Room::Seat))
-    }
 }
 
 impl State {
