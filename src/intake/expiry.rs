@@ -65,6 +65,12 @@ impl Expiry {
             Ok(ended) => {
                 let (sessions, deliveries) = (ended.sessions.len(), ended.deliveries.len());
                 tracing::info!(sessions, deliveries, "sessions ended: their lifetimes ran out");
+                for client_id in &ended.untold {
+                    tracing::error!(
+                        client_id = client_id.as_str(),
+                        "the client cannot be told that sessions ended: its tokens need a sub, and none is known for it"
+                    );
+                }
                 full
             }
             // Sources go first.

@@ -5,13 +5,14 @@
 //! answers when it is durable. A source is never told of an acceptance that a loss of power could undo.
 //! The wire forms of the sources are parsed beside the door (`cloudevents`), never behind it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::Event;
-use crate::domain::ids::Sid;
+use crate::domain::ids::{ClientId, Sid};
 use crate::domain::plan::{Command, CommandRefusal, Refusal};
 use crate::domain::receipt::Receipt;
 use crate::telemetry::Metrics;
@@ -90,6 +91,8 @@ pub struct CarriedOut {
     pub sessions: Vec<Sid>,
     /// The deliveries that arose, and those that had arisen before.
     pub deliveries: Vec<DeliverySummary>,
+    /// Clients that cannot be told: their tokens need an identifier that is not known.
+    pub untold: BTreeSet<ClientId>,
 }
 
 /// Why a command was not carried out.

@@ -115,7 +115,7 @@ impl WorkingSet {
 
     /// A plan was made: from now on this is how things stand.
     pub(super) fn apply(&mut self, plan: Plan) {
-        let Plan { sessions, deliveries, existing: _, sids: _ } = plan;
+        let Plan { sessions, deliveries, existing: _, sids: _, untold: _ } = plan;
         for session in sessions {
             let told = |it: &&Intent| it.session_key == Some(session.key);
             let mut all: Vec<DeliverySummary> = deliveries.iter().filter(told).map(summary).collect();

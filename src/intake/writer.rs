@@ -240,7 +240,8 @@ impl Writer {
         }
         let situation = self.situation(set, sessions, subject_known, now);
         let plan = plan_command(command, situation, &mut || self.config.entropy.uuid_v7(now))?;
-        let carried_out = CarriedOut { sessions: plan.sids.clone(), deliveries: deliveries(&plan) };
+        let (sessions, untold) = (plan.sids.clone(), plan.untold.clone());
+        let carried_out = CarriedOut { sessions, deliveries: deliveries(&plan), untold };
         set.apply(plan);
         Ok(carried_out)
     }

@@ -242,3 +242,31 @@ async fn a_client_cannot_become_pairwise_without_a_salt() {
     assert_eq!((status, answer["message"].as_str()), (StatusCode::BAD_REQUEST, Some(message)));
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_client_that_cannot_be_told_any_more_keeps_nobody_logged_in_elsewhere() {
+    let rp = relying_parties().await;
+    let app = setup(&rp, &[("shop", "")]).start().await;
+    let mute = json!({
+        "client_id": "mute",
+        "backchannel_logout_uri": format!("{}/mute", rp.uri()),
+        "id_token_signed_response_alg": "ES256",
+        "initiators": "all",
+        "subject_type": "pairwise",
+        "token": {"subject": "sub"},
+    });
+    let clients = format!("{}/api/v2/clients", app.management);
+    let (status, answer) = app.send(app.http.post(clients).bearer_auth(TOKEN).json(&mute)).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+
+    // Somebody takes the salt out of the configuration.
+    let app = app.stop().await.with("[issuer.pairwise]\nformat = \"keycloak\"").start().await;
+    let begun = json!({"sid": "s-1", "sub": "alice", "clients": ["mute", "shop"]});
+    assert_eq!(app.report(&event("session.created", begun)).await.0, StatusCode::ACCEPTED);
+    let session = format!("{}/api/v2/sessions/s-1", app.management);
+    let (status, ended) = app.send(app.http.delete(session).bearer_auth(TOKEN)).await;
+    assert_eq!((status, &ended["untold"]), (StatusCode::ACCEPTED, &json!(["mute"])));
+    eventually(async || told(&app, &rp).await.contains_key("shop").then_some(())).await;
+    assert_eq!(told(&app, &rp).await.keys().collect::<Vec<_>>(), ["shop"]);
+    app.stop().await;
+}

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::wait::WaitArgs;
 use super::{Api, ApiArgs, Segment, items, path, path_of_user, print_deliveries, print_json};
-use crate::cli::style::{GOOD, paint};
+use crate::cli::style::{BAD, GOOD, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct EndArgs {
@@ -62,8 +62,13 @@ async fn report(api: &Api, mut ended: Value, wait: &WaitArgs, as_json: bool) -> 
         print_json(&ended);
     } else if !items(&ended, "sessions").is_empty() {
         print_deliveries(items(&ended, "deliveries"));
+        for client_id in items(&ended, "untold").iter().filter_map(Value::as_str) {
+            let problem = "cannot be told: its tokens need a sub, and none is known for it";
+            println!("{} client {client_id} {problem}", paint(BAD, "✗"));
+        }
     }
-    Ok(if watched? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let all_told = watched? && items(&ended, "untold").is_empty();
+    Ok(if all_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_sessions(ended: &Value) {

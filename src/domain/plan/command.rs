@@ -48,6 +48,8 @@ pub fn plan_command(
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<Plan, CommandRefusal> {
     let (mut planner, Known { sessions, subject_known }) = Planner::new(situation, new_id);
+    // Whoever ends a session cannot mend a client first, and the clock least of all: the others are told.
+    planner.all_or_none = false;
     match command {
         Command::ReplaceMetadata { sid: _, session_metadata, if_revision } => {
             let known = planner.live(sessions.into_iter().next())?;

@@ -121,8 +121,15 @@ impl<'a> Planner<'a> {
             (_, None) if client.token.subject == TokenSubject::Sub => Some("sub"),
             _ => None,
         };
-        if let Some(needs) = needs {
-            return Err(Refusal::NoIdentifier { client_id: client_id.clone(), needs });
+        match needs {
+            Some(needs) if self.all_or_none => {
+                return Err(Refusal::NoIdentifier { client_id: client_id.clone(), needs });
+            }
+            Some(_) => {
+                self.plan.untold.insert(client_id.clone());
+                return Ok(());
+            }
+            None => {}
         }
         self.plan.deliveries.push(Intent {
             id: DeliveryId((self.new_id)()),

@@ -3,7 +3,7 @@
 //! It decides which sessions change and which deliveries arise, or why the event is refused; it stores
 //! nothing itself. `intake` loads a [`Situation`], calls [`plan`] and commits the [`Plan`] whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,9 @@ pub struct Plan {
     pub existing: Vec<DeliverySummary>,
     /// The sessions the event was about: part of the answer.
     pub sids: Vec<Sid>,
+    /// Clients that cannot be told, because their tokens need an identifier that is not known: part of the
+    /// answer to a command. An event is refused for them.
+    pub untold: BTreeSet<ClientId>,
 }
 
 /// Why an event that is well-formed cannot be acted on. Nothing of it is stored.
@@ -173,6 +176,8 @@ struct Planner<'a> {
     now: Timestamp,
     max_age: Duration,
     lifetimes: Lifetimes,
+    /// Whether one client that cannot be told is a reason to refuse it all.
+    all_or_none: bool,
     clients: &'a BTreeMap<ClientId, Registration>,
     waiting: &'a [WaitingSubject],
     subjects: &'a Subjects,
@@ -185,7 +190,8 @@ impl<'a> Planner<'a> {
         let Situation { now, max_age, lifetimes, clients, sessions, subject_known, waiting, subjects } =
             situation;
         let plan = Plan::default();
-        let planner = Self { now, max_age, lifetimes, clients, waiting, subjects, new_id, plan };
+        let all_or_none = true;
+        let planner = Self { now, max_age, lifetimes, all_or_none, clients, waiting, subjects, new_id, plan };
         (planner, Known { sessions, subject_known })
     }
 

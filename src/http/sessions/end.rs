@@ -1,6 +1,7 @@
 //! What ends sessions with `session-revoked`: `DELETE /api/v2/sessions/{id}`, `POST …/revoke`, and
 //! `DELETE /api/v2/users/{id}/sessions` for all of a user's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,7 +17,7 @@ use super::super::state::HttpState;
 use super::{sid, sub};
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::Target;
-use crate::domain::ids::Sid;
+use crate::domain::ids::{ClientId, Sid};
 use crate::domain::plan::{Command, CommandRefusal, Refusal};
 use crate::intake::{CarriedOut, CommandError};
 
@@ -30,6 +31,11 @@ pub(in crate::http) struct Ended {
     /// The logout tokens that are to be delivered since.
     #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,
+    /// Clients that cannot be told, because their tokens need an identifier that is not known for the user; left
+    /// out if there are none.
+    #[schema(value_type = Vec<doc::ClientId>, required = false)]
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    untold: BTreeSet<ClientId>,
 }
 
 /// Ends a session.
@@ -97,7 +103,7 @@ pub(in crate::http) async fn delete_all(
 
 async fn end(state: &HttpState, target: Target) -> Result<(StatusCode, Json<Ended>), ApiError> {
     let ended = match state.intake.carry_out(Command::Revoke(target)).await {
-        Ok(CarriedOut { sessions, deliveries }) => Ended { sessions, deliveries },
+        Ok(CarriedOut { sessions, deliveries, untold }) => Ended { sessions, deliveries, untold },
         // Who has no sessions is logged out: logoutd knows users by their sessions only.
         Err(CommandError::Refused(CommandRefusal::Plan(Refusal::UnknownSubject))) => Ended::default(),
         Err(error) => return Err(error.into()),

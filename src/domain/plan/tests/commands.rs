@@ -1,8 +1,11 @@
 //! Commands, and the lifetimes by which sessions end.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::world::*;
+use crate::domain::client::{SubjectType, TokenOptions};
 use crate::domain::event::{ClientAdded, SessionCreated, SessionUpdated};
 use crate::domain::initiator::Initiator;
 use crate::domain::plan::*;
@@ -49,6 +52,29 @@ fn only_a_session_that_lives_can_be_changed_but_any_that_is_known_can_be_ended()
     let plan = World::new([client("shop")]).knowing(over(), &["shop"]).carry_out(&revoke).unwrap();
     assert_eq!((told(&plan), plan.sessions[0].ended), (vec![], Some(ended())));
     assert_eq!(World::new([]).carry_out(&revoke).unwrap_err(), Refusal::UnknownSession.into());
+}
+
+#[test]
+fn a_client_that_cannot_be_told_keeps_nobody_logged_in_elsewhere() {
+    // It takes only tokens with a sub of its own, and there is no salt to compute one with.
+    let mute = || Client {
+        subject_type: SubjectType::Pairwise,
+        token: TokenOptions { subject: TokenSubject::Sub, ..TokenOptions::default() },
+        ..client("mute")
+    };
+    let session = || Session { expires_at: Some(at(100)), ..session(&["mute", "shop"]) };
+    let target = Target::Session { sid: "s-1".parse().unwrap(), sub: None };
+    for command in [expire(&session()), Command::Revoke(target)] {
+        let world = World::new([mute(), client("shop")]).knowing(session(), &[]);
+        let plan = world.carry_out(&command).unwrap();
+        assert_eq!(told(&plan), ["shop"]);
+        assert_eq!(plan.untold, BTreeSet::from([client_id("mute")]));
+        assert!(plan.sessions[0].ended.is_some());
+    }
+    // A source is told to mend its event.
+    let world = World::new([mute(), client("shop")]).knowing(session(), &[]);
+    let refused = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap_err();
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("mute"), needs: "sub" });
 }
 
 #[test]
