@@ -25,6 +25,7 @@ mod query;
 mod router;
 mod sessions;
 mod state;
+mod time;
 
 pub use audit::Trail;
 pub use openapi::document as openapi_document;

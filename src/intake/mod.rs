@@ -15,6 +15,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, Sid};
 use crate::domain::plan::{Command, CommandRefusal, Refusal};
 use crate::domain::receipt::Receipt;
+use crate::domain::session::Session;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
@@ -89,6 +90,8 @@ pub enum AcceptError {
 pub struct CarriedOut {
     /// The sessions it was about.
     pub sessions: Vec<Sid>,
+    /// The session whose metadata was replaced, as it is now.
+    pub changed: Option<Box<Session>>,
     /// The deliveries that arose, and those that had arisen before.
     pub deliveries: Vec<DeliverySummary>,
     /// Clients that cannot be told: their tokens need an identifier that is not known.

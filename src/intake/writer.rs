@@ -241,7 +241,11 @@ impl Writer {
         let situation = self.situation(set, sessions, subject_known, now);
         let plan = plan_command(command, situation, &mut || self.config.entropy.uuid_v7(now))?;
         let (sessions, untold) = (plan.sids.clone(), plan.untold.clone());
-        let carried_out = CarriedOut { sessions, deliveries: deliveries(&plan), untold };
+        let changed = match command {
+            Command::ReplaceMetadata { .. } => plan.sessions.first().cloned().map(Box::new),
+            Command::Revoke(_) | Command::Expire(_) => None,
+        };
+        let carried_out = CarriedOut { sessions, changed, deliveries: deliveries(&plan), untold };
         set.apply(plan);
         Ok(carried_out)
     }

@@ -142,7 +142,15 @@ impl ClientRegistry {
         tracing::info!(client_id = client.client_id.as_str(), "client registered");
         // Deliveries may wait for it: of a client of this id that was removed from the file.
         self.config.changes.changed(&client.client_id);
-        self.config.store.client(&client.client_id).await?.ok_or(ClientError::Unknown)
+        let subscribed = client.backchannel_logout_uri.is_some();
+        Ok(ClientRecord {
+            client,
+            origin: Origin::Api,
+            subscribed,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+        })
     }
 
     /// Changes a client: `change` is made to what it is now, again if somebody else changed it meanwhile, and
@@ -158,10 +166,11 @@ impl ClientRegistry {
             record.subscribed &= record.client.backchannel_logout_uri.is_some();
             self.check(&record.client)?;
             self.hold_keys(Some(record.client.id_token_signed_response_alg)).await?;
-            if self.config.store.replace_client(&record, self.config.clock.now()).await? {
+            let now = self.config.clock.now();
+            if self.config.store.replace_client(&record, now).await? {
                 tracing::info!(client_id = client_id.as_str(), "client changed");
                 self.changed(client_id).await;
-                return self.config.store.client(client_id).await?.ok_or(ClientError::Unknown);
+                return Ok(ClientRecord { revision: record.revision + 1, updated_at: now, ..record });
             }
         }
         Err(ClientError::Contended)

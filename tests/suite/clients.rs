@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::support::app::{Setup, TestApp};
 use crate::support::raw_rp::{RawRp, Trick};
 use crate::support::validator::validate;
-use crate::support::{ISSUER, TOKEN, ends, eventually};
+use crate::support::{ISSUER, ends, eventually};
 
 async fn rp(status: u16) -> MockServer {
     let rp = MockServer::start().await;
@@ -16,20 +16,12 @@ async fn rp(status: u16) -> MockServer {
     rp
 }
 
-async fn api(app: &TestApp, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
-    let mut request = app.http.request(method, format!("{}/api/v2{path}", app.management)).bearer_auth(TOKEN);
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    app.send(request).await
-}
-
 /// Registers a client; what it says of no algorithm, it gets the one there is a key of.
 async fn register(app: &TestApp, mut body: Value) -> Value {
     if body.get("jwt_configuration").is_none() {
         body["id_token_signed_response_alg"] = json!("ES256");
     }
-    let (status, client) = api(app, Method::POST, "/clients", Some(body)).await;
+    let (status, client) = app.api(Method::POST, "/clients", Some(body)).await;
     assert_eq!(status, StatusCode::CREATED, "{client}");
     client
 }
@@ -62,6 +54,11 @@ async fn what_one_vocabulary_writes_the_other_reads() {
     assert_eq!(auth0["app_type"], "regular_web");
     assert_eq!(auth0["jwt_configuration"], json!({"alg": "ES256", "lifetime_in_seconds": 3600}));
     assert_eq!(auth0["origin"], "api");
+    // What a change is answered with is what is read afterwards.
+    let path = format!("/clients/{id}");
+    assert_eq!(app.get(&path).await.1, auth0);
+    let (_, renamed) = app.api(Method::PATCH, &path, Some(json!({"name": "The shop"}))).await;
+    assert_eq!(app.get(&path).await.1, renamed);
 
     let openid = register(
         &app,
@@ -88,7 +85,7 @@ async fn what_one_vocabulary_writes_the_other_reads() {
     assert_eq!(openid["token"], json!({"ttl": "1m 30s", "typ": "JWT", "subject": "sid+sub"}));
 
     // To include metadata keeps a choice of keys; to leave it out drops it. What is not given stays.
-    let patch = |body: Value| api(&app, Method::PATCH, "/clients/wiki", Some(body));
+    let patch = |body: Value| app.api(Method::PATCH, "/clients/wiki", Some(body));
     let include =
         |include: bool| json!({"oidc_logout": {"backchannel_logout_session_metadata": {"include": include}}});
     let (status, kept) = patch(include(true)).await;
@@ -113,27 +110,27 @@ async fn a_registered_client_is_told_and_what_waits_for_one_that_left_is_discard
         ("s-3", json!({"oidc_logout": {"backchannel_logout_urls": []}})),
     ] {
         let uri = json!({"backchannel_logout_uri": down.uri()});
-        assert_eq!(api(&app, Method::PATCH, "/clients/shop", Some(uri)).await.1["subscribed"], true);
+        assert_eq!(app.api(Method::PATCH, "/clients/shop", Some(uri)).await.1["subscribed"], true);
         let event = ends(sid, &["shop"]);
         assert_eq!(app.report(&event).await.0, StatusCode::ACCEPTED);
-        assert_eq!(api(&app, Method::PATCH, "/clients/shop", Some(change)).await.0, StatusCode::OK);
+        assert_eq!(app.api(Method::PATCH, "/clients/shop", Some(change)).await.0, StatusCode::OK);
         assert_eq!(app.outcome(&event, 10).await[0].1, "discarded", "{sid}");
     }
 
     // A disabled client keeps its queue, and gets it when it is enabled again.
     let disabled = json!({"enabled": false, "backchannel_logout_uri": healthy.uri()});
-    assert_eq!(api(&app, Method::PATCH, "/clients/shop", Some(disabled)).await.0, StatusCode::OK);
+    assert_eq!(app.api(Method::PATCH, "/clients/shop", Some(disabled)).await.0, StatusCode::OK);
     let event = ends("s-4", &["shop"]);
     assert_eq!(app.outcome(&event, 1).await[0].1, "pending");
     assert_eq!(
-        api(&app, Method::PATCH, "/clients/shop", Some(json!({"enabled": true}))).await.0,
+        app.api(Method::PATCH, "/clients/shop", Some(json!({"enabled": true}))).await.0,
         StatusCode::OK
     );
     assert_eq!(app.outcome(&event, 10).await[0].1, "delivered");
 
     for _ in 0..2 {
-        assert_eq!(api(&app, Method::DELETE, "/clients/shop", None).await.0, StatusCode::NO_CONTENT);
-        let (status, error) = api(&app, Method::GET, "/clients/shop", None).await;
+        assert_eq!(app.api(Method::DELETE, "/clients/shop", None).await.0, StatusCode::NO_CONTENT);
+        let (status, error) = app.api(Method::GET, "/clients/shop", None).await;
         assert_eq!((status, error["errorCode"].as_str()), (StatusCode::NOT_FOUND, Some("inexistent_client")));
     }
     let (status, error) = app.report(&ends("s-5", &["shop"])).await;
@@ -157,13 +154,13 @@ async fn a_new_uri_is_used_for_what_already_waited_in_memory() {
     // Once it has answered, deliveries are leased ahead and wait in memory.
     assert_eq!(app.outcome(&ends("first", &["shop"]), 10).await[0].1, "delivered");
     let uri = json!({"backchannel_logout_uri": hanging.uri()});
-    assert_eq!(api(&app, Method::PATCH, "/clients/shop", Some(uri)).await.0, StatusCode::OK);
+    assert_eq!(app.api(Method::PATCH, "/clients/shop", Some(uri)).await.0, StatusCode::OK);
     let events: Vec<Value> = (0..5).map(|n| ends(&format!("s-{n}"), &["shop"])).collect();
     app.report(&json!(events)).await;
     eventually(async || (hanging.requests() == 1).then_some(())).await;
 
     let uri = json!({"backchannel_logout_uri": healthy.uri(), "token": {"typ": "JWT"}});
-    assert_eq!(api(&app, Method::PATCH, "/clients/shop", Some(uri)).await.0, StatusCode::OK);
+    assert_eq!(app.api(Method::PATCH, "/clients/shop", Some(uri)).await.0, StatusCode::OK);
     for event in &events {
         assert_eq!(app.outcome(event, 20).await[0].1, "delivered");
     }
@@ -174,7 +171,7 @@ async fn a_new_uri_is_used_for_what_already_waited_in_memory() {
 #[tokio::test]
 async fn clients_of_the_file_are_read_only() {
     let app = Setup::new().client("shop", "https://shop.example.com/logout", "").start().await;
-    let (_, client) = api(&app, Method::GET, "/clients/shop", None).await;
+    let (_, client) = app.api(Method::GET, "/clients/shop", None).await;
     assert_eq!(client["origin"], "file");
     for (method, path, body) in [
         (Method::PATCH, "/clients/shop", Some(json!({"name": "x"}))),
@@ -185,7 +182,7 @@ async fn clients_of_the_file_are_read_only() {
             Some(json!({"client_id": "shop", "id_token_signed_response_alg": "ES256"})),
         ),
     ] {
-        let (status, error) = api(&app, method.clone(), path, body).await;
+        let (status, error) = app.api(method.clone(), path, body).await;
         assert_eq!(status, StatusCode::CONFLICT, "{error}");
         let code = if method == Method::POST { "client_exists" } else { "client_read_only" };
         assert_eq!(error["errorCode"], code);
@@ -265,19 +262,19 @@ async fn a_bad_member_is_named_and_nothing_is_stored() {
             "callbacks: all descriptive members together",
         ),
     ] {
-        let (status, error) = api(&app, Method::POST, "/clients", Some(body.clone())).await;
+        let (status, error) = app.api(Method::POST, "/clients", Some(body.clone())).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}: {error}");
         assert!(error["message"].as_str().unwrap().starts_with(message), "{body}: {error}");
         assert_eq!(error["errorCode"], "invalid_body");
     }
-    assert_eq!(api(&app, Method::GET, "/clients", None).await.1, json!([]));
+    assert_eq!(app.api(Method::GET, "/clients", None).await.1, json!([]));
 
     register(&app, json!({"client_id": "a"})).await;
     for (body, message) in [
         (json!({}), "the body must have at least one member"),
         (json!({"client_id": "b"}), "client_id: cannot be changed"),
     ] {
-        let (status, error) = api(&app, Method::PATCH, "/clients/a", Some(body)).await;
+        let (status, error) = app.api(Method::PATCH, "/clients/a", Some(body)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(error["message"].as_str().unwrap().starts_with(message), "{error}");
     }
@@ -301,7 +298,7 @@ async fn clients_are_listed_by_pages_and_by_checkpoints() {
     let list = |query: &str| {
         let path = format!("/clients{query}");
         let app = &app;
-        async move { api(app, Method::GET, &path, None).await.1 }
+        async move { app.api(Method::GET, &path, None).await.1 }
     };
     let page = list("?page=1&per_page=2&include_totals=true").await;
     assert_eq!((&page["start"], &page["limit"], &page["total"]), (&json!(2), &json!(2), &json!(5)));
@@ -337,7 +334,7 @@ async fn a_trial_sends_one_valid_token_and_tells_each_phase() {
         json!({"client_id": "shop", "backchannel_logout_uri": healthy.uri(), "session_metadata": ["org_id"]}),
     )
     .await;
-    let (status, trial) = api(&app, Method::POST, "/clients/shop/test", None).await;
+    let (status, trial) = app.api(Method::POST, "/clients/shop/test", None).await;
     assert_eq!(status, StatusCode::OK, "{trial}");
     assert_eq!(trial["state"], "delivered");
     assert_eq!(trial["attempt"]["status"], 204);
@@ -351,13 +348,13 @@ async fn a_trial_sends_one_valid_token_and_tells_each_phase() {
     assert_eq!(sent.len(), 1);
 
     register(&app, json!({"client_id": "wiki", "backchannel_logout_uri": refusing.uri()})).await;
-    let (_, trial) = api(&app, Method::POST, "/clients/wiki/test", None).await;
+    let (_, trial) = app.api(Method::POST, "/clients/wiki/test", None).await;
     assert_eq!((&trial["state"], &trial["attempt"]["status"]), (&json!("rejected"), &json!(400)));
     register(&app, json!({"client_id": "none"})).await;
-    let (status, error) = api(&app, Method::POST, "/clients/none/test", None).await;
+    let (status, error) = app.api(Method::POST, "/clients/none/test", None).await;
     assert_eq!((status, error["errorCode"].as_str()), (StatusCode::CONFLICT, Some("client_not_subscribed")));
     // Nothing of it is in the queue.
-    assert_eq!(api(&app, Method::GET, "/deliveries", None).await.1, json!({"deliveries": []}));
+    assert_eq!(app.api(Method::GET, "/deliveries", None).await.1, json!({"deliveries": []}));
     app.stop().await;
 }
 
@@ -376,11 +373,11 @@ async fn changes_at_the_same_time_are_all_made() {
         json!({"client_metadata": {"b": "2"}}),
     ];
     let patches =
-        changes.map(|change| async { api(&app, Method::PATCH, "/clients/shop", Some(change)).await.0 });
+        changes.map(|change| async { app.api(Method::PATCH, "/clients/shop", Some(change)).await.0 });
     for status in futures_util::future::join_all(patches).await {
         assert_eq!(status, StatusCode::OK);
     }
-    let (_, client) = api(&app, Method::GET, "/clients/shop", None).await;
+    let (_, client) = app.api(Method::GET, "/clients/shop", None).await;
     assert_eq!(client["name"], "Shop");
     assert_eq!(client["enabled"], false);
     assert_eq!(client["initiators"], "all");

@@ -1,6 +1,6 @@
 //! What failed, looked at and put back into the queue: over the API and from the shell.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -26,12 +26,8 @@ fn uri(rp: &MockServer) -> String {
     format!("{}/logout", rp.uri())
 }
 
-async fn get(app: &TestApp, path: &str) -> (StatusCode, Value) {
-    app.send(app.http.get(format!("{}{path}", app.management)).bearer_auth(TOKEN)).await
-}
-
 async fn post(app: &TestApp, path: &str, body: &Value) -> (StatusCode, Value) {
-    app.send(app.http.post(format!("{}{path}", app.management)).bearer_auth(TOKEN).json(body)).await
+    app.api(Method::POST, path, Some(body.clone())).await
 }
 
 /// The ids of an event's deliveries, once all are final.
@@ -42,9 +38,9 @@ async fn settled(app: &TestApp, event: &Value) -> Vec<String> {
 }
 
 async fn until_job_is_complete(app: &TestApp, job: &Value) -> Value {
-    let path = format!("/api/v2/jobs/{}", job["id"].as_str().unwrap());
+    let path = format!("/jobs/{}", job["id"].as_str().unwrap());
     eventually(async || {
-        let (_, job) = get(app, &path).await;
+        let (_, job) = app.get(&path).await;
         (job["status"] == "completed").then_some(job)
     })
     .await
@@ -62,8 +58,8 @@ async fn a_rejected_delivery_is_kept_with_its_attempts_and_can_be_redelivered() 
     let end = event("session.terminated", json!({"sid": "s-1", "initiator": "idp-logout"}));
     let id = settled(&app, &end).await.remove(0);
 
-    let path = format!("/api/v2/deliveries/{id}");
-    let (status, delivery) = get(&app, &path).await;
+    let path = format!("/deliveries/{id}");
+    let (status, delivery) = app.get(&path).await;
     assert_eq!(status, StatusCode::OK);
     for (member, expected) in [
         ("id", json!(id)),
@@ -96,7 +92,7 @@ async fn a_rejected_delivery_is_kept_with_its_attempts_and_can_be_redelivered() 
     let (status, again) = post(&app, &format!("{path}/redeliver"), &json!({})).await;
     assert_eq!((status, &again["redeliveries"]), (StatusCode::ACCEPTED, &json!(1)));
     let delivery = eventually(async || {
-        let (_, delivery) = get(&app, &path).await;
+        let (_, delivery) = app.get(&path).await;
         (delivery["state"] == "delivered").then_some(delivery)
     })
     .await;
@@ -117,8 +113,8 @@ async fn a_refusal_after_an_attempt_of_unknown_outcome_is_marked() {
     let app = setup.start().await;
     let event = ends("s-1", &["shop"]);
     let (_, answer) = app.report_and_wait(&event, 1).await;
-    let path = format!("/api/v2/deliveries/{}", answer["deliveries"][0]["id"].as_str().unwrap());
-    let (_, delivery) = get(&app, &path).await;
+    let path = format!("/deliveries/{}", answer["deliveries"][0]["id"].as_str().unwrap());
+    let (_, delivery) = app.get(&path).await;
     assert_eq!((&delivery["state"], &delivery["possibly_received"]), (&json!("pending"), &json!(true)));
     assert_eq!(delivery["attempts"][0]["outcome_unknown"], true);
 
@@ -127,7 +123,7 @@ async fn a_refusal_after_an_attempt_of_unknown_outcome_is_marked() {
     let (status, _) = post(&app, &format!("{path}/redeliver"), &json!({})).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     let delivery = eventually(async || {
-        let (_, delivery) = get(&app, &path).await;
+        let (_, delivery) = app.get(&path).await;
         (delivery["state"] == "rejected").then_some(delivery)
     })
     .await;
@@ -156,7 +152,7 @@ async fn a_filter_puts_back_what_matches_and_nothing_else() {
     settled(&app, &ended(9, "session-revoked")).await;
 
     // Newest first, page by page.
-    let (_, page) = get(&app, "/api/v2/deliveries?client_id=shop&state=rejected,exhausted&take=3").await;
+    let (_, page) = app.get("/deliveries?client_id=shop&state=rejected,exhausted&take=3").await;
     let sids = |page: &Value| -> Vec<String> {
         page["deliveries"]
             .as_array()
@@ -167,26 +163,26 @@ async fn a_filter_puts_back_what_matches_and_nothing_else() {
     };
     assert_eq!(sids(&page), ["s-9", "s-2", "s-1"]);
     let next = page["next"].as_str().unwrap();
-    let (_, page) = get(&app, &format!("/api/v2/deliveries?client_id=shop&take=3&from={next}")).await;
+    let (_, page) = app.get(&format!("/deliveries?client_id=shop&take=3&from={next}")).await;
     assert_eq!((sids(&page), &page["next"]), (vec!["s-0".to_owned()], &json!(null)));
-    let (_, page) = get(&app, "/api/v2/deliveries?sid=s-9").await;
+    let (_, page) = app.get("/deliveries?sid=s-9").await;
     assert_eq!(sids(&page), ["s-9", "s-9"]);
 
     answer_from_now_on(&shop, 200).await;
     answer_from_now_on(&blog, 200).await;
     let filter = json!({"client_id": "shop", "initiator": "rp-logout"});
-    let (status, job) = post(&app, "/api/v2/deliveries/redeliver", &filter).await;
+    let (status, job) = post(&app, "/deliveries/redeliver", &filter).await;
     assert_eq!((status, &job["matched"]), (StatusCode::ACCEPTED, &json!(3)));
     let job = until_job_is_complete(&app, &job).await;
     assert_eq!((&job["redelivered"], &job["percentage_done"]), (&json!(3), &json!(100)));
     assert_eq!(job["filter"]["states"], json!(["rejected", "exhausted"]));
     eventually(async || (shop.received_requests().await.unwrap().len() == 3).then_some(())).await;
     assert_eq!(blog.received_requests().await.unwrap().len(), 0);
-    let (_, page) = get(&app, "/api/v2/deliveries?state=rejected").await;
+    let (_, page) = app.get("/deliveries?state=rejected").await;
     assert_eq!(sids(&page).len(), 5);
 
     // What was delivered goes again only if that is said.
-    let (_, job) = post(&app, "/api/v2/deliveries/redeliver", &json!({"state": "delivered"})).await;
+    let (_, job) = post(&app, "/deliveries/redeliver", &json!({"state": "delivered"})).await;
     assert_eq!(job["matched"], 3);
     until_job_is_complete(&app, &job).await;
     eventually(async || (shop.received_requests().await.unwrap().len() == 6).then_some(())).await;
@@ -202,7 +198,7 @@ async fn a_job_goes_on_after_a_restart_and_passes_over_who_left() {
         settled(&app, &ends(&format!("s-{n}"), &["shop", "gone"])).await;
     }
     answer_from_now_on(&rp, 200).await;
-    let (_, job) = post(&app, "/api/v2/deliveries/redeliver", &json!({})).await;
+    let (_, job) = post(&app, "/deliveries/redeliver", &json!({})).await;
     assert_eq!(job["matched"], 10);
     // It may be anywhere when it is stopped; all it promises is to go on.
     let setup = app.stop().await;
@@ -211,7 +207,7 @@ async fn a_job_goes_on_after_a_restart_and_passes_over_who_left() {
     let (redelivered, skipped) = (job["redelivered"].as_u64().unwrap(), job["skipped"].as_u64().unwrap());
     assert_eq!(redelivered + skipped, 10);
     eventually(async || {
-        let (_, page) = get(&app, "/api/v2/deliveries?client_id=shop&state=delivered").await;
+        let (_, page) = app.get("/deliveries?client_id=shop&state=delivered").await;
         (page["deliveries"].as_array().unwrap().len() == 5).then_some(())
     })
     .await;
@@ -282,11 +278,11 @@ async fn bad_requests_say_what_is_wrong_and_do_nothing() {
         ("client=shop", "client: is no parameter of this resource; it takes client_id, state"),
         ("from=x", "from: must be the `next` of an earlier page"),
     ] {
-        let (status, answer) = get(&app, &format!("/api/v2/deliveries?{query}")).await;
+        let (status, answer) = app.get(&format!("/deliveries?{query}")).await;
         assert_eq!((status.as_u16(), &answer["errorCode"]), (400, &json!("invalid_query_string")));
         assert!(answer["message"].as_str().unwrap().starts_with(message), "{answer}");
     }
-    let (status, _) = get(&app, "/api/v2/jobs/x").await;
+    let (status, _) = app.get("/jobs/x").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     for (token, code) in [(None, "missing_token"), (Some("wrong"), "invalid_token")] {
         let mut request = app.http.get(format!("{}/api/v2/deliveries/{rejected}", app.management));
@@ -296,7 +292,7 @@ async fn bad_requests_say_what_is_wrong_and_do_nothing() {
         let (status, answer) = app.send(request).await;
         assert_eq!((status, &answer["errorCode"]), (StatusCode::UNAUTHORIZED, &json!(code)));
     }
-    let (_, delivery) = get(&app, &format!("/api/v2/deliveries/{rejected}")).await;
+    let (_, delivery) = app.get(&format!("/deliveries/{rejected}")).await;
     assert_eq!((&delivery["state"], &delivery["redeliveries"]), (&json!("rejected"), &json!(0)));
     drop(app);
 }
@@ -306,7 +302,7 @@ async fn a_client_that_left_cannot_be_redelivered_to() {
     let rp = answering(410).await;
     let app = Setup::new().client("shop", &uri(&rp), "").start().await;
     let id = settled(&app, &ends("s-1", &["shop"])).await.remove(0);
-    let (status, answer) = post(&app, &format!("/api/v2/deliveries/{id}/redeliver"), &json!({})).await;
+    let (status, answer) = post(&app, &format!("/deliveries/{id}/redeliver"), &json!({})).await;
     assert_eq!((status, &answer["errorCode"]), (StatusCode::CONFLICT, &json!("client_not_subscribed")));
     app.stop().await;
 }

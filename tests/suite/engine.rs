@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -12,7 +11,7 @@ use crate::support::app::{Setup, TestApp, states};
 use crate::support::h2_rp::H2Rp;
 use crate::support::raw_rp::{RawRp, Trick};
 use crate::support::validator::validate;
-use crate::support::{ISSUER, TOKEN, ends, event, eventually};
+use crate::support::{ISSUER, ends, event, eventually};
 
 async fn answers(status: u16) -> MockServer {
     let rp = MockServer::start().await;
@@ -22,10 +21,6 @@ async fn answers(status: u16) -> MockServer {
 
 async fn requests(rp: &MockServer) -> usize {
     rp.received_requests().await.unwrap().len()
-}
-
-async fn get(app: &TestApp, path: &str) -> (StatusCode, Value) {
-    app.send(app.http.get(format!("{}{path}", app.management)).bearer_auth(TOKEN)).await
 }
 
 /// The value of a sample, by its name and labels as they are written.
@@ -47,7 +42,7 @@ async fn an_open_breaker_spends_no_attempts_and_a_probe_closes_it() {
     let events: Vec<Value> = (0..20).map(|n| ends(&format!("s-{n}"), &["shop"])).collect();
     app.report(&json!(events)).await;
     let open = eventually(async || {
-        let (_, answer) = get(&app, "/api/v2/breakers").await;
+        let (_, answer) = app.get("/breakers").await;
         answer["breakers"].as_array().unwrap().first().cloned()
     })
     .await;
@@ -62,7 +57,7 @@ async fn an_open_breaker_spends_no_attempts_and_a_probe_closes_it() {
 
     // Its state outlives the process.
     let app = app.stop().await.start().await;
-    let (_, answer) = get(&app, "/api/v2/breakers").await;
+    let (_, answer) = app.get("/breakers").await;
     assert_eq!(answer["breakers"][0]["since"], open["since"]);
 
     rp.reset().await;
@@ -70,7 +65,7 @@ async fn an_open_breaker_spends_no_attempts_and_a_probe_closes_it() {
     for event in &events {
         assert_eq!(app.outcome(event, 20).await[0].1, "delivered");
     }
-    let (_, answer) = get(&app, "/api/v2/breakers").await;
+    let (_, answer) = app.get("/breakers").await;
     assert_eq!(answer["breakers"], json!([]));
     app.stop().await;
 }

@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::app::{Setup, TestApp};
+use crate::support::app::Setup;
 use crate::support::{TOKEN, ends, event, eventually};
-
-async fn get(app: &TestApp, path: &str) -> (StatusCode, Value) {
-    app.send(app.http.get(format!("{}/api/v2{path}", app.management)).bearer_auth(TOKEN)).await
-}
 
 #[tokio::test]
 async fn what_is_finished_goes_after_its_retention_and_what_waits_stays() {
@@ -29,27 +25,27 @@ async fn what_is_finished_goes_after_its_retention_and_what_waits_stays() {
     assert_eq!(app.outcome(&finished, 10).await[0].1, "delivered");
     app.report(&waiting).await;
     app.report(&event("session.created", json!({"sid": "lives", "sub": "bob"}))).await;
-    let delivery = get(&app, "/deliveries?state=delivered").await.1["deliveries"][0]["id"].clone();
+    let delivery = app.get("/deliveries?state=delivered").await.1["deliveries"][0]["id"].clone();
     let revoke = format!("{}/api/v2/sessions/gone/revoke", app.management);
     app.report(&event("session.created", json!({"sid": "gone", "sub": "carol"}))).await;
     assert_eq!(app.send(app.http.post(revoke).bearer_auth(TOKEN)).await.0, StatusCode::ACCEPTED);
-    assert_eq!(get(&app, "/logs?type=sapi,sslo").await.1.as_array().unwrap().len(), 2);
+    assert_eq!(app.get("/logs?type=sapi,sslo").await.1.as_array().unwrap().len(), 2);
 
     // Everything so far is older than that when the service is back.
     let setup = app.stop().await.with_store_setting("retention = \"1s\"");
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let app = setup.start().await;
     eventually(async || {
-        let (status, _) = get(&app, &format!("/deliveries/{}", delivery.as_str().unwrap())).await;
+        let (status, _) = app.get(&format!("/deliveries/{}", delivery.as_str().unwrap())).await;
         (status == StatusCode::NOT_FOUND).then_some(())
     })
     .await;
-    eventually(async || (get(&app, "/logs?type=sapi,sslo").await.1 == json!([])).then_some(())).await;
-    let (_, page) = get(&app, "/deliveries").await;
+    eventually(async || (app.get("/logs?type=sapi,sslo").await.1 == json!([])).then_some(())).await;
+    let (_, page) = app.get("/deliveries").await;
     let left = page["deliveries"].as_array().unwrap();
     assert_eq!(left.len(), 1, "{page}");
     assert_eq!((&left[0]["client_id"], &left[0]["state"]), (&json!("wiki"), &json!("pending")));
-    assert_eq!(get(&app, "/sessions/lives").await.0, StatusCode::OK);
+    assert_eq!(app.get("/sessions/lives").await.0, StatusCode::OK);
     // Of a user whose sessions are gone, and of an event, nothing is known any more.
     let unknown = event("session.terminated", json!({"sub": "carol", "initiator": "rp-logout"}));
     assert_eq!(app.report(&unknown).await.0, StatusCode::UNPROCESSABLE_ENTITY);

@@ -17,16 +17,8 @@ async fn rp() -> MockServer {
     rp
 }
 
-async fn api(app: &TestApp, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
-    let mut request = app.http.request(method, format!("{}/api/v2{path}", app.management)).bearer_auth(TOKEN);
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    app.send(request).await
-}
-
 async fn session(app: &TestApp, sid: &str) -> (StatusCode, Value) {
-    api(app, Method::GET, &format!("/sessions/{sid}"), None).await
+    app.api(Method::GET, &format!("/sessions/{sid}"), None).await
 }
 
 async fn begin(app: &TestApp, data: Value) {
@@ -37,7 +29,7 @@ async fn begin(app: &TestApp, data: Value) {
 /// The one delivery of a session, when it is final.
 async fn delivered(app: &TestApp, sid: &str) -> Value {
     eventually(async || {
-        let (_, page) = api(app, Method::GET, &format!("/deliveries?sid={sid}"), None).await;
+        let (_, page) = app.api(Method::GET, &format!("/deliveries?sid={sid}"), None).await;
         let delivery = page["deliveries"].as_array().unwrap().first().cloned()?;
         (delivery["state"] == "delivered").then_some(delivery)
     })
@@ -68,13 +60,18 @@ async fn a_session_is_read_in_auth0s_shape_and_its_metadata_reaches_the_token() 
 
     let metadata = json!({"org_id": "org_abc123", "org_slug": "acme", "org_name": "Acme Inc."});
     let (status, updated) =
-        api(&app, Method::PATCH, "/sessions/s%201", Some(json!({"session_metadata": metadata}))).await;
+        app.api(Method::PATCH, "/sessions/s%201", Some(json!({"session_metadata": metadata}))).await;
     assert_eq!(status, StatusCode::OK, "{updated}");
     assert_eq!(updated["session_metadata"], metadata);
+    assert_eq!(
+        session(&app, "s%201").await.1,
+        updated,
+        "what a change is answered with is what is read afterwards"
+    );
     let at = |session: &Value| session["updated_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert!(at(&updated) >= at(&read));
 
-    let (status, ended) = api(&app, Method::DELETE, "/sessions/s%201", None).await;
+    let (status, ended) = app.api(Method::DELETE, "/sessions/s%201", None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     assert_eq!(ended["sessions"], json!(["s 1"]));
     assert_eq!(ended["deliveries"].as_array().unwrap().len(), 1);
@@ -89,9 +86,9 @@ async fn a_session_is_read_in_auth0s_shape_and_its_metadata_reaches_the_token() 
     let (status, error) = session(&app, "s%201").await;
     assert_eq!((status, error["errorCode"].as_str()), (StatusCode::NOT_FOUND, Some("inexistent_session")));
     let patch = Some(json!({"session_metadata": {}}));
-    assert_eq!(api(&app, Method::PATCH, "/sessions/s%201", patch).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(app.api(Method::PATCH, "/sessions/s%201", patch).await.0, StatusCode::NOT_FOUND);
     for (method, path) in [(Method::DELETE, "/sessions/s%201"), (Method::POST, "/sessions/s%201/revoke")] {
-        let (status, again) = api(&app, method, path, None).await;
+        let (status, again) = app.api(method, path, None).await;
         assert_eq!(status, StatusCode::ACCEPTED);
         assert_eq!(again["deliveries"][0]["id"], ended["deliveries"][0]["id"]);
     }
@@ -108,7 +105,7 @@ async fn what_never_was_a_session_is_not_found() {
         (Method::POST, "/sessions/none/revoke"),
         (Method::GET, "/sessions/%01"),
     ] {
-        let (status, error) = api(&app, method, path, None).await;
+        let (status, error) = app.api(method, path, None).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(error["errorCode"], "inexistent_session");
     }
@@ -142,14 +139,14 @@ async fn metadata_is_refused_with_auth0s_words_and_nothing_changes() {
             "session_metadata: only sessions of the browser flow",
         ),
     ] {
-        let (status, error) = api(&app, Method::PATCH, &format!("/sessions/{sid}"), Some(body.clone())).await;
+        let (status, error) = app.api(Method::PATCH, &format!("/sessions/{sid}"), Some(body.clone())).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}: {error}");
         assert!(error["message"].as_str().unwrap().starts_with(message), "{body}: {error}");
     }
     assert_eq!(session(&app, "s-1").await.1["session_metadata"], json!({"k": "v"}));
     for nothing in [json!({}), Value::Null] {
         let (status, updated) =
-            api(&app, Method::PATCH, "/sessions/s-1", Some(json!({"session_metadata": nothing}))).await;
+            app.api(Method::PATCH, "/sessions/s-1", Some(json!({"session_metadata": nothing}))).await;
         assert_eq!((status, &updated["session_metadata"]), (StatusCode::OK, &json!({})));
     }
     app.stop().await;
@@ -183,7 +180,7 @@ async fn of_two_writers_who_read_the_same_one_is_told_that_it_came_second() {
     // A change of another kind at the same time is not lost, nor does it lose this one.
     let added = event("session.client_added", json!({"sid": "s-1", "client_id": "wiki"}));
     let patched = async {
-        api(&app, Method::PATCH, "/sessions/s-1", Some(json!({"session_metadata": {"k": "v"}}))).await
+        app.api(Method::PATCH, "/sessions/s-1", Some(json!({"session_metadata": {"k": "v"}}))).await
     };
     let (patched, added) = tokio::join!(patched, app.report(&added));
     assert_eq!((patched.0, added.0), (StatusCode::OK, StatusCode::ACCEPTED));
@@ -205,7 +202,7 @@ async fn a_users_sessions_are_listed_page_by_page_and_ended_together() {
     let (mut ids, mut from, mut pages) = (Vec::new(), String::new(), 0);
     loop {
         let path = format!("/users/auth0%7Calice/sessions?include_totals=true&take=2{from}");
-        let (status, page) = api(&app, Method::GET, &path, None).await;
+        let (status, page) = app.api(Method::GET, &path, None).await;
         assert_eq!(status, StatusCode::OK, "{page}");
         ids.extend(
             page["sessions"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()),
@@ -217,17 +214,17 @@ async fn a_users_sessions_are_listed_page_by_page_and_ended_together() {
     assert_eq!(ids, ["s-0", "s-1", "s-2", "s-3", "s-4"]);
     assert_eq!(pages, 3);
 
-    let (status, ended) = api(&app, Method::DELETE, "/users/auth0%7Calice/sessions", None).await;
+    let (status, ended) = app.api(Method::DELETE, "/users/auth0%7Calice/sessions", None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     assert_eq!(ended["sessions"].as_array().unwrap().len(), 5);
-    let (_, page) = api(&app, Method::GET, "/users/auth0%7Calice/sessions", None).await;
+    let (_, page) = app.api(Method::GET, "/users/auth0%7Calice/sessions", None).await;
     assert_eq!(page, json!({"sessions": []}));
     assert_eq!(session(&app, "other").await.0, StatusCode::OK);
     for sid in ids {
         assert_eq!(delivered(&app, &sid).await["initiator"], "session-revoked");
     }
     // A user without sessions is logged out.
-    let (status, ended) = api(&app, Method::DELETE, "/users/nobody/sessions", None).await;
+    let (status, ended) = app.api(Method::DELETE, "/users/nobody/sessions", None).await;
     assert_eq!((status, ended), (StatusCode::ACCEPTED, json!({"sessions": [], "deliveries": []})));
     app.stop().await;
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::super::error::ApiError;
 use super::super::openapi as doc;
 use super::super::query::Query;
+use super::super::time::shown;
 use super::oidc_logout::OidcLogoutView;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{
@@ -110,8 +111,8 @@ impl From<ClientRecord> for ClientView {
             client_name: client.client_name,
             global: false,
             is_first_party,
-            created_at,
-            updated_at,
+            created_at: shown(created_at),
+            updated_at: shown(updated_at),
             origin,
             enabled: client.enabled,
             subscribed,

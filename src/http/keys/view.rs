@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::openapi as doc;
+use super::super::time::shown;
 use crate::domain::algorithm::SigningAlg;
 use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 
@@ -80,9 +81,4 @@ impl SigningKeyView {
             kid: key.kid,
         })
     }
-}
-
-/// To the millisecond, as Auth0 and the other resources have it.
-fn shown(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).expect("it is no later than the time itself")
 }

@@ -103,7 +103,7 @@ pub(in crate::http) async fn delete_all(
 
 async fn end(state: &HttpState, target: Target) -> Result<(StatusCode, Json<Ended>), ApiError> {
     let ended = match state.intake.carry_out(Command::Revoke(target)).await {
-        Ok(CarriedOut { sessions, deliveries, untold }) => Ended { sessions, deliveries, untold },
+        Ok(CarriedOut { sessions, deliveries, untold, changed: _ }) => Ended { sessions, deliveries, untold },
         // Who has no sessions is logged out: logoutd knows users by their sessions only.
         Err(CommandError::Refused(CommandRefusal::Plan(Refusal::UnknownSubject))) => Ended::default(),
         Err(error) => return Err(error.into()),

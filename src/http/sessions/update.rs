@@ -72,9 +72,10 @@ pub(in crate::http) async fn update(
     let session_metadata = SessionMetadata::try_from(entries).map_err(ApiError::from)?;
     let if_revision = revision(&headers)?;
 
-    let command = Command::ReplaceMetadata { sid: sid.clone(), session_metadata, if_revision };
-    state.intake.carry_out(command).await?;
-    let session = state.sessions.session(&sid).await?.ok_or_else(ApiError::inexistent_session)?;
+    let command = Command::ReplaceMetadata { sid, session_metadata, if_revision };
+    // As this change left it: read again, it could be as somebody else's did.
+    let changed = state.intake.carry_out(command).await?.changed;
+    let session = *changed.ok_or_else(ApiError::inexistent_session)?;
     Ok((Extension(Note::of_members(&body)), view::answer(session)))
 }
 

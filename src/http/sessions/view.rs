@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::openapi as doc;
+use super::super::time::shown;
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Flow, Session};
@@ -54,11 +55,11 @@ impl From<Session> for SessionView {
         Self {
             id: session.sid,
             user_id: session.sub,
-            created_at: session.created_at,
-            updated_at: session.updated_at,
-            authenticated_at: session.authenticated_at.unwrap_or(session.created_at),
-            idle_expires_at: session.idle_expires_at,
-            expires_at: session.expires_at,
+            created_at: shown(session.created_at),
+            updated_at: shown(session.updated_at),
+            authenticated_at: shown(session.authenticated_at.unwrap_or(session.created_at)),
+            idle_expires_at: session.idle_expires_at.map(shown),
+            expires_at: session.expires_at.map(shown),
             clients: session.participants.into_keys().map(|client_id| ClientRef { client_id }).collect(),
             session_metadata: session.session_metadata,
             flow: session.flow,

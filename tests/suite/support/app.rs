@@ -9,7 +9,7 @@ use logoutd::clock::{Clock, SystemClock};
 use logoutd::config::Config;
 use logoutd::entropy::SystemEntropy;
 use logoutd::shutdown::Shutdown;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -176,6 +176,22 @@ impl TestApp {
         let status = response.status();
         let body = response.bytes().await.unwrap();
         (status, if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() })
+    }
+
+    /// Asks the management API, whose paths begin with `/api/v2`.
+    pub async fn api(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let url = format!("{}/api/v2{path}", self.management);
+        let request = self.http.request(method, url).bearer_auth(TOKEN);
+        self.send(match body {
+            Some(body) => request.json(&body),
+            None => request,
+        })
+        .await
+    }
+
+    /// Reads from the management API.
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.api(Method::GET, path, None).await
     }
 
     /// The public keys.
