@@ -31,6 +31,7 @@
 //! | [`app`] | the composition root |
 //! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
 //! | [`causes`] | an error with its causes, for the log |
+//! | [`authorities`] | bundles of certificate authorities that somebody names |
 //!
 //! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
 //!
@@ -46,6 +47,7 @@
 
 pub mod access;
 pub mod app;
+pub mod authorities;
 pub mod causes;
 pub mod cli;
 pub mod clock;

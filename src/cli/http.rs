@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use reqwest::{Certificate, Identity};
+use reqwest::Identity;
 use zeroize::Zeroizing;
+
+use crate::authorities;
 
 /// How the other side of TLS is known, and how this side shows who it is.
 #[derive(Debug, Default, Args)]
@@ -36,23 +38,17 @@ impl TlsArgs {
             .user_agent(concat!("logoutd/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout);
         if let Some(path) = &self.ca_file {
-            builder = builder.tls_certs_merge(authorities(path)?);
+            let trusted = authorities::read(path).map_err(|error| {
+                let said = format!("--ca-file {error}");
+                anyhow::Error::new(error).context(said)
+            })?;
+            builder = builder.tls_certs_merge(trusted);
         }
         if let (Some(certificate), Some(key)) = (&self.client_certificate, &self.client_key) {
             builder = builder.identity(identity(certificate, key)?);
         }
         builder.build().context("cannot set up TLS")
     }
-}
-
-fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
-    let of = || format!("--ca-file {}", path.display());
-    let pem = std::fs::read(path).with_context(|| format!("{} cannot be read", of()))?;
-    let found = Certificate::from_pem_bundle(&pem).with_context(|| format!("{} is damaged PEM", of()))?;
-    if found.is_empty() {
-        bail!("{} holds no PEM certificate", of());
-    }
-    Ok(found)
 }
 
 fn identity(certificate: &Path, key: &Path) -> anyhow::Result<Identity> {

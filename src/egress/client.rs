@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Certificate, Response, redirect};
+use reqwest::{Response, redirect};
 use tokio::time::{Instant, timeout_at};
 use url::Host;
 
@@ -15,6 +15,7 @@ use super::error::SendError;
 use super::policy::Policy;
 use super::resolver::GuardedResolver;
 use super::timing::{ConnectTimer, recorded};
+use crate::authorities::{self, AuthoritiesError};
 use crate::domain::client::LogoutUri;
 use crate::domain::delivery::Phases;
 
@@ -41,24 +42,9 @@ pub struct EgressConfig {
 /// The client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
-    /// `egress.ca_file` cannot be read.
-    #[error("egress.ca_file: {path} cannot be read")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// `egress.ca_file` holds no certificates.
-    #[error("egress.ca_file: {path} is no bundle of PEM certificates")]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Option<reqwest::Error>,
-    },
+    /// `egress.ca_file` cannot be used.
+    #[error("egress.ca_file: {0}")]
+    CaFile(#[source] AuthoritiesError),
     /// TLS could not be set up.
     #[error("the HTTP client cannot be set up; are the platform's root certificates installed?")]
     Client(#[source] reqwest::Error),
@@ -100,10 +86,8 @@ impl Egress {
         // reqwest takes the process's provider; whoever set one before has set ring's too.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Arc::new(config.policy);
-        let roots = match config.ca_file {
-            Some(path) => certificates(path)?,
-            None => Vec::new(),
-        };
+        let roots =
+            config.ca_file.as_deref().map(authorities::read).transpose().map_err(EgressError::CaFile)?;
         let client = reqwest::Client::builder()
             .user_agent(concat!("logoutd/", env!("CARGO_PKG_VERSION")))
             // A redirect could lead anywhere, and a proxy would dial for us: both past the guard.
@@ -114,7 +98,7 @@ impl Egress {
             .connect_timeout(connect_timeout(config.timeout))
             .connector_layer(ConnectTimer)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .tls_certs_merge(roots)
+            .tls_certs_merge(roots.unwrap_or_default())
             .build()
             .map_err(EgressError::Client)?;
         Ok(Self { client, policy, timeout: config.timeout })
@@ -176,18 +160,6 @@ fn literal_address(uri: &LogoutUri) -> Option<IpAddr> {
 /// the client share the time out among a name's addresses, where the first may be a black hole.
 fn connect_timeout(timeout: Duration) -> Duration {
     timeout.saturating_sub((timeout / 20).min(Duration::from_millis(100)))
-}
-
-fn certificates(path: PathBuf) -> Result<Vec<Certificate>, EgressError> {
-    let pem = match std::fs::read(&path) {
-        Ok(pem) => pem,
-        Err(source) => return Err(EgressError::CaFile { path, source }),
-    };
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if certificates.is_empty() => Err(EgressError::Certificates { path, source: None }),
-        Ok(certificates) => Ok(certificates),
-        Err(source) => Err(EgressError::Certificates { path, source: Some(source) }),
-    }
 }
 
 /// The beginning of a body, as far as it comes in time. Whatever is left is dropped with its connection.

@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 
 /// For each module, what of the crate it may import. Itself is always allowed.
 ///
-/// `causes`, `clock`, `entropy` and `shutdown` are leaves that everything but the pure modules may use.
+/// `authorities`, `causes`, `clock`, `entropy` and `shutdown` are leaves that everything but the pure modules may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
     ("shutdown", &[]),
     ("causes", &[]),
+    ("authorities", &[]),
     ("domain", &[]),
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
     ("config", &["domain"]),
     ("storage", &["domain", "causes"]),
     ("keyring", &["domain", "causes", "clock", "entropy"]),
-    ("egress", &["domain", "clock"]),
+    ("egress", &["domain", "clock", "authorities"]),
     ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),
     (
         "delivery",
@@ -52,7 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["domain", "storage", "keyring", "egress", "causes", "clock", "entropy"]),
-    ("access", &["domain", "storage", "causes", "clock", "entropy", "shutdown"]),
+    ("access", &["domain", "storage", "causes", "authorities", "clock", "entropy", "shutdown"]),
     ("telemetry", &["config"]),
     ("listen", &["telemetry", "clock"]),
     (
@@ -80,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "access",
+            "authorities",
             "app",
             "config",
             "domain",

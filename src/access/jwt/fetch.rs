@@ -3,16 +3,16 @@
 //! The URL is the operator's, who may well mean a private address: the guard against those is for URLs that
 //! come from clients.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Certificate, redirect};
+use reqwest::redirect;
 use serde::Deserialize;
 use url::{Host, Url};
 
 use super::JwtConfig;
 use super::key_set::KeySet;
+use crate::authorities::{self, AuthoritiesError};
 
 /// The deadline over DNS, connect, TLS, headers and body, for each of the two documents.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,24 +30,9 @@ pub(super) trait FetchKeys: Send + Sync + 'static {
 /// Access tokens cannot be taken with this configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum JwtError {
-    /// `access.jwt.ca_file` cannot be read.
-    #[error("access.jwt.ca_file: {path} cannot be read")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// `access.jwt.ca_file` holds no certificates.
-    #[error("access.jwt.ca_file: {path} is no bundle of PEM certificates")]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Option<reqwest::Error>,
-    },
+    /// `access.jwt.ca_file` cannot be used.
+    #[error("access.jwt.ca_file: {0}")]
+    CaFile(#[source] AuthoritiesError),
     /// TLS could not be set up.
     #[error(
         "the HTTP client for access.jwt cannot be set up; are the platform's root certificates installed?"
@@ -94,10 +79,7 @@ impl HttpJwks {
     pub(super) fn new(config: &JwtConfig) -> Result<Self, JwtError> {
         // reqwest takes the process's provider; whoever set one before has set ring's too.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let roots = match &config.ca_file {
-            Some(path) => certificates(path.clone())?,
-            None => Vec::new(),
-        };
+        let roots = config.ca_file.as_deref().map(authorities::read).transpose().map_err(JwtError::CaFile)?;
         let client = reqwest::Client::builder()
             .user_agent(concat!("logoutd/", env!("CARGO_PKG_VERSION")))
             // Whoever is redirected to would say who may do what here.
@@ -106,7 +88,7 @@ impl HttpJwks {
             .referer(false)
             .timeout(TIMEOUT)
             .pool_max_idle_per_host(0)
-            .tls_certs_merge(roots)
+            .tls_certs_merge(roots.unwrap_or_default())
             .build()
             .map_err(JwtError::Client)?;
         let JwtConfig { issuer, jwks_uri, allow_http, .. } = config.clone();
@@ -174,17 +156,5 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    }
-}
-
-fn certificates(path: PathBuf) -> Result<Vec<Certificate>, JwtError> {
-    let pem = match std::fs::read(&path) {
-        Ok(pem) => pem,
-        Err(source) => return Err(JwtError::CaFile { path, source }),
-    };
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if certificates.is_empty() => Err(JwtError::Certificates { path, source: None }),
-        Ok(certificates) => Ok(certificates),
-        Err(source) => Err(JwtError::Certificates { path, source: Some(source) }),
     }
 }
