@@ -26,4 +26,4 @@ pub use probe::{ProbeError, Probed, Prober};
 pub use redelivery::Redelivery;
 pub use runner::{Reservation, Runner};
 pub use settler::Settler;
-pub use waiting::Waiting;
+pub use waiting::{Waiting, states};

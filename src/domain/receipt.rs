@@ -16,3 +16,10 @@ pub struct Receipt {
     /// The deliveries of those sessions, each as it stood when the event was accepted.
     pub deliveries: Vec<DeliverySummary>,
 }
+
+impl Receipt {
+    /// The answer to an event of which nothing follows.
+    pub const fn new(id: String) -> Self {
+        Self { id, sessions: Vec::new(), deliveries: Vec::new() }
+    }
+}

@@ -44,14 +44,105 @@ pub struct Session {
     pub revision: u64,
     /// How it ended; `None` while it lives.
     pub ended: Option<Ended>,
-    /// Participants that were told of its end by a token about the user, which is no delivery of this session.
-    pub told_as_subject: BTreeSet<ClientId>,
+    /// When it was last reported to have ended, if that was after the end it has.
+    pub ended_again_at: Option<Timestamp>,
+    /// The clients whose part in its end is decided: they have a delivery, were told by a token about the user, or
+    /// are left out. Empty while it lives.
+    pub decided: BTreeSet<ClientId>,
+    /// When its members were reported, where that was not when it began.
+    pub reported: BTreeMap<Member, Timestamp>,
+    /// When the `sub`s of the clients' own were reported, likewise.
+    pub own_subs_reported: BTreeMap<ClientId, Timestamp>,
+    /// The last end of all sessions of its user that was accepted before it began, if that was still being carried
+    /// out then: that one is not about this session.
+    pub begun_after: Option<EndNumber>,
+}
+
+/// A member that reports set. A report that is older than the one that set it changes nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Member {
+    /// [`Session::session_metadata`]
+    SessionMetadata,
+    /// [`Session::authenticated_at`]
+    AuthenticatedAt,
+    /// [`Session::idle_expires_at`]
+    IdleExpiresAt,
+    /// [`Session::expires_at`]
+    ExpiresAt,
+}
+
+impl Member {
+    /// Every member.
+    pub const ALL: [Self; 4] =
+        [Self::SessionMetadata, Self::AuthenticatedAt, Self::IdleExpiresAt, Self::ExpiresAt];
 }
 
 impl Session {
     /// The `sub` that was reported for this client alone, if one was.
     pub fn own_sub(&self, client: &ClientId) -> Option<&Sub> {
         self.participants.get(client).and_then(Option::as_ref)
+    }
+
+    /// Whether a report of `at` is the newest so far of a member; then it is from now on. Of two reports of the same
+    /// time the one that came in later is the newer.
+    pub fn is_newest(&mut self, member: Member, at: Timestamp) -> bool {
+        if self.reported_at(member).is_some_and(|reported| at < reported) {
+            return false;
+        }
+        if at == self.created_at {
+            self.reported.remove(&member);
+        } else {
+            self.reported.insert(member, at);
+        }
+        true
+    }
+
+    /// The same for the `sub` of a client's own.
+    pub fn is_newest_sub(&mut self, client: &ClientId, at: Timestamp) -> bool {
+        let reported = self.own_subs_reported.get(client).copied();
+        if reported.or_else(|| self.own_sub(client).map(|_| self.created_at)).is_some_and(|it| at < it) {
+            return false;
+        }
+        if at == self.created_at {
+            self.own_subs_reported.remove(client);
+        } else {
+            self.own_subs_reported.insert(client.clone(), at);
+        }
+        true
+    }
+
+    /// An earlier report of its beginning came in. What was reported meanwhile keeps its times.
+    pub fn began_earlier(&mut self, at: Timestamp) {
+        if at >= self.created_at {
+            return;
+        }
+        for member in Member::ALL {
+            if let Some(reported) = self.reported_at(member) {
+                self.reported.insert(member, reported);
+            }
+        }
+        for (client, own_sub) in &self.participants {
+            if own_sub.is_some() {
+                self.own_subs_reported.entry(client.clone()).or_insert(self.created_at);
+            }
+        }
+        self.created_at = at;
+    }
+
+    fn reported_at(&self, member: Member) -> Option<Timestamp> {
+        let is_set = match member {
+            Member::SessionMetadata => !self.session_metadata.is_empty(),
+            Member::AuthenticatedAt => self.authenticated_at.is_some(),
+            Member::IdleExpiresAt => self.idle_expires_at.is_some(),
+            Member::ExpiresAt => self.expires_at.is_some(),
+        };
+        self.reported.get(&member).copied().or(is_set.then_some(self.created_at))
+    }
+
+    /// When it was last reported to have ended.
+    pub fn last_ended_at(&self) -> Option<Timestamp> {
+        self.ended.map(|ended| ended.at).max(self.ended_again_at)
     }
 
     /// When its lifetime runs out: the idle or the absolute one, whichever is first.
@@ -85,10 +176,40 @@ impl Lifetimes {
     }
 }
 
+/// Orders the ends of all sessions of a user by when they were accepted, across all users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EndNumber(pub u64);
+
+impl EndNumber {
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// The end of all sessions of a user. It is remembered, for those of them that are reported late, and for those
+/// that are still to be ended because they are too many for one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectEnd {
+    /// Which.
+    pub number: EndNumber,
+    /// Whose sessions.
+    pub sub: Sub,
+    /// When, and why.
+    pub ended: Ended,
+    /// Clients to tell of each session beside its own.
+    pub clients: BTreeMap<ClientId, Option<Sub>>,
+    /// Clients not to tell.
+    pub exclude_clients: BTreeSet<ClientId>,
+    /// The metadata of sessions that have none.
+    pub session_metadata: SessionMetadata,
+}
+
 /// The end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// When logoutd heard of it.
+    /// When: by the source's clock, or when logoutd heard of it.
     pub at: Timestamp,
     /// Why.
     pub initiator: Initiator,

@@ -1,9 +1,9 @@
 //! `POST /events`: CloudEvents 1.0 in structured, batched or binary mode.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -11,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::error::{ApiError, Body as Error, not_accepted};
@@ -18,11 +19,16 @@ use super::openapi as doc;
 use super::prefer;
 use super::state::HttpState;
 use crate::causes::Causes;
-use crate::domain::delivery::DeliverySummary;
+use crate::delivery::states;
+use crate::domain::delivery::{DeliverySummary, State as DeliveryState};
 use crate::domain::event::Event;
 use crate::domain::ids::DeliveryId;
+use crate::domain::receipt::Receipt;
 use crate::intake::Accepted;
 use crate::intake::cloudevents::{parse_batch, parse_binary, parse_structured};
+
+/// From how many sessions and deliveries on an answer is long.
+const LONG: usize = 1_000;
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +52,11 @@ struct Answer {
     /// The logout tokens that are to be delivered since.
     #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,
+    /// `false` if more sessions of the user end and more deliveries follow: there are so many that they are not all
+    /// known yet. The same event reported again answers with those that are. Else left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    complete: Option<bool>,
 }
 
 /// One for each event: of a batch, in its order.
@@ -95,9 +106,11 @@ enum Answers {
             `[index].member`.", body = Error),
         (status = 409, description = "`event_id_reused`: this `source` and `id` said something else before.",
             body = Error),
+        (status = 413, description = "`body_too_large`; `batch_too_large`: it is about more clients than one \
+            transaction can tell. Split it.", body = Error),
         (status = 415, description = "`unsupported_media_type`: none of those listed.", body = Error),
         (status = 422, description = "There is nobody to tell, or not like this: `unknown_session`, `session_ended`, \
-            `sub_mismatch`, `unknown_client`, `no_identifier`.", body = Error),
+            `sub_mismatch`, `unknown_client`, `no_identifier`, `too_many_clients`.", body = Error),
     )
 )]
 pub(super) async fn receive(
@@ -117,18 +130,16 @@ pub(super) async fn receive(
     };
     let accepted =
         state.intake.accept(events).await.map_err(|error| not_accepted(&error, mode == Mode::Batch))?;
-    let mut answers: Vec<Answer> = accepted.into_iter().map(Answer::from).collect();
-
     let wish = prefer::wait(&headers);
-    let waited = match wish {
-        Some(patience) => wait(&state, &mut answers, patience).await,
-        None => false,
+    let states = match wish {
+        Some(patience) => wait(&state, &accepted, patience).await,
+        None => None,
     };
-    let body = match mode {
-        Mode::Batch => Json(answers).into_response(),
-        Mode::Structured | Mode::Binary => Json(answers.pop()).into_response(),
-    };
+    let waited = states.is_some();
+    let body = write(accepted, states.unwrap_or_default(), mode).await;
+    let json = HeaderValue::from_static("application/json");
     let mut response = (if waited { StatusCode::OK } else { StatusCode::ACCEPTED }, body).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, json);
     if let Some(patience) = wish.filter(|_| waited) {
         let applied = format!("wait={}", patience.as_secs());
         let applied = HeaderValue::from_str(&applied).expect("digits are valid in a header");
@@ -137,28 +148,44 @@ pub(super) async fn receive(
     Ok(response)
 }
 
-/// Waits until every delivery is final or patience runs out, and puts the states reached into the
-/// answers. `false` if that could not be found out: the events are stored all the same.
-async fn wait(state: &HttpState, answers: &mut [Answer], patience: Duration) -> bool {
-    let ids: Vec<DeliveryId> = answers.iter().flat_map(|it| &it.deliveries).map(|it| it.id).collect();
-    let summaries = tokio::select! {
-        summaries = state.waiting.wait(&*state.deliveries, &ids, patience) => summaries,
+/// Waits until every delivery is final or patience runs out, and returns the states reached. `None` if that could
+/// not be found out: the events are stored all the same.
+async fn wait(
+    state: &HttpState,
+    accepted: &[Accepted],
+    patience: Duration,
+) -> Option<HashMap<DeliveryId, DeliveryState>> {
+    let ids: Vec<DeliveryId> =
+        accepted.iter().flat_map(|it| &it.receipt.deliveries).map(|it| it.id).collect();
+    let states = tokio::select! {
+        states = state.waiting.wait(&*state.deliveries, &ids, patience) => states,
         // A service that winds down keeps nobody waiting.
-        () = state.shutdown.draining() => state.deliveries.summaries(&ids).await,
+        () = state.shutdown.draining() => states(&*state.deliveries, &ids).await,
     };
-    let summaries = match summaries {
-        Ok(summaries) => summaries,
-        Err(error) => {
-            tracing::error!(error = %Causes(&error), "deliveries could not be read");
-            return false;
-        }
+    states.inspect_err(|error| tracing::error!(error = %Causes(error), "deliveries could not be read")).ok()
+}
+
+/// Writes the answers, away from those who serve others if they are long.
+async fn write(accepted: Vec<Accepted>, states: HashMap<DeliveryId, DeliveryState>, mode: Mode) -> Vec<u8> {
+    let length: usize =
+        accepted.iter().map(|it| it.receipt.deliveries.len() + it.receipt.sessions.len()).sum();
+    let write = move || {
+        let mut rooms = Vec::new();
+        let mut answers: Vec<Answer> =
+            accepted.into_iter().map(|it| Answer::new(it, &states, &mut rooms)).collect();
+        let json = match mode {
+            Mode::Batch => serde_json::to_vec(&answers),
+            Mode::Structured | Mode::Binary => serde_json::to_vec(&answers.pop()),
+        };
+        json.expect("an answer has string keys and no failing serializers")
     };
-    for delivery in answers.iter_mut().flat_map(|it| &mut it.deliveries) {
-        if let Some(now) = summaries.iter().find(|it| it.id == delivery.id) {
-            delivery.state = now.state;
-        }
+    if length < LONG {
+        return write();
     }
-    true
+    match tokio::task::spawn_blocking(write).await {
+        Ok(json) => json,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 /// Content types of the CloudEvents HTTP binding §3; plain `application/json` without `ce-` headers is
@@ -176,9 +203,20 @@ fn mode(headers: &HeaderMap, body: &[u8]) -> Option<Mode> {
     }
 }
 
-impl From<Accepted> for Answer {
-    fn from(accepted: Accepted) -> Self {
-        let Accepted { receipt, duplicate } = accepted;
-        Self { id: receipt.id, duplicate, sessions: receipt.sessions, deliveries: receipt.deliveries }
+impl Answer {
+    fn new(
+        accepted: Accepted,
+        states: &HashMap<DeliveryId, DeliveryState>,
+        rooms: &mut Vec<Option<OwnedSemaphorePermit>>,
+    ) -> Self {
+        let Accepted { receipt, duplicate, is_complete, room } = accepted;
+        rooms.push(room);
+        let Receipt { id, sessions, mut deliveries } = receipt;
+        for delivery in &mut deliveries {
+            if let Some(state) = states.get(&delivery.id) {
+                delivery.state = *state;
+            }
+        }
+        Self { id, duplicate, sessions, deliveries, complete: (!is_complete).then_some(false) }
     }
 }

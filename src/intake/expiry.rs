@@ -71,7 +71,7 @@ impl Expiry {
                         "the client cannot be told that sessions ended: its tokens need a sub, and none is known for it"
                     );
                 }
-                full
+                full || !ended.is_complete
             }
             // Sources go first.
             Err(CommandError::Busy) => false,

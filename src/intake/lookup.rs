@@ -1,13 +1,20 @@
 //! What the store is asked before a group of requests is planned: a few questions for all of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::planning::began;
 use super::request::Request;
 use super::working_set::WorkingSet;
 use crate::domain::event::{EventBody, NamedClients, Target};
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::pairwise::Subjects;
-use crate::storage::{EventKey, IntakeTransaction, StorageError, Wanted};
+use crate::domain::plan::KnownSession;
+use crate::domain::session::SubjectEnd;
+use crate::storage::{EventKey, IntakeTransaction, Known, StorageError, Wanted};
+
+/// How many sessions of users are looked up for one group. What is left of them is ended in later transactions.
+const MAX_SESSIONS: usize = 2_000;
 
 /// Looks up what a group of requests is about.
 pub(super) async fn look_up(
@@ -26,15 +33,38 @@ pub(super) async fn look_up(
     for event in group.iter().flat_map(Request::events) {
         wanted.events.insert(EventKey::of(event));
         named.extend(named_clients(&event.body).cloned());
+        if let EventBody::Created(created) = &event.body {
+            wanted.ends_of.insert(created.sub.clone());
+            wanted.ends_since.extend(began(event));
+        }
     }
+    wanted.sessions_of_each =
+        u32::try_from(MAX_SESSIONS / wanted.subs.len().max(1)).unwrap_or(u32::MAX).max(1);
 
     let mut set = WorkingSet::new(transaction.load(&wanted).await?);
-    named.extend(set.participants().cloned());
+    named.extend(set.clients_concerned().cloned());
     set.clients = transaction.clients(&named).await?;
-    if !wanted.subs.is_empty() {
-        let subs = told_alone(subjects, &set, group, &wanted.subs);
+    let ended: BTreeSet<Sub> = set.subs_of_ends().cloned().chain(wanted.subs).collect();
+    if !ended.is_empty() {
+        let subs = told_alone(subjects, &set, group, &ended);
         set.waiting = transaction.waiting_subjects(&subs).await?;
     }
+    Ok(set)
+}
+
+/// Looks up what a piece of the end of all sessions of a user is about.
+pub(super) async fn look_up_end(
+    transaction: &mut dyn IntakeTransaction,
+    end: &Arc<SubjectEnd>,
+    sessions: &[KnownSession],
+    subjects: &Subjects,
+) -> Result<WorkingSet, StorageError> {
+    let known = Known { sessions: sessions.to_vec(), unfinished: vec![Arc::clone(end)], ..Known::default() };
+    let mut set = WorkingSet::new(known);
+    let concerned = set.clients_concerned().cloned().collect();
+    set.clients = transaction.clients(&concerned).await?;
+    let subs = told_alone(subjects, &set, &[], &BTreeSet::from([end.sub.clone()]));
+    set.waiting = transaction.waiting_subjects(&subs).await?;
     Ok(set)
 }
 

@@ -5,31 +5,34 @@
 //! answers when it is durable. A source is never told of an acceptance that a loss of power could undo.
 //! The wire forms of the sources are parsed beside the door (`cloudevents`), never behind it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::domain::delivery::DeliverySummary;
+use crate::causes::Causes;
 use crate::domain::event::Event;
-use crate::domain::ids::{ClientId, Sid};
 use crate::domain::plan::{Command, CommandRefusal, Refusal};
-use crate::domain::receipt::Receipt;
-use crate::domain::session::Session;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
+mod answer;
 pub mod cloudevents;
 mod expiry;
 mod guard;
 mod handoff;
 mod lookup;
+mod planning;
 mod request;
+mod rest;
 mod working_set;
 mod writer;
 
+use answer::{Answers, Stored, keys};
+use planning::MAX_WEIGHT;
 use request::{Request, metadata_of_command, metadata_of_event};
+use rest::Progress;
 
+pub use answer::{Accepted, CarriedOut};
 pub use expiry::Expiry;
 pub use guard::{MetadataGuard, SensitiveMetadata};
 pub use handoff::{Handoff, Reserved};
@@ -39,15 +42,6 @@ pub use writer::{Writer, WriterConfig};
 /// memory stays bounded.
 const MAX_WAITING: usize = 1024;
 const MAX_WAITING_EVENTS: usize = 10_000;
-
-/// What became of one accepted event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// What the source is told.
-    pub receipt: Receipt,
-    /// Whether it had been accepted before.
-    pub duplicate: bool,
-}
 
 /// Why no event of a request was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,25 +71,17 @@ pub enum AcceptError {
         /// Which, counted from 0.
         index: usize,
     },
+    /// A batch is about more clients than one transaction can tell.
+    #[error(
+        "a batch can be about at most {MAX_WEIGHT} clients, counting those it names and those of its sessions; split it"
+    )]
+    TooMuch,
     /// Too many requests wait already.
     #[error("too many events are waiting to be stored")]
     Busy,
-    /// The store failed; the log says why. Nothing was stored.
+    /// The store failed; the log says why. Nothing was stored, or the same event reported again gets its answer.
     #[error("the store is not available")]
     Unavailable,
-}
-
-/// What a command did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CarriedOut {
-    /// The sessions it was about.
-    pub sessions: Vec<Sid>,
-    /// The session whose metadata was replaced, as it is now.
-    pub changed: Option<Box<Session>>,
-    /// The deliveries that arose, and those that had arisen before.
-    pub deliveries: Vec<DeliverySummary>,
-    /// Clients that cannot be told: their tokens need an identifier that is not known.
-    pub untold: BTreeSet<ClientId>,
 }
 
 /// Why a command was not carried out.
@@ -116,12 +102,13 @@ pub enum CommandError {
 }
 
 /// A handle to the door. When the last one is dropped, the [`Writer`] finishes what waits and ends.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Intake {
     requests: mpsc::Sender<Request>,
     room: Arc<Semaphore>,
     guard: Arc<MetadataGuard>,
     metrics: Arc<Metrics>,
+    answers: Answers,
 }
 
 impl Intake {
@@ -130,20 +117,26 @@ impl Intake {
         let (requests, waiting) = mpsc::channel(MAX_WAITING);
         let room = Arc::new(Semaphore::new(MAX_WAITING_EVENTS));
         let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.metrics));
-        (Self { requests, room, guard, metrics }, Writer::new(config, waiting))
+        let progress = Progress::new();
+        let answers = Answers::new(Arc::clone(&config.store), progress.clone());
+        (Self { requests, room, guard, metrics, answers }, Writer::new(config, waiting, progress))
     }
 
     /// Accepts all of these events, in order, or none. When this returns `Ok`, they are durable.
     pub async fn accept(&self, events: Vec<Event>) -> Result<Vec<Accepted>, AcceptError> {
         let count = events.len();
+        let keys = keys(&events);
         let accepted = self.try_accept(events).await;
-        if accepted == Err(AcceptError::Busy) {
+        if matches!(accepted, Err(AcceptError::Busy)) {
             self.metrics.events(EventOutcome::busy, count);
         }
-        accepted
+        self.answers.complete(&keys, accepted?).await.map_err(|error| {
+            tracing::error!(error = %Causes(&error), "what was answered to events could not be read");
+            AcceptError::Unavailable
+        })
     }
 
-    async fn try_accept(&self, events: Vec<Event>) -> Result<Vec<Accepted>, AcceptError> {
+    async fn try_accept(&self, events: Vec<Event>) -> Result<Vec<Stored>, AcceptError> {
         let wanted = u32::try_from(events.len()).map_err(|_| AcceptError::Busy)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| AcceptError::Busy)?;
         // Here, and not in the writer, of which there is only one.
@@ -167,6 +160,10 @@ impl Intake {
             mpsc::error::TrySendError::Full(_) => CommandError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommandError::Unavailable,
         })?;
-        answered.await.unwrap_or(Err(CommandError::Unavailable))
+        let done = answered.await.unwrap_or(Err(CommandError::Unavailable))?;
+        self.answers.complete_command(done).await.map_err(|error| {
+            tracing::error!(error = %Causes(&error), "what a command did could not be read");
+            CommandError::Unavailable
+        })
     }
 }

@@ -2,7 +2,10 @@
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{AcceptError, Accepted, CarriedOut, CommandError};
+use super::answer::Stored;
+use super::planning::began;
+use super::working_set::WorkingSet;
+use super::{AcceptError, CarriedOut, CommandError};
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::metadata::sensitive::Finding;
@@ -15,7 +18,7 @@ pub(super) enum Request {
         events: Vec<Event>,
         /// What was found in the metadata of each.
         findings: Vec<Vec<Finding>>,
-        answer: oneshot::Sender<Result<Vec<Accepted>, AcceptError>>,
+        answer: oneshot::Sender<Result<Vec<Stored>, AcceptError>>,
         /// Its part of the events that may wait, given back when it was answered.
         room: OwnedSemaphorePermit,
     },
@@ -30,7 +33,7 @@ pub(super) enum Request {
 
 /// What is answered to a [`Request`] of the same kind.
 pub(super) enum Answer {
-    Events(Result<Vec<Accepted>, AcceptError>),
+    Events(Result<Vec<Stored>, AcceptError>),
     Command(Result<CarriedOut, CommandError>),
 }
 
@@ -41,6 +44,18 @@ impl Request {
             Self::Events { events, .. } => events.len(),
             Self::Command { command: Command::Expire(expired), .. } => expired.len(),
             Self::Command { .. } => 1,
+        }
+    }
+
+    /// How many clients it is about: those it names, and those of its sessions. Never fewer than the deliveries that it
+    /// can make in one transaction; what is too much of a user's sessions is left for others anyway.
+    pub(super) fn weight(&self, set: &WorkingSet) -> usize {
+        let named = self.events().iter().map(|event| named_by(event, set)).sum::<usize>();
+        let of_sessions = self.targets().iter().map(|target| set.weight(target)).sum::<usize>();
+        match self {
+            // As many as there is room for, whatever comes.
+            Self::Command { command: Command::Expire(_), .. } => 0,
+            _ => named + of_sessions,
         }
     }
 
@@ -78,6 +93,19 @@ impl Request {
             (Self::Command { answer, .. }, Answer::Command(with)) => drop(answer.send(with)),
             _ => unreachable!("an answer is of its request's kind"),
         }
+    }
+}
+
+/// How many clients an event names, or is known to bring.
+fn named_by(event: &Event, set: &WorkingSet) -> usize {
+    match &event.body {
+        EventBody::Created(it) => {
+            let since = began(event).and_then(|(sub, time)| set.ended_since(&sub, time));
+            it.clients.len() + since.map_or(0, |end| end.clients.len())
+        }
+        EventBody::ClientAdded(_) => 1,
+        EventBody::Updated(_) => 0,
+        EventBody::Terminated(it) => it.clients.len(),
     }
 }
 

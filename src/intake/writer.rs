@@ -5,24 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 use tokio::sync::mpsc;
 
-use super::guard::{MetadataGuard, SensitiveMetadata};
+use super::guard::MetadataGuard;
 use super::handoff::{Handoff, Reserved};
 use super::lookup::look_up;
-use super::request::{Answer, Request, of_command, of_event};
-use super::working_set::{WorkingSet, deliveries, receipt};
-use super::{AcceptError, Accepted, CarriedOut, CommandError};
+use super::request::{Answer, Request};
+use super::rest::{Progress, Rest};
+use super::working_set::WorkingSet;
 use crate::causes::Causes;
 use crate::clock::Clock;
-use crate::domain::event::{Event, EventBody};
+use crate::domain::ids::ClientId;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::pairwise::Subjects;
-use crate::domain::plan::{Command, KnownSession, Refusal, Situation, plan, plan_command};
 use crate::domain::session::Lifetimes;
 use crate::entropy::Entropy;
-use crate::storage::{AcceptedEvent, EventKey, Groups, IntakeStore, Lease, LeasedDelivery, StorageError};
+use crate::storage::{Groups, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
@@ -31,6 +29,10 @@ const MAX_GROUP: usize = 128;
 
 /// After how many events a group is closed, so that batches do not make it endless.
 const MAX_GROUP_EVENTS: usize = 1_000;
+
+/// After how many clients of the sessions that it is about a group is closed. It bounds the deliveries that one
+/// transaction makes.
+const MAX_GROUP_WEIGHT: usize = 5_000;
 
 /// The least time from one transaction to the next.
 const BETWEEN_GROUPS: Duration = Duration::from_millis(2);
@@ -62,39 +64,59 @@ pub struct WriterConfig {
 
 /// The one writer of events.
 pub struct Writer {
-    config: WriterConfig,
+    pub(super) config: WriterConfig,
     groups: Groups<Request>,
+    rest: Rest,
 }
 
 impl Writer {
-    pub(super) fn new(config: WriterConfig, requests: mpsc::Receiver<Request>) -> Self {
-        Self { config, groups: Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS) }
+    pub(super) fn new(config: WriterConfig, requests: mpsc::Receiver<Request>, progress: Progress) -> Self {
+        Self { config, groups: Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS), rest: Rest::new(progress) }
     }
 
-    /// Stores requests until every handle to the door is dropped and none waits.
+    /// Stores requests until every handle to the door is dropped and none waits. In turn with them, sessions are ended
+    /// that were too many for the transaction in which their end was accepted.
     pub async fn run(mut self) {
-        while let Some(mut waiting) = self.groups.next().await {
+        loop {
+            let group = tokio::select! {
+                biased;
+                group = self.groups.next() => group,
+                () = self.rest.due() => {
+                    self.carry_on().await;
+                    continue;
+                }
+            };
+            let Some(mut waiting) = group else { return };
             while !waiting.is_empty() {
-                let group = waiting.drain(..first_group(&waiting)).collect();
-                self.answer(group).await;
+                let group: Vec<Request> = waiting.drain(..first_group(&waiting)).collect();
+                // What is too much for one transaction comes first in the next.
+                let left = self.answer(group).await;
+                waiting.splice(0..0, left);
+                if self.rest.is_due() {
+                    self.carry_on().await;
+                }
             }
         }
     }
 
-    async fn answer(&self, group: Vec<Request>) {
+    /// Stores a group, or the beginning of it that is enough for one transaction, and answers. Returns the others.
+    async fn answer(&mut self, mut group: Vec<Request>) -> Vec<Request> {
         match self.store(&group).await {
             Ok(answers) => {
+                let left = group.split_off(answers.len());
                 for (request, answer) in group.into_iter().zip(answers) {
                     self.count(&answer, request.size());
                     self.tell_of_sensitive_metadata(&request, &answer);
                     request.reply(answer);
                 }
+                left
             }
             Err(error) if group.len() > 1 && !error.is_outage() => {
                 tracing::warn!(error = %Causes(&error), "storing requests one by one");
                 for request in group {
                     Box::pin(self.answer(vec![request])).await;
                 }
+                Vec::new()
             }
             Err(error) => {
                 let requests = group.len();
@@ -108,6 +130,7 @@ impl Writer {
                     let answer = request.unavailable();
                     request.reply(answer);
                 }
+                Vec::new()
             }
         }
     }
@@ -143,137 +166,56 @@ impl Writer {
         }
     }
 
-    /// Stores a group in one transaction, and has its deliveries attempted. What is refused stores nothing.
-    async fn store(&self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
+    /// Stores a group in one transaction, and has its deliveries attempted. What is refused stores nothing. There may be
+    /// fewer answers than requests: the others are for another transaction.
+    async fn store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
         let began = Instant::now();
         let now = self.config.clock.now();
         let mut transaction = self.config.store.begin().await?;
         let mut set = look_up(&mut *transaction, group, &self.config.subjects).await?;
-        let answers: Vec<Answer> = group.iter().map(|request| self.plan(&mut set, request, now)).collect();
+        let group = &group[..enough(&set, group)];
+        let answers: Vec<Answer> =
+            group.iter().map(|request| self.config.plan(&mut set, request, now)).collect();
 
-        let reserved = self.config.handoff.reserve(&set.attemptable_clients());
-        let leases = set.assign(reserved.leases());
-        transaction.store(&set.changes(&leases), now).await?;
-        transaction.commit().await?;
-
+        let leaves_rest = set.leaves_ends_unfinished();
+        self.config.store_set(transaction, set, now).await?;
+        if leaves_rest {
+            self.rest.begin();
+        }
         let events = group.iter().map(Request::size).sum();
         self.config.metrics.committed("events", events, began.elapsed());
-        self.hand_off(set, &leases, reserved);
         Ok(answers)
     }
 
-    /// Plans all of a request, or nothing of it.
-    fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
-        set.begin_request();
-        let (answer, refused) = match request {
-            Request::Events { events, findings, .. } => {
-                let planned = self.plan_events(set, events, findings, now);
-                let refused = planned.is_err();
-                (Answer::Events(planned), refused)
-            }
-            Request::Command { command, findings, .. } => {
-                let planned = self.plan_command(set, command, findings, now);
-                let refused = planned.is_err();
-                (Answer::Command(planned), refused)
-            }
-        };
-        if refused {
-            set.undo_request();
+    /// Ends some of the sessions that are left to end.
+    async fn carry_on(&mut self) {
+        if let Err(error) = self.rest.carry_on(&self.config).await {
+            tracing::error!(error = %Causes(&error), "sessions that are left to end could not be ended, trying again");
         }
-        answer
     }
+}
 
-    fn plan_events(
+impl WriterConfig {
+    /// Stores all that was planned, and has the new deliveries attempted.
+    pub(super) async fn store_set(
         &self,
-        set: &mut WorkingSet,
-        events: &[Event],
-        findings: &[Vec<Finding>],
+        mut transaction: Box<dyn IntakeTransaction>,
+        set: WorkingSet,
         now: Timestamp,
-    ) -> Result<Vec<Accepted>, AcceptError> {
-        let planned = events.iter().zip(findings).enumerate().map(|(index, (event, findings))| {
-            self.plan_event(set, event, findings, now).map_err(|refused| match refused {
-                Refused::IdReused => AcceptError::IdReused { index },
-                Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
-                Refused::Sensitive(refusal) => AcceptError::Sensitive { index, refusal },
-            })
-        });
-        planned.collect()
-    }
-
-    fn plan_event(
-        &self,
-        set: &mut WorkingSet,
-        event: &Event,
-        findings: &[Finding],
-        now: Timestamp,
-    ) -> Result<Accepted, Refused> {
-        let (key, digest) = (EventKey::of(event), digest_of(&event.body));
-        if let Some(earlier) = set.accepted(&key) {
-            if earlier.digest != digest {
-                return Err(Refused::IdReused);
-            }
-            return Ok(Accepted { receipt: earlier.receipt.clone(), duplicate: true });
-        }
-        self.config.guard.admit(findings).map_err(Refused::Sensitive)?;
-        let (sessions, subject_known) = set.about(&of_event(&event.body));
-        let situation = self.situation(set, sessions, subject_known, now);
-        let plan = plan(event, situation, &mut || self.config.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
-        let receipt = receipt(&event.id, &plan);
-        set.apply(plan);
-        set.remember(key, AcceptedEvent { digest, receipt: receipt.clone() });
-        Ok(Accepted { receipt, duplicate: false })
-    }
-
-    fn plan_command(
-        &self,
-        set: &mut WorkingSet,
-        command: &Command,
-        findings: &[Finding],
-        now: Timestamp,
-    ) -> Result<CarriedOut, CommandError> {
-        self.config.guard.admit(findings)?;
-        let (mut sessions, mut subject_known) = (Vec::new(), false);
-        for target in of_command(command) {
-            let (found, known) = set.about(&target);
-            sessions.extend(found);
-            subject_known |= known;
-        }
-        let situation = self.situation(set, sessions, subject_known, now);
-        let plan = plan_command(command, situation, &mut || self.config.entropy.uuid_v7(now))?;
-        let (sessions, untold) = (plan.sids.clone(), plan.untold.clone());
-        let changed = match command {
-            Command::ReplaceMetadata { .. } => plan.sessions.first().cloned().map(Box::new),
-            Command::Revoke(_) | Command::Expire(_) => None,
-        };
-        let carried_out = CarriedOut { sessions, changed, deliveries: deliveries(&plan), untold };
-        set.apply(plan);
-        Ok(carried_out)
-    }
-
-    fn situation<'s>(
-        &'s self,
-        set: &'s WorkingSet,
-        sessions: Vec<KnownSession>,
-        subject_known: bool,
-        now: Timestamp,
-    ) -> Situation<'s> {
-        Situation {
-            now,
-            max_age: self.config.max_age,
-            lifetimes: self.config.lifetimes,
-            clients: &set.clients,
-            sessions,
-            subject_known,
-            waiting: &set.waiting,
-            subjects: &self.config.subjects,
-        }
+    ) -> Result<(), StorageError> {
+        let reserved = self.handoff.reserve(&set.attemptable_clients());
+        let leases = set.assign(reserved.leases());
+        transaction.store(&set.changes(&leases), now).await?;
+        transaction.commit().await?;
+        self.hand_off(set, &leases, reserved);
+        Ok(())
     }
 
     /// Has what was leased attempted, and tells of what was not.
     fn hand_off(&self, set: WorkingSet, leases: &[Option<Lease>], reserved: Box<dyn Reserved>) {
-        let WorkingSet { clients, deliveries, .. } = set;
+        let WorkingSet { clients, deliveries, renewed, .. } = set;
         let mut leased = Vec::new();
-        let mut queued = BTreeSet::new();
+        let mut queued: BTreeSet<ClientId> = renewed.into_iter().map(|it| it.client_id).collect();
         for (intent, lease) in deliveries.into_iter().zip(leases) {
             let registration = clients.get(&intent.client_id);
             match (lease, registration) {
@@ -290,16 +232,9 @@ impl Writer {
         }
         reserved.start(leased);
         if !queued.is_empty() {
-            self.config.handoff.queued(&queued.iter().collect::<Vec<_>>());
+            self.handoff.queued(&queued.iter().collect::<Vec<_>>());
         }
     }
-}
-
-/// Why an event of a request is refused.
-enum Refused {
-    IdReused,
-    Plan(Refusal),
-    Sensitive(SensitiveMetadata),
 }
 
 /// How many of the requests that wait share the next transaction; at least one.
@@ -313,9 +248,14 @@ fn first_group(waiting: &[Request]) -> usize {
     waiting.iter().take_while(fits).count()
 }
 
-/// What an event says, as a digest: the same words give the same one, whatever their order or spacing
-/// on the wire.
-fn digest_of(body: &EventBody) -> [u8; 32] {
-    let text = serde_json::to_vec(body).expect("events have string keys and no failing serializers");
-    digest(&SHA256, &text).as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
+/// How many of a group's requests are enough for one transaction, by how many clients take part in their sessions; at
+/// least one.
+fn enough(set: &WorkingSet, group: &[Request]) -> usize {
+    let mut weight = 0;
+    let fits = |request: &&Request| {
+        let first = weight == 0;
+        weight += request.weight(set).max(1);
+        first || weight <= MAX_GROUP_WEIGHT
+    };
+    group.iter().take_while(fits).count()
 }

@@ -12,33 +12,35 @@ pub struct Groups<T> {
     most: usize,
     pause: Duration,
     last: Option<Instant>,
+    /// What was gathered of the next group.
+    gathered: Vec<T>,
 }
 
 impl<T> Groups<T> {
     /// Groups of up to `most`, `pause` or more apart: what comes alone is not kept waiting; under load the
     /// groups grow, and a processor that others need is not spent on many small commits.
     pub fn new(items: mpsc::Receiver<T>, most: usize, pause: Duration) -> Self {
-        Self { items, most, pause, last: None }
+        Self { items, most, pause, last: None, gathered: Vec::new() }
     }
 
-    /// The next group, of one at least; `None` when every sender is gone and nothing is left.
+    /// The next group, of one at least; `None` when every sender is gone and nothing is left. Nothing is lost when
+    /// this is dropped before it returns.
     pub async fn next(&mut self) -> Option<Vec<T>> {
-        let mut group = Vec::new();
-        if self.items.recv_many(&mut group, self.most).await == 0 {
+        if self.gathered.is_empty() && self.items.recv_many(&mut self.gathered, self.most).await == 0 {
             return None;
         }
         if let Some(last) = self.last
-            && group.len() < self.most
+            && self.gathered.len() < self.most
         {
             sleep_until(last + self.pause).await;
-            while group.len() < self.most
+            while self.gathered.len() < self.most
                 && let Ok(item) = self.items.try_recv()
             {
-                group.push(item);
+                self.gathered.push(item);
             }
         }
         self.last = Some(Instant::now());
-        Some(group)
+        Some(std::mem::take(&mut self.gathered))
     }
 }
 
@@ -73,5 +75,18 @@ mod tests {
         drop(sender);
         assert_eq!(groups.next().await, Some(vec![7]));
         assert_eq!(groups.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_gathered_when_nobody_waited_any_longer_comes_with_the_next_group() {
+        let (sender, receiver) = mpsc::channel(100);
+        let mut groups = Groups::new(receiver, 3, Duration::from_millis(5));
+        sender.send(1).await.unwrap();
+        assert_eq!(groups.next().await, Some(vec![1]));
+        sender.send(2).await.unwrap();
+        let given_up = tokio::time::timeout(Duration::from_millis(1), groups.next()).await;
+        assert!(given_up.is_err());
+        sender.send(3).await.unwrap();
+        assert_eq!(groups.next().await, Some(vec![2, 3]));
     }
 }

@@ -4,17 +4,18 @@
 //! many events are in it. What follows from an event for the next one of the group is the intake's to know.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Lease, Result};
-use crate::domain::delivery::Intent;
+use crate::domain::delivery::{DeliverySummary, Intent};
 use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, Sid, Sub};
-use crate::domain::plan::{KnownSession, Registration, WaitingSubject};
+use crate::domain::plan::{KnownSession, Registration, Renewal, WaitingSubjects};
 use crate::domain::receipt::Receipt;
-use crate::domain::session::Session;
+use crate::domain::session::{EndNumber, Session, SubjectEnd};
 
 /// Where events are accepted.
 #[async_trait]
@@ -23,6 +24,15 @@ pub trait IntakeStore: Send + Sync + 'static {
     /// other writer, so that what was read still holds at the commit. Dropped without a commit, it is
     /// undone.
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>>;
+
+    /// What was answered to an event when it was accepted, as far as that was known then. Asks no writer.
+    async fn answer(&self, event: &EventKey) -> Result<Option<Receipt>>;
+
+    /// Whether every session that an end is about has ended. One that is not known any more is finished.
+    async fn is_finished(&self, end: EndNumber) -> Result<bool>;
+
+    /// What an end did in later transactions than the one that accepted it, in their order.
+    async fn parts(&self, end: EndNumber) -> Result<Part>;
 }
 
 /// The transaction of an [`IntakeStore`].
@@ -35,7 +45,13 @@ pub trait IntakeTransaction: Send {
     async fn clients(&mut self, ids: &BTreeSet<ClientId>) -> Result<BTreeMap<ClientId, Registration>>;
 
     /// The pending deliveries that have one of these `sub`s and no `sid`.
-    async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<Vec<WaitingSubject>>;
+    async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<WaitingSubjects>;
+
+    /// The first end after `after` that is not finished.
+    async fn unfinished_end(&mut self, after: EndNumber) -> Result<Option<SubjectEnd>>;
+
+    /// Up to `limit` sessions that are still to be ended by an end, those after `after` in an order of the store's.
+    async fn left_to_end(&mut self, end: &SubjectEnd, after: SessionCursor, limit: u32) -> Result<LeftToEnd>;
 
     /// Stores what follows from a group of events.
     async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()>;
@@ -60,6 +76,19 @@ impl EventKey {
     }
 }
 
+/// A place in the store's order of sessions. One that is changed moves to the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionCursor(pub i64);
+
+/// Sessions that are still to be ended by an end.
+#[derive(Clone, Debug, Default)]
+pub struct LeftToEnd {
+    /// Each with its place.
+    pub sessions: Vec<(SessionCursor, Session)>,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
 /// What is to be looked up.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -67,28 +96,62 @@ pub struct Wanted {
     pub events: BTreeSet<EventKey>,
     /// Sessions, ended ones included.
     pub sids: BTreeSet<Sid>,
-    /// Users, for the sessions of theirs that have not ended.
+    /// Users, for sessions of theirs that have not ended.
     pub subs: BTreeSet<Sub>,
+    /// The most sessions of each of these.
+    pub sessions_of_each: u32,
+    /// Users and times, for the first end of all their sessions that is not before it.
+    pub ends_since: BTreeSet<(Sub, Timestamp)>,
+    /// Users, beside those of the sessions, for the ends that are not finished.
+    pub ends_of: BTreeSet<Sub>,
 }
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// The events that were accepted before.
-    pub events: HashMap<EventKey, AcceptedEvent>,
+    pub events: HashMap<EventKey, AcceptedBefore>,
     /// The sessions, each once.
     pub sessions: Vec<KnownSession>,
     /// Those of the users of whom any session is known, ended ones included.
     pub subs: BTreeSet<Sub>,
+    /// Those of the users who have more live sessions than these.
+    pub more_of: BTreeSet<Sub>,
+    /// The first end that is not before a time.
+    pub ended_since: HashMap<(Sub, Timestamp), Arc<SubjectEnd>>,
+    /// The ends that are not finished, of the users asked for and those of the sessions, in order.
+    pub unfinished: Vec<Arc<SubjectEnd>>,
+    /// The last number that was given to an end.
+    pub last_end: EndNumber,
 }
 
-/// An event that was accepted.
+/// An event that was accepted before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AcceptedEvent {
+pub struct AcceptedBefore {
     /// A digest of what it said, to tell a repetition from a reused id.
     pub digest: [u8; 32],
-    /// What was answered.
+    /// The end whose parts belong to the answer.
+    pub end: Option<EndNumber>,
+}
+
+/// What an end did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The sessions that ended.
+    pub sessions: Vec<Sid>,
+    /// Their deliveries.
+    pub deliveries: Vec<DeliverySummary>,
+}
+
+/// An event that is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedEvent {
+    /// A digest of what it says.
+    pub digest: [u8; 32],
+    /// What is answered.
     pub receipt: Receipt,
+    /// The end whose parts will belong to the answer.
+    pub end: Option<EndNumber>,
 }
 
 /// What is to be stored.
@@ -98,6 +161,15 @@ pub struct Changes<'a> {
     pub sessions: Vec<&'a Session>,
     /// New deliveries: leased already where there is a lease, else pending and due at once.
     pub deliveries: Vec<(&'a Intent, Option<Lease>)>,
+    /// Pending deliveries that are to tell of a newer end too. They are due at once, and their schedule starts anew. One
+    /// that is not pending any more is left alone.
+    pub renewed: Vec<&'a Renewal>,
     /// Newly accepted events.
     pub events: Vec<(&'a EventKey, &'a AcceptedEvent)>,
+    /// Newly accepted ends of all sessions of a user, and whether they are finished.
+    pub ends: Vec<(&'a SubjectEnd, bool)>,
+    /// What was done of ends that were accepted before.
+    pub parts: Vec<(EndNumber, &'a Part)>,
+    /// Ends that are finished now.
+    pub finished: Vec<EndNumber>,
 }

@@ -9,6 +9,7 @@
 
 mod access;
 mod bad_input;
+mod bulk;
 mod clients;
 mod clients_from_the_shell;
 mod command_line;
@@ -17,6 +18,7 @@ mod config;
 mod dead_letters;
 mod delivery;
 mod engine;
+mod event_order;
 mod events;
 mod help;
 mod layering;

@@ -1,15 +1,15 @@
 //! What operators and the clock do to sessions, beside what sources report of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
-use super::{Known, KnownSession, Plan, Planner, Refusal, Situation, replace_metadata};
+use super::{KnownSession, Plan, Planner, Refusal, Situation, check_metadata};
 use crate::domain::event::{NamedClients, SessionTerminated, Target};
 use crate::domain::ids::Sid;
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
-use crate::domain::session::{Ended, SessionKey};
+use crate::domain::session::{Ended, Member, SessionKey};
 
 /// A change of sessions that no source reported. It has no idempotency key: done twice, it is as if it was
 /// done once.
@@ -47,54 +47,57 @@ pub fn plan_command(
     situation: Situation<'_>,
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<Plan, CommandRefusal> {
-    let (mut planner, Known { sessions, subject_known }) = Planner::new(situation, new_id);
+    let (mut planner, known) = Planner::new(situation, new_id);
     // Whoever ends a session cannot mend a client first, and the clock least of all: the others are told.
     planner.all_or_none = false;
     match command {
         Command::ReplaceMetadata { sid: _, session_metadata, if_revision } => {
-            let known = planner.live(sessions.into_iter().next())?;
+            let known = planner.live(known.session())?;
             let KnownSession { mut session, deliveries } = known;
             if if_revision.is_some_and(|revision| revision != session.revision) {
                 return Err(CommandRefusal::Revision);
             }
-            replace_metadata(&mut session, session_metadata)?;
-            planner.store(session, deliveries, &BTreeSet::new())?;
+            check_metadata(session.flow, session_metadata)?;
+            session.session_metadata = session_metadata.clone();
+            // Whatever a source reported before this is older now.
+            session.reported.insert(Member::SessionMetadata, planner.now);
+            planner.store(session, deliveries)?;
         }
         Command::Revoke(target) => {
             let (event, end) = planner.end_of(target.clone(), Initiator::SessionRevoked);
             match target {
                 Target::Session { sid, sub } => {
-                    planner.session_terminated(
-                        &event,
-                        end,
-                        sid,
-                        sub.as_ref(),
-                        sessions.into_iter().next(),
-                    )?;
+                    planner.session_terminated(&event, end, sid, sub.as_ref(), known.session())?;
                 }
-                Target::Subject(sub) => {
-                    planner.subject_terminated(&event, end, sub, sessions, subject_known)?;
-                }
+                Target::Subject(sub) => planner.subject_terminated(&event, end, sub, known)?,
             }
         }
-        Command::Expire(expired) => {
-            for known in sessions {
-                let session = &known.session;
-                // It may have ended, begun anew or been prolonged since it was seen to have expired.
-                let due = session.ended.is_none() && session.ends_at().is_some_and(|at| at <= planner.now);
-                if due && expired.contains(&(session.sid.clone(), session.key)) {
-                    let target = Target::Session { sid: session.sid.clone(), sub: None };
-                    let (event, end) = planner.end_of(target, Initiator::SessionExpired);
-                    planner.plan.sids.push(session.sid.clone());
-                    planner.end(known, &event, end, &NamedClients::new())?;
-                }
-            }
-        }
+        Command::Expire(expired) => planner.expire(known.sessions, expired)?,
     }
     Ok(planner.plan)
 }
 
 impl Planner<'_> {
+    /// Ends those of the sessions that have expired, as many as there is room for.
+    fn expire(&mut self, sessions: Vec<KnownSession>, expired: &[(Sid, SessionKey)]) -> Result<(), Refusal> {
+        let expired: HashSet<_> = expired.iter().map(|(sid, key)| (sid, key)).collect();
+        for known in sessions {
+            if self.is_full() {
+                self.plan.more = true;
+                break;
+            }
+            let session = &known.session;
+            // It may have ended, begun anew or been prolonged since it was seen to have expired.
+            let due = session.ended.is_none() && session.ends_at().is_some_and(|at| at <= self.now);
+            if due && expired.contains(&(&session.sid, &session.key)) {
+                self.plan.sids.push(session.sid.clone());
+                let end = Ended { at: self.now, initiator: Initiator::SessionExpired };
+                self.end(known, end, &BTreeSet::new(), &SessionMetadata::default())?;
+            }
+        }
+        Ok(())
+    }
+
     /// The end of sessions now, as if it had been reported.
     fn end_of(&self, target: Target, initiator: Initiator) -> (SessionTerminated, Ended) {
         let event = SessionTerminated {

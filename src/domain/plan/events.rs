@@ -4,58 +4,101 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{KnownSession, Planner, Refusal, add_participants, check_sub, needs_sid, replace_metadata};
-use crate::domain::event::{ClientAdded, NamedClients, SessionCreated, SessionTerminated, SessionUpdated};
-use crate::domain::ids::{ClientId, Sid, Sub};
+use super::{
+    Known, KnownSession, Moment, Planner, Refusal, add_participants, check_client_count, check_metadata,
+    check_sub,
+};
+use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, SessionUpdated};
+use crate::domain::ids::{Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
-use crate::domain::session::{Ended, Flow, Session, SessionKey};
+use crate::domain::session::{Ended, Flow, Member, Session, SessionKey, SubjectEnd};
 
 impl Planner<'_> {
     pub(super) fn created(
         &mut self,
         event: &SessionCreated,
-        known: Option<KnownSession>,
-        happened_at: Timestamp,
+        known: Known,
+        moment: Moment,
     ) -> Result<(), Refusal> {
-        if !event.session_metadata.is_empty() && !event.flow.carries_metadata() {
-            return Err(Refusal::MetadataFlow(event.flow));
-        }
+        check_metadata(event.flow, &event.session_metadata)?;
         self.check_registered("data.clients", event.clients.keys())?;
         self.plan.sids.push(event.sid.clone());
-
-        // A report that was overtaken by the session's end must not bring the session back to life.
-        let overtaken = |ended: &Option<Ended>| ended.is_some_and(|ended| happened_at <= ended.at);
-        match known {
-            Some(known) if known.session.ended.is_none() || overtaken(&known.session.ended) => {
-                let KnownSession { mut session, deliveries } = known;
-                check_sub(&session, Some(&event.sub))?;
-                if !event.session_metadata.is_empty() {
-                    if !session.flow.carries_metadata() {
-                        return Err(Refusal::MetadataFlow(session.flow));
-                    }
-                    session.session_metadata = event.session_metadata.clone();
-                }
-                session.sub = Some(event.sub.clone());
-                session.authenticated_at = event.authenticated_at.or(session.authenticated_at);
-                session.expires_at = event.expires_at.or(session.expires_at);
-                self.lifetimes.renew(&mut session, happened_at, event.idle_expires_at);
-                add_participants(&mut session, &event.clients);
-                self.store(session, deliveries, &BTreeSet::new())
+        let ended_since = known.ended_since.clone();
+        match known.session() {
+            // A report that was overtaken by the session's end must not bring the session back to life.
+            Some(known)
+                if known.session.ended.is_none() || moment.is_overtaken_by(known.session.last_ended_at()) =>
+            {
+                self.created_again(event, known, moment)
             }
-            _ => {
-                let mut session = Session {
-                    sub: Some(event.sub.clone()),
-                    flow: event.flow,
-                    session_metadata: event.session_metadata.clone(),
-                    participants: event.clients.clone(),
-                    authenticated_at: event.authenticated_at,
-                    expires_at: event.expires_at,
-                    ..self.new_session(&event.sid, happened_at)
-                };
-                self.lifetimes.renew(&mut session, happened_at, event.idle_expires_at);
-                self.store(session, Vec::new(), &BTreeSet::new())
-            }
+            _ => self.begun(event, ended_since.as_deref(), moment),
         }
+    }
+
+    /// A session that is known was reported to have begun.
+    fn created_again(
+        &mut self,
+        event: &SessionCreated,
+        known: KnownSession,
+        moment: Moment,
+    ) -> Result<(), Refusal> {
+        let KnownSession { mut session, deliveries } = known;
+        check_sub(&session, Some(&event.sub))?;
+        check_metadata(session.flow, &event.session_metadata)?;
+        session.began_earlier(moment.at);
+        if !event.session_metadata.is_empty() && session.is_newest(Member::SessionMetadata, moment.at) {
+            session.session_metadata = event.session_metadata.clone();
+        }
+        if event.authenticated_at.is_some() && session.is_newest(Member::AuthenticatedAt, moment.at) {
+            session.authenticated_at = event.authenticated_at;
+        }
+        session.sub = Some(event.sub.clone());
+        self.live_until(&mut session, moment, event.idle_expires_at, event.expires_at);
+        add_participants(&mut session, &event.clients, moment.at);
+        check_client_count(&session, "data.clients")?;
+        self.store(session, deliveries)
+    }
+
+    /// A session began, or another one under the `sid` of one that ended.
+    fn begun(
+        &mut self,
+        event: &SessionCreated,
+        ended_since: Option<&SubjectEnd>,
+        moment: Moment,
+    ) -> Result<(), Refusal> {
+        let mut session = Session {
+            sub: Some(event.sub.clone()),
+            flow: event.flow,
+            session_metadata: event.session_metadata.clone(),
+            participants: event.clients.clone(),
+            authenticated_at: event.authenticated_at,
+            expires_at: event.expires_at,
+            begun_after: self.being_ended,
+            ..self.new_session(&event.sid, moment.at)
+        };
+        check_client_count(&session, "data.clients")?;
+        self.lifetimes.renew(&mut session, moment.at, event.idle_expires_at);
+        let known = KnownSession { session, deliveries: Vec::new() };
+        match ended_since {
+            // All sessions of the user ended since, and this one with them.
+            Some(end) if moment.is_overtaken_by(Some(end.ended.at)) => self.end_by_subject(known, end),
+            _ => self.store(known.session, known.deliveries),
+        }
+    }
+
+    /// Something was heard of a session: how long it lives from now on.
+    fn live_until(
+        &self,
+        session: &mut Session,
+        moment: Moment,
+        idle_expires_at: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
+    ) {
+        if expires_at.is_some() && session.is_newest(Member::ExpiresAt, moment.at) {
+            session.expires_at = expires_at;
+        }
+        let idle = idle_expires_at.filter(|_| session.is_newest(Member::IdleExpiresAt, moment.at));
+        self.lifetimes.renew(session, moment.at, idle);
     }
 
     /// A session of which only this is known.
@@ -74,7 +117,11 @@ impl Planner<'_> {
             expires_at: None,
             revision: 0,
             ended: None,
-            told_as_subject: BTreeSet::new(),
+            ended_again_at: None,
+            decided: BTreeSet::new(),
+            reported: BTreeMap::new(),
+            own_subs_reported: BTreeMap::new(),
+            begun_after: None,
         }
     }
 
@@ -82,7 +129,7 @@ impl Planner<'_> {
         &mut self,
         event: &ClientAdded,
         known: Option<KnownSession>,
-        happened_at: Timestamp,
+        moment: Moment,
     ) -> Result<(), Refusal> {
         self.check_registered("data.client_id", [&event.client_id])?;
         let Some(KnownSession { mut session, deliveries }) = known else {
@@ -90,25 +137,28 @@ impl Planner<'_> {
         };
         self.plan.sids.push(session.sid.clone());
         let added = BTreeMap::from([(event.client_id.clone(), event.sub.clone())]);
-        add_participants(&mut session, &added);
-        self.lifetimes.renew(&mut session, happened_at, None);
+        add_participants(&mut session, &added, moment.at);
+        check_client_count(&session, "data.client_id")?;
+        self.lifetimes.renew(&mut session, moment.at, None);
         // If the session has ended meanwhile, `store` tells the client at once: it took part after all.
-        self.store(session, deliveries, &BTreeSet::new())
+        self.store(session, deliveries)
     }
 
     pub(super) fn updated(
         &mut self,
         event: &SessionUpdated,
         known: Option<KnownSession>,
-        happened_at: Timestamp,
+        moment: Moment,
     ) -> Result<(), Refusal> {
         let KnownSession { mut session, deliveries } = self.live(known)?;
         if let Some(metadata) = &event.session_metadata {
-            replace_metadata(&mut session, metadata)?;
+            check_metadata(session.flow, metadata)?;
+            if session.is_newest(Member::SessionMetadata, moment.at) {
+                session.session_metadata = metadata.clone();
+            }
         }
-        session.expires_at = event.expires_at.or(session.expires_at);
-        self.lifetimes.renew(&mut session, happened_at, event.idle_expires_at);
-        self.store(session, deliveries, &BTreeSet::new())
+        self.live_until(&mut session, moment, event.idle_expires_at, event.expires_at);
+        self.store(session, deliveries)
     }
 
     /// A session that can still be changed.
@@ -121,6 +171,8 @@ impl Planner<'_> {
         Ok(known)
     }
 
+    /// An end is never too old to count, whatever began since under the same `sid`: a logout too many costs a login,
+    /// one too few leaves somebody logged in.
     pub(super) fn session_terminated(
         &mut self,
         event: &SessionTerminated,
@@ -130,61 +182,18 @@ impl Planner<'_> {
         known: Option<KnownSession>,
     ) -> Result<(), Refusal> {
         self.plan.sids.push(sid.clone());
-        if let Some(known) = known {
-            check_sub(&known.session, sub)?;
-            return self.end(known, event, end, &event.clients);
-        }
-        if event.clients.is_empty() {
-            return Err(Refusal::UnknownSession);
-        }
-        let session = Session { sub: sub.cloned(), ..self.new_session(sid, end.at) };
-        self.end(KnownSession { session, deliveries: Vec::new() }, event, end, &event.clients)
-    }
-
-    pub(super) fn subject_terminated(
-        &mut self,
-        event: &SessionTerminated,
-        end: Ended,
-        sub: &Sub,
-        known: Vec<KnownSession>,
-        subject_known: bool,
-    ) -> Result<(), Refusal> {
-        if known.is_empty() && event.clients.is_empty() && !subject_known {
-            return Err(Refusal::UnknownSubject);
-        }
-        let takes_part =
-            |client_id: &ClientId| known.iter().any(|it| it.session.participants.contains_key(client_id));
-        // Whom the event names beside the participants hears of the user, not of a session it may not
-        // know; unless its tokens must have a `sid`.
-        let (strangers, named): (NamedClients, NamedClients) =
-            event.clients.clone().into_iter().partition(|(client_id, _)| {
-                !takes_part(client_id) && !needs_sid(&self.clients[client_id].client)
-            });
-
-        let to_tell = |it: &&ClientId| {
-            !event.exclude_clients.contains(*it) && self.recipient(it, end.initiator).is_some()
-        };
-        if known.is_empty()
-            && let Some(client_id) = named.keys().find(to_tell)
-        {
-            return Err(Refusal::NoIdentifier { client_id: client_id.clone(), needs: "sid" });
-        }
-        for mut known in known {
-            self.plan.sids.push(known.session.sid.clone());
-            add_participants(&mut known.session, &named);
-            self.tell_as_subject(&mut known.session, event, end.initiator)?;
-            self.end(known, event, end, &NamedClients::new())?;
-        }
-        for (client_id, own_sub) in &strangers {
-            if !event.exclude_clients.contains(client_id)
-                && self.recipient(client_id, end.initiator).is_some()
-            {
-                let told = self
-                    .sub_for(client_id, own_sub.as_ref(), Some(sub))
-                    .ok_or_else(|| Refusal::NoIdentifier { client_id: client_id.clone(), needs: "sub" })?;
-                self.deliver_for_subject(client_id, end.initiator, told, &event.session_metadata)?;
+        let mut known = match known {
+            Some(known) => {
+                check_sub(&known.session, sub)?;
+                known
             }
-        }
-        Ok(())
+            None if event.clients.is_empty() => return Err(Refusal::UnknownSession),
+            None => {
+                let session = Session { sub: sub.cloned(), ..self.new_session(sid, end.at) };
+                KnownSession { session, deliveries: Vec::new() }
+            }
+        };
+        add_participants(&mut known.session, &event.clients, end.at);
+        self.end(known, end, &event.exclude_clients, &event.session_metadata)
     }
 }

@@ -3,7 +3,7 @@
 //! It decides which sessions change and which deliveries arise, or why the event is refused; it stores
 //! nothing itself. `intake` loads a [`Situation`], calls [`plan`] and commits the [`Plan`] whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +13,24 @@ use uuid::Uuid;
 use super::client::{Client, TokenSubject};
 use super::delivery::{DeliverySummary, Intent};
 use super::event::{Event, EventBody, NamedClients, Target};
-use super::ids::{ClientId, Sid, Sub};
+use super::ids::{ClientId, DeliveryId, Sid, Sub};
+use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
 use super::pairwise::Subjects;
-use super::session::{Ended, Flow, Lifetimes, Session};
+use super::session::{EndNumber, Ended, Flow, Lifetimes, Session, SubjectEnd};
 
 mod command;
 mod deliveries;
 mod events;
+mod subject;
 #[cfg(test)]
 mod tests;
 
 pub use command::{Command, CommandRefusal, plan_command};
+pub use subject::{WaitingSubjects, plan_rest};
+
+/// How many clients a session can have. An end names them all in one transaction.
+pub const MAX_CLIENTS: usize = 1_000;
 
 /// What the planner needs to know.
 #[derive(Debug)]
@@ -37,23 +43,24 @@ pub struct Situation<'a> {
     pub lifetimes: Lifetimes,
     /// The registered clients among those the event names and those that take part in `sessions`.
     pub clients: &'a BTreeMap<ClientId, Registration>,
-    /// The session of the event's `sid`, or the live sessions of its `sub`.
+    /// The session of the event's `sid`, or live sessions of its `sub`.
     pub sessions: Vec<KnownSession>,
+    /// Whether the user has more live sessions than these.
+    pub more_sessions: bool,
     /// Whether any session of the event's `sub`, ended ones included, is known.
     pub subject_known: bool,
+    /// The first end of all sessions of the event's `sub` that is not before the event's time.
+    pub ended_since: Option<Arc<SubjectEnd>>,
+    /// The last end of all sessions of the event's `sub` that is still being carried out.
+    pub being_ended: Option<EndNumber>,
+    /// The number of the next end of all sessions of a user.
+    pub next_end: EndNumber,
+    /// After how many new deliveries the rest of a user's sessions is left for later transactions.
+    pub room: usize,
     /// Deliveries with a `sub` alone that wait for their attempt.
-    pub waiting: &'a [WaitingSubject],
+    pub waiting: &'a WaitingSubjects,
     /// Chooses the `sub` that each client is told.
     pub subjects: &'a Subjects,
-}
-
-/// A delivery with a `sub` alone that is pending. Its token will mean every session there is by then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaitingSubject {
-    /// Whose sessions.
-    pub sub: Sub,
-    /// The delivery.
-    pub delivery: DeliverySummary,
 }
 
 /// A registered client and whether it wants logout tokens at all.
@@ -88,6 +95,28 @@ pub struct Plan {
     /// Clients that cannot be told, because their tokens need an identifier that is not known: part of the
     /// answer to a command. An event is refused for them.
     pub untold: BTreeSet<ClientId>,
+    /// Waiting deliveries with a `sub` alone that now tell of this end too.
+    pub renewed: Vec<Renewal>,
+    /// The end of all sessions of a user, to be remembered.
+    pub subject_end: Option<SubjectEnd>,
+    /// There are sessions left to end, in transactions of their own.
+    pub more: bool,
+}
+
+/// A waiting delivery that is to tell of a newer end as well. It lives as long as one that is made for it would,
+/// and is due at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Whom it tells.
+    pub client_id: ClientId,
+    /// Why the sessions ended.
+    pub initiator: Initiator,
+    /// The metadata that the client chose to see.
+    pub session_metadata: SessionMetadata,
+    /// Until when it is attempted.
+    pub expires_at: Timestamp,
 }
 
 /// Why an event that is well-formed cannot be acted on. Nothing of it is stored.
@@ -127,12 +156,47 @@ pub enum Refusal {
         /// `sid` or `sub`.
         needs: &'static str,
     },
+    /// The session would have too many clients.
+    #[error("{field}: a session has at most {MAX_CLIENTS} clients, and this one would have {count}")]
+    TooManyClients {
+        /// Where they are named.
+        field: &'static str,
+        /// How many it would have.
+        count: usize,
+    },
     /// The session's flow can carry no metadata.
     #[error(
         "data.session_metadata: only sessions of the browser flow can carry metadata, and this one's flow is {flow}",
         flow = .0.as_str()
     )]
     MetadataFlow(Flow),
+}
+
+/// When something happened.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    /// By the source's clock, which orders its own events; without a time, when the event came in. The future is now.
+    at: Timestamp,
+    /// Whether the source said it. Without, the order that events came in has to do.
+    is_reported: bool,
+}
+
+impl Moment {
+    fn new(time: Option<Timestamp>, now: Timestamp) -> Self {
+        let at = time.map_or(now, |time| to_millis(time).min(now));
+        Self { at, is_reported: time.is_some() }
+    }
+
+    /// Whether an end came after it, though it was heard of first. At the same instant it did: rather one logout too
+    /// many than one too few.
+    fn is_overtaken_by(self, end: Option<Timestamp>) -> bool {
+        self.is_reported && end.is_some_and(|end| self.at <= end)
+    }
+}
+
+/// What is stored of a time. Comparing anything finer would give another result once it was stored.
+pub fn to_millis(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// Works out what follows from `event`. `new_id` gives a fresh time-ordered UUID at each call.
@@ -142,34 +206,39 @@ pub fn plan(
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<Plan, Refusal> {
     let (mut planner, known) = Planner::new(situation, new_id);
-    let Known { sessions, subject_known } = known;
-    // The source's clock orders its own events; without one, the order they came in has to do.
-    let happened_at = event.time.map_or(planner.now, |time| time.min(planner.now));
+    let moment = Moment::new(event.time, planner.now);
     match &event.body {
-        EventBody::Created(it) => planner.created(it, sessions.into_iter().next(), happened_at)?,
-        EventBody::ClientAdded(it) => planner.client_added(it, sessions.into_iter().next(), happened_at)?,
-        EventBody::Updated(it) => planner.updated(it, sessions.into_iter().next(), happened_at)?,
+        EventBody::Created(it) => planner.created(it, known, moment)?,
+        EventBody::ClientAdded(it) => planner.client_added(it, known.session(), moment)?,
+        EventBody::Updated(it) => planner.updated(it, known.session(), moment)?,
         EventBody::Terminated(it) => {
-            let end = Ended { at: happened_at, initiator: it.initiator };
+            let end = Ended { at: moment.at, initiator: it.initiator };
             planner.check_registered("data.clients", it.clients.keys())?;
             planner.check_registered("data.exclude_clients", it.exclude_clients.iter())?;
             match &it.target {
                 Target::Session { sid, sub } => {
-                    planner.session_terminated(it, end, sid, sub.as_ref(), sessions.into_iter().next())?;
+                    planner.session_terminated(it, end, sid, sub.as_ref(), known.session())?;
                 }
-                Target::Subject(sub) => {
-                    planner.subject_terminated(it, end, sub, sessions, subject_known)?;
-                }
+                Target::Subject(sub) => planner.subject_terminated(it, end, sub, known)?,
             }
         }
     }
     Ok(planner.plan)
 }
 
-/// The sessions there are to plan for.
+/// What there is to plan for.
 struct Known {
     sessions: Vec<KnownSession>,
+    more_sessions: bool,
     subject_known: bool,
+    ended_since: Option<Arc<SubjectEnd>>,
+}
+
+impl Known {
+    /// The one session that the event is about.
+    fn session(self) -> Option<KnownSession> {
+        self.sessions.into_iter().next()
+    }
 }
 
 struct Planner<'a> {
@@ -179,7 +248,12 @@ struct Planner<'a> {
     /// Whether one client that cannot be told is a reason to refuse it all.
     all_or_none: bool,
     clients: &'a BTreeMap<ClientId, Registration>,
-    waiting: &'a [WaitingSubject],
+    waiting: &'a WaitingSubjects,
+    /// The deliveries with a `sub` alone that this plan makes or renews.
+    told_subjects: HashSet<(ClientId, Sub)>,
+    being_ended: Option<EndNumber>,
+    next_end: EndNumber,
+    room: usize,
     subjects: &'a Subjects,
     new_id: &'a mut dyn FnMut() -> Uuid,
     plan: Plan,
@@ -187,12 +261,40 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(situation: Situation<'a>, new_id: &'a mut dyn FnMut() -> Uuid) -> (Self, Known) {
-        let Situation { now, max_age, lifetimes, clients, sessions, subject_known, waiting, subjects } =
-            situation;
-        let plan = Plan::default();
-        let all_or_none = true;
-        let planner = Self { now, max_age, lifetimes, all_or_none, clients, waiting, subjects, new_id, plan };
-        (planner, Known { sessions, subject_known })
+        let Situation {
+            now,
+            max_age,
+            lifetimes,
+            clients,
+            waiting,
+            being_ended,
+            next_end,
+            room,
+            subjects,
+            ..
+        } = situation;
+        let Situation { sessions, more_sessions, subject_known, ended_since, .. } = situation;
+        let planner = Self {
+            now: to_millis(now),
+            max_age,
+            lifetimes,
+            all_or_none: true,
+            clients,
+            waiting,
+            told_subjects: HashSet::new(),
+            being_ended,
+            next_end,
+            room,
+            subjects,
+            new_id,
+            plan: Plan::default(),
+        };
+        (planner, Known { sessions, more_sessions, subject_known, ended_since })
+    }
+
+    /// Whether enough was planned for one transaction.
+    fn is_full(&self) -> bool {
+        self.plan.deliveries.len() >= self.room
     }
 
     fn check_registered<'c>(
@@ -212,11 +314,11 @@ fn needs_sid(client: &Client) -> bool {
     client.backchannel_logout_session_required || client.token.subject == TokenSubject::Sid
 }
 
-fn replace_metadata(session: &mut Session, metadata: &SessionMetadata) -> Result<(), Refusal> {
-    if !metadata.is_empty() && !session.flow.carries_metadata() {
-        return Err(Refusal::MetadataFlow(session.flow));
+/// Whether the session's flow can carry this metadata.
+fn check_metadata(flow: Flow, metadata: &SessionMetadata) -> Result<(), Refusal> {
+    if !metadata.is_empty() && !flow.carries_metadata() {
+        return Err(Refusal::MetadataFlow(flow));
     }
-    session.session_metadata = metadata.clone();
     Ok(())
 }
 
@@ -227,12 +329,21 @@ fn check_sub(session: &Session, reported: Option<&Sub>) -> Result<(), Refusal> {
     }
 }
 
-/// Adds clients; a `sub` of the client's own replaces the one known, but no `sub` does not erase it.
-fn add_participants(session: &mut Session, named: &NamedClients) {
+fn check_client_count(session: &Session, field: &'static str) -> Result<(), Refusal> {
+    match session.participants.len() {
+        count if count > MAX_CLIENTS => Err(Refusal::TooManyClients { field, count }),
+        _ => Ok(()),
+    }
+}
+
+/// Adds clients; a `sub` of the client's own replaces the one known unless that was reported later, but no `sub`
+/// does not erase it.
+fn add_participants(session: &mut Session, named: &NamedClients, at: Timestamp) {
     for (client_id, own_sub) in named {
-        let entry = session.participants.entry(client_id.clone()).or_default();
-        if own_sub.is_some() {
-            entry.clone_from(own_sub);
+        if own_sub.is_none() {
+            session.participants.entry(client_id.clone()).or_default();
+        } else if session.is_newest_sub(client_id, at) {
+            session.participants.insert(client_id.clone(), own_sub.clone());
         }
     }
 }

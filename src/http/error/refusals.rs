@@ -192,6 +192,7 @@ fn refused(refusal: &Refusal, at: &str) -> ApiError {
         Refusal::SubMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "sub_mismatch"),
         Refusal::UnknownClient { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_client"),
         Refusal::NoIdentifier { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_identifier"),
+        Refusal::TooManyClients { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too_many_clients"),
     };
     ApiError::new(status, code, format!("{at}{refusal}"))
 }
@@ -206,6 +207,9 @@ pub(in crate::http) fn not_accepted(error: &AcceptError, batch: bool) -> ApiErro
         }
         AcceptError::IdReused { index } => {
             ApiError::new(StatusCode::CONFLICT, "event_id_reused", format!("{}{error}", at(index)))
+        }
+        AcceptError::TooMuch => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", error.to_string())
         }
         AcceptError::Busy => ApiError::unavailable("busy", "Too many events are waiting; try again"),
         AcceptError::Unavailable => ApiError::store_unavailable(),

@@ -18,11 +18,11 @@ use super::{sid, sub};
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::Target;
 use crate::domain::ids::{ClientId, Sid};
-use crate::domain::plan::{Command, CommandRefusal, Refusal};
-use crate::intake::{CarriedOut, CommandError};
+use crate::domain::plan::Command;
+use crate::intake::CarriedOut;
 
 /// What ended, and who is told. Auth0 answers with an empty object, and its SDKs do not look.
-#[derive(Default, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = EndedSessions)]
 pub(in crate::http) struct Ended {
     /// The sessions that ended.
@@ -36,6 +36,11 @@ pub(in crate::http) struct Ended {
     #[schema(value_type = Vec<doc::ClientId>, required = false)]
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     untold: BTreeSet<ClientId>,
+    /// `false` if more sessions of the user end and more deliveries follow: there are so many that they are not all
+    /// known yet. Else left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    complete: Option<bool>,
 }
 
 /// Ends a session.
@@ -102,11 +107,8 @@ pub(in crate::http) async fn delete_all(
 }
 
 async fn end(state: &HttpState, target: Target) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    let ended = match state.intake.carry_out(Command::Revoke(target)).await {
-        Ok(CarriedOut { sessions, deliveries, untold, changed: _ }) => Ended { sessions, deliveries, untold },
-        // Who has no sessions is logged out: logoutd knows users by their sessions only.
-        Err(CommandError::Refused(CommandRefusal::Plan(Refusal::UnknownSubject))) => Ended::default(),
-        Err(error) => return Err(error.into()),
-    };
-    Ok((StatusCode::ACCEPTED, Json(ended)))
+    let CarriedOut { sessions, deliveries, untold, is_complete, .. } =
+        state.intake.carry_out(Command::Revoke(target)).await?;
+    let complete = (!is_complete).then_some(false);
+    Ok((StatusCode::ACCEPTED, Json(Ended { sessions, deliveries, untold, complete })))
 }

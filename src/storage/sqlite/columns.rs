@@ -1,5 +1,6 @@
 //! How domain values are written to columns and read from them.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
@@ -87,6 +88,18 @@ impl<'r> Columns<'r> {
     pub(super) fn time_option(&self, column: &'static str) -> Result<Option<Timestamp>> {
         let millis: Option<i64> = self.plain(column)?;
         millis.map(Timestamp::from_millisecond).transpose().map_err(|source| corrupt(column, source))
+    }
+
+    /// Times by what they are of, stored as a JSON object; none if there is nothing.
+    pub(super) fn times<K: DeserializeOwned + Ord>(
+        &self,
+        column: &'static str,
+    ) -> Result<BTreeMap<K, Timestamp>> {
+        let Some(text) = self.0.try_get::<Option<&str>, _>(column)? else { return Ok(BTreeMap::new()) };
+        let times: BTreeMap<K, i64> = serde_json::from_str(text).map_err(|source| corrupt(column, source))?;
+        let time = |(of, millis)| Ok((of, Timestamp::from_millisecond(millis)?));
+        let times = times.into_iter().map(time).collect::<std::result::Result<_, jiff::Error>>();
+        times.map_err(|source| corrupt(column, source))
     }
 
     /// A duration, or nothing.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
@@ -12,7 +13,7 @@ use super::{SqliteStore, attempts, breakers};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliverySummary, Intent, State};
 use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
-use crate::domain::plan::WaitingSubject;
+use crate::domain::plan::{Renewal, WaitingSubjects};
 use crate::domain::session::SessionKey;
 use crate::storage::{AttemptRecord, DeliveryPage, DeliveryReader, Lease, QueueDepth, Result};
 
@@ -131,7 +132,7 @@ pub(super) async fn of_sessions(
 pub(super) async fn waiting_subjects(
     connection: &mut SqliteConnection,
     subs: &BTreeSet<Sub>,
-) -> Result<Vec<WaitingSubject>> {
+) -> Result<WaitingSubjects> {
     let subs: Vec<_> = subs.iter().map(Sub::as_str).collect();
     let rows = sqlx::query(
         "SELECT sub, id, client_id, state FROM deliveries
@@ -140,10 +141,36 @@ pub(super) async fn waiting_subjects(
     .bind(to_json(&subs))
     .fetch_all(connection)
     .await?;
-    let waiting = rows
-        .iter()
-        .map(|row| Ok(WaitingSubject { sub: Columns(row).parsed("sub")?, delivery: summary(row)? }));
-    waiting.collect()
+    let mut waiting = WaitingSubjects::default();
+    for row in &rows {
+        waiting.insert(Columns(row).parsed("sub")?, summary(row)?);
+    }
+    Ok(waiting)
+}
+
+/// Has pending deliveries tell of a newer end too: due at once, with a schedule that starts anew. They stay retries
+/// if they were, which have an order of their own.
+pub(super) async fn renew(
+    connection: &mut SqliteConnection,
+    renewed: &[&Renewal],
+    now: Timestamp,
+) -> Result<()> {
+    let row =
+        |it: &&Renewal| (hex(it.id.0), it.initiator, to_json(&it.session_metadata), millis(it.expires_at));
+    sqlx::query(
+        "UPDATE OR ROLLBACK deliveries SET due_at = MIN(due_at, ?1), failures = MIN(failures, 1),
+             initiator = renewed.initiator, session_metadata = renewed.session_metadata,
+             expires_at = MAX(deliveries.expires_at, renewed.expires_at)
+         FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS initiator, value ->> 2 AS session_metadata,
+                   value ->> 3 AS expires_at
+               FROM json_each(?2)) AS renewed
+         WHERE deliveries.id = renewed.id AND state = 'pending'",
+    )
+    .bind(millis(now))
+    .bind(to_json(&renewed.iter().map(row).collect::<Vec<_>>()))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Queues deliveries: leased where there is a lease, else pending and due at once.

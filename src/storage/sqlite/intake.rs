@@ -6,17 +6,32 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::write::Write;
-use super::{SqliteStore, clients, deliveries, events, sessions};
+use super::{SqliteStore, clients, deliveries, events, sessions, subject_ends};
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::ids::{ClientId, Sub};
-use crate::domain::plan::{KnownSession, Registration, WaitingSubject};
-use crate::domain::session::{Session, SessionKey};
-use crate::storage::{Changes, IntakeStore, IntakeTransaction, Known, Result, Wanted};
+use crate::domain::plan::{KnownSession, Registration, WaitingSubjects};
+use crate::domain::receipt::Receipt;
+use crate::domain::session::{EndNumber, Session, SessionKey, SubjectEnd};
+use crate::storage::{
+    Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part, Result, SessionCursor, Wanted,
+};
 
 #[async_trait]
 impl IntakeStore for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>> {
         Ok(Box::new(SqliteIntake { transaction: self.write().await? }))
+    }
+
+    async fn answer(&self, event: &EventKey) -> Result<Option<Receipt>> {
+        events::answer(&self.reader, event).await
+    }
+
+    async fn is_finished(&self, end: EndNumber) -> Result<bool> {
+        subject_ends::is_finished(&self.reader, end).await
+    }
+
+    async fn parts(&self, end: EndNumber) -> Result<Part> {
+        subject_ends::parts(&self.reader, end).await
     }
 }
 
@@ -34,23 +49,21 @@ impl IntakeTransaction for SqliteIntake {
         if !wanted.subs.is_empty() {
             let subs: Vec<_> = wanted.subs.iter().map(Sub::as_str).collect();
             let seen: BTreeSet<_> = found.iter().map(|session| session.key.0).collect();
-            let live = sessions::live_of(connection, &subs).await?;
+            let (live, more_of) = sessions::live_of(connection, &subs, wanted.sessions_of_each).await?;
             found.extend(live.into_iter().filter(|session| !seen.contains(&session.key.0)));
             known.subs = sessions::known_subs(connection, &subs).await?;
+            known.more_of = more_of;
+            known.last_end = subject_ends::last(connection).await?;
         }
-        // A session that lives has no deliveries: they arise from its end.
-        let ended: Vec<SessionKey> = found.iter().filter(|it| it.ended.is_some()).map(|it| it.key).collect();
-        let mut told: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
-        if !ended.is_empty() {
-            for (key, delivery) in deliveries::of_sessions(connection, &ended).await? {
-                told.entry(key).or_default().push(delivery);
-            }
+        if !wanted.ends_since.is_empty() {
+            known.ended_since = subject_ends::since(connection, &wanted.ends_since).await?;
         }
-        let with_deliveries = |session: Session| {
-            let deliveries = told.remove(&session.key).unwrap_or_default();
-            KnownSession { session, deliveries }
-        };
-        known.sessions = found.into_iter().map(with_deliveries).collect();
+        let live = found.iter().filter(|it| it.ended.is_none()).filter_map(|it| it.sub.as_ref());
+        let subs: BTreeSet<_> = live.chain(&wanted.subs).chain(&wanted.ends_of).map(Sub::as_str).collect();
+        if !subs.is_empty() {
+            known.unfinished = subject_ends::unfinished_of(connection, &subs).await?;
+        }
+        known.sessions = with_deliveries(connection, found).await?;
         Ok(known)
     }
 
@@ -58,20 +71,41 @@ impl IntakeTransaction for SqliteIntake {
         clients::registered(&mut self.transaction, ids).await
     }
 
-    async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<Vec<WaitingSubject>> {
+    async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<WaitingSubjects> {
         deliveries::waiting_subjects(&mut self.transaction, subs).await
     }
 
+    async fn unfinished_end(&mut self, after: EndNumber) -> Result<Option<SubjectEnd>> {
+        subject_ends::first_unfinished(&mut self.transaction, after).await
+    }
+
+    async fn left_to_end(&mut self, end: &SubjectEnd, after: SessionCursor, limit: u32) -> Result<LeftToEnd> {
+        sessions::left_to_end(&mut self.transaction, end, after, limit).await
+    }
+
     async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()> {
+        let Changes { sessions, deliveries, renewed, events, ends, parts, finished } = changes;
         let connection = &mut *self.transaction;
-        if !changes.sessions.is_empty() {
-            sessions::put(connection, &changes.sessions).await?;
+        if !sessions.is_empty() {
+            sessions::put(connection, sessions).await?;
         }
-        if !changes.deliveries.is_empty() {
-            deliveries::insert(connection, &changes.deliveries).await?;
+        if !deliveries.is_empty() {
+            deliveries::insert(connection, deliveries).await?;
         }
-        if !changes.events.is_empty() {
-            events::insert(connection, &changes.events, now).await?;
+        if !renewed.is_empty() {
+            deliveries::renew(connection, renewed, now).await?;
+        }
+        if !events.is_empty() {
+            events::insert(connection, events, now).await?;
+        }
+        if !ends.is_empty() {
+            subject_ends::insert(connection, ends, now).await?;
+        }
+        if !parts.is_empty() {
+            subject_ends::insert_parts(connection, parts).await?;
+        }
+        if !finished.is_empty() {
+            subject_ends::finish(connection, finished, now).await?;
         }
         Ok(())
     }
@@ -79,4 +113,23 @@ impl IntakeTransaction for SqliteIntake {
     async fn commit(self: Box<Self>) -> Result<()> {
         self.transaction.commit().await
     }
+}
+
+/// Sessions with the deliveries of those that have ended. One that lives has none: they arise from its end.
+async fn with_deliveries(
+    connection: &mut sqlx::SqliteConnection,
+    sessions: Vec<Session>,
+) -> Result<Vec<KnownSession>> {
+    let ended: Vec<SessionKey> = sessions.iter().filter(|it| it.ended.is_some()).map(|it| it.key).collect();
+    let mut told: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
+    if !ended.is_empty() {
+        for (key, delivery) in deliveries::of_sessions(connection, &ended).await? {
+            told.entry(key).or_default().push(delivery);
+        }
+    }
+    let with_deliveries = |session: Session| {
+        let deliveries = told.remove(&session.key).unwrap_or_default();
+        KnownSession { session, deliveries }
+    };
+    Ok(sessions.into_iter().map(with_deliveries).collect())
 }

@@ -37,6 +37,7 @@ mod queue;
 mod redelivery;
 mod sessions;
 mod settle;
+mod subject_ends;
 mod tokens;
 mod write;
 
@@ -51,7 +52,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The page cache of the connection that writes, in KiB: the inner pages of the indexes of millions of rows.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("migrations/0001_initial.sql")),
+    (2, "ends", include_str!("migrations/0002_ends.sql")),
+];
 
 /// The store in an SQLite file.
 #[derive(Clone, Debug)]
@@ -179,6 +183,14 @@ impl Maintenance for SqliteStore {
                      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE session_key = sessions.key) LIMIT ?2)",
             // They are stored in the order they came in.
             "DELETE FROM events WHERE received_at < ?1 AND rowid IN (SELECT rowid FROM events ORDER BY rowid LIMIT ?2)",
+            // As events are; their parts before them.
+            "DELETE FROM subject_end_parts WHERE id IN
+                 (SELECT id FROM subject_end_parts WHERE end_number IN
+                     (SELECT number FROM subject_ends WHERE accepted_at < ?1 AND finished_at IS NOT NULL
+                      ORDER BY number LIMIT ?2) LIMIT ?2)",
+            "DELETE FROM subject_ends WHERE accepted_at < ?1 AND finished_at IS NOT NULL
+                 AND number IN (SELECT number FROM subject_ends ORDER BY number LIMIT ?2)
+                 AND NOT EXISTS (SELECT 1 FROM subject_end_parts WHERE end_number = number)",
             "DELETE FROM redelivery_jobs WHERE id IN
                  (SELECT id FROM redelivery_jobs WHERE completed_at < ?1 LIMIT ?2)",
             "DELETE FROM api_tokens WHERE id IN

@@ -1,18 +1,20 @@
 //! The `sessions` table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
-use crate::domain::ids::{Sid, Sub};
-use crate::domain::session::{Ended, Flow, Session, SessionKey};
-use crate::storage::{Result, SessionPage, SessionReader};
+use super::subject_ends::number;
+use crate::domain::event::NamedClients;
+use crate::domain::ids::{ClientId, Sid, Sub};
+use crate::domain::session::{EndNumber, Ended, Flow, Session, SessionKey, SubjectEnd};
+use crate::storage::{LeftToEnd, Result, SessionCursor, SessionPage, SessionReader};
 
 #[async_trait]
 impl SessionReader for SqliteStore {
@@ -71,15 +73,59 @@ pub(super) async fn by_sid(connection: &mut SqliteConnection, sids: &BTreeSet<Si
     rows.iter().map(session).collect()
 }
 
-/// The sessions of these `sub`s that have not ended.
-pub(super) async fn live_of(connection: &mut SqliteConnection, subs: &[&str]) -> Result<Vec<Session>> {
+/// Sessions of these `sub`s that have not ended, up to `limit` of each, and those of whom there are more.
+pub(super) async fn live_of(
+    connection: &mut SqliteConnection,
+    subs: &[&str],
+    limit: u32,
+) -> Result<(Vec<Session>, BTreeSet<Sub>)> {
     let rows = sqlx::query(
-        "SELECT * FROM sessions WHERE sub IN (SELECT value FROM json_each(?)) AND ended_at IS NULL",
+        "SELECT sessions.* FROM json_each(?1) AS wanted JOIN sessions ON sessions.rowid IN
+             (SELECT rowid FROM sessions WHERE sub = wanted.value AND ended_at IS NULL ORDER BY rowid LIMIT ?2)",
     )
     .bind(to_json(&subs))
+    // One more than asked for tells whether there are more.
+    .bind(limit.saturating_add(1))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(session).collect()
+    let (mut live, mut more_of) = (Vec::new(), BTreeSet::new());
+    let mut counts: HashMap<Sub, u32> = HashMap::new();
+    for row in &rows {
+        let session = session(row)?;
+        if let Some(sub) = &session.sub {
+            let count = counts.entry(sub.clone()).or_default();
+            *count += 1;
+            if *count > limit {
+                more_of.insert(sub.clone());
+                continue;
+            }
+        }
+        live.push(session);
+    }
+    Ok((live, more_of))
+}
+
+/// Up to `limit` sessions that are still to be ended by an end.
+pub(super) async fn left_to_end(
+    connection: &mut SqliteConnection,
+    end: &SubjectEnd,
+    after: SessionCursor,
+    limit: u32,
+) -> Result<LeftToEnd> {
+    let rows = sqlx::query(
+        "SELECT rowid AS place, * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND rowid > ?2
+             AND (begun_after IS NULL OR begun_after < ?3)
+         ORDER BY rowid LIMIT ?4",
+    )
+    .bind(end.sub.as_str())
+    .bind(after.0)
+    .bind(number(end.number))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let more = rows.len() == limit as usize;
+    let sessions = rows.iter().map(|row| Ok((SessionCursor(Columns(row).plain("place")?), session(row)?)));
+    Ok(LeftToEnd { sessions: sessions.collect::<Result<_>>()?, more })
 }
 
 /// Those of these `sub`s of whom any session is known.
@@ -99,10 +145,12 @@ pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]
     sqlx::query(
         "INSERT OR REPLACE INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at,
              updated_at, authenticated_at, idle_expires_at, expires_at, ends_at, revision, ended_at, initiator,
-             told_as_subject)
-         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-             value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
-             value ->> 14, value ->> 15
+             ended_again_at, decided, reported, own_subs_reported, begun_after)
+         SELECT value ->> '$[0][0]', unhex(value ->> '$[0][1]'), value ->> '$[0][2]', value ->> '$[0][3]',
+             value ->> '$[0][4]', value ->> '$[0][5]', value ->> '$[0][6]', value ->> '$[0][7]',
+             value ->> '$[0][8]', value ->> '$[0][9]', value ->> '$[0][10]', value ->> '$[0][11]',
+             value ->> '$[0][12]', value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[1][2]',
+             value ->> '$[1][3]', value ->> '$[1][4]', value ->> '$[1][5]', value ->> '$[1][6]'
          FROM json_each(?)",
     )
     .bind(to_json(&rows))
@@ -112,7 +160,13 @@ pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]
 }
 
 fn row(session: &Session) -> impl Serialize {
-    (
+    let when_set = |map: String| (map != "{}").then_some(map);
+    let reported: BTreeMap<_, _> =
+        session.reported.iter().map(|(member, time)| (member, millis(*time))).collect();
+    let own_subs: BTreeMap<_, _> =
+        session.own_subs_reported.iter().map(|(client_id, time)| (client_id, millis(*time))).collect();
+    // More than a tuple that serializes has room for.
+    let beginning = (
         &session.sid,
         hex(session.key.0),
         &session.sub,
@@ -126,10 +180,39 @@ fn row(session: &Session) -> impl Serialize {
         session.expires_at.map(millis),
         session.ends_at().map(millis),
         session.revision,
+    );
+    let end = (
         session.ended.map(|ended| millis(ended.at)),
         session.ended.map(|ended| ended.initiator),
-        to_json(&session.told_as_subject),
-    )
+        session.ended_again_at.map(millis),
+        to_json(&Decided::of(session)),
+        when_set(to_json(&reported)),
+        when_set(to_json(&own_subs)),
+        session.begun_after.map(number),
+    );
+    (beginning, end)
+}
+
+/// The clients whose part in the end of a session is decided, as they are stored: most often all of them are.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Decided {
+    AllParticipants(bool),
+    These(BTreeSet<ClientId>),
+}
+
+impl Decided {
+    fn of(session: &Session) -> Self {
+        let all = session.ended.is_some() && session.participants.keys().eq(&session.decided);
+        if all { Self::AllParticipants(true) } else { Self::These(session.decided.clone()) }
+    }
+
+    fn clients(self, participants: &NamedClients) -> BTreeSet<ClientId> {
+        match self {
+            Self::AllParticipants(_) => participants.keys().cloned().collect(),
+            Self::These(clients) => clients,
+        }
+    }
 }
 
 fn session(row: &SqliteRow) -> Result<Session> {
@@ -138,13 +221,13 @@ fn session(row: &SqliteRow) -> Result<Session> {
         Some(at) => Some(Ended { at, initiator: columns.parsed("initiator")? }),
         None => None,
     };
+    let participants: NamedClients = columns.json("participants")?;
     Ok(Session {
         key: SessionKey(columns.plain("key")?),
         sid: columns.parsed("sid")?,
         sub: columns.parsed_option("sub")?,
         flow: columns.word("flow", |word| Flow::ALL.into_iter().find(|flow| flow.as_str() == word))?,
         session_metadata: columns.json("session_metadata")?,
-        participants: columns.json("participants")?,
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,
         authenticated_at: columns.time_option("authenticated_at")?,
@@ -152,6 +235,11 @@ fn session(row: &SqliteRow) -> Result<Session> {
         expires_at: columns.time_option("expires_at")?,
         revision: columns.plain::<i64>("revision")?.unsigned_abs(),
         ended,
-        told_as_subject: columns.json("told_as_subject")?,
+        ended_again_at: columns.time_option("ended_again_at")?,
+        decided: columns.json::<Decided>("decided")?.clients(&participants),
+        reported: columns.times("reported")?,
+        own_subs_reported: columns.times("own_subs_reported")?,
+        begun_after: columns.plain::<Option<i64>>("begun_after")?.map(|it| EndNumber(it.unsigned_abs())),
+        participants,
     })
 }

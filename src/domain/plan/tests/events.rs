@@ -186,7 +186,7 @@ fn a_client_may_choose_one_token_for_all_sessions_of_a_user() {
     );
     assert_eq!(plan.deliveries[0].sub, Some(sub("alice")));
     assert!(plan.deliveries[0].session_metadata.is_empty());
-    assert!(plan.sessions.iter().all(|it| it.told_as_subject.contains(&client_id("once"))));
+    assert!(plan.sessions.iter().all(|it| it.decided.contains(&client_id("once"))));
 
     // One session alone is told as such.
     let plan = world().plan(EventBody::Terminated(terminated(Some("s-1"), None)));
@@ -199,10 +199,13 @@ fn a_client_may_choose_one_token_for_all_sessions_of_a_user() {
         state: State::Pending,
     };
     let mut coalesced = world();
-    coalesced.waiting = vec![WaitingSubject { sub: sub("alice"), delivery: delivery.clone() }];
+    coalesced.waiting.insert(sub("alice"), delivery.clone());
     let plan = coalesced.plan(event()).unwrap();
     assert_eq!(told(&plan), ["shop", "shop"]);
     assert_eq!(plan.existing, [delivery]);
+    // It lives as long as one that was made for this end, and tells of it.
+    let [renewed] = plan.renewed.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((renewed.initiator, renewed.expires_at), (Initiator::RpLogout, at(100 + 3600)));
 
     // Reported again, nobody is told twice.
     let ended = plan.sessions[0].clone();
@@ -219,7 +222,9 @@ fn a_subject_nobody_heard_of_is_refused_and_one_without_live_sessions_is_not() {
     let event = || EventBody::Terminated(terminated(None, Some("alice")));
     assert_eq!(World::new([]).plan(event()).unwrap_err(), Refusal::UnknownSubject);
     let known = World { subject_known: true, ..World::new([]) };
-    assert_eq!(known.plan(event()).unwrap(), Plan::default());
+    let plan = known.plan(event()).unwrap();
+    assert_eq!((plan.sessions.len(), plan.deliveries.len()), (0, 0));
+    assert_eq!(plan.subject_end.map(|end| end.sub), Some(sub("alice")));
 }
 
 #[test]
@@ -344,8 +349,10 @@ fn tokens_about_a_user_are_one_for_each_client_and_its_sub() {
     // What waits with the public sub was queued before the client became pairwise: it says nothing now.
     for (waiting, expected) in [(None, 1), (Some(sub("alice")), 1), (Some(computed.clone()), 0)] {
         let (_, subjects, _) = pairwise();
-        let waiting = waiting.map(|sub| WaitingSubject { sub, delivery: delivery.clone() });
-        let world = World { subjects, waiting: waiting.into_iter().collect(), ..World::new([once.clone()]) };
+        let mut world = World { subjects, ..World::new([once.clone()]) };
+        if let Some(sub) = waiting {
+            world.waiting.insert(sub, delivery.clone());
+        }
         let world = world.knowing(session(&["own"]), &[]).knowing(second.clone(), &[]);
         let plan = world.plan(EventBody::Terminated(terminated(None, Some("alice")))).unwrap();
         assert_eq!(plan.deliveries.len(), expected);

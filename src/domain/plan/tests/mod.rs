@@ -1,5 +1,6 @@
 //! The planner's decisions, one by one.
 
 mod commands;
+mod ends;
 mod events;
 mod world;

@@ -7,7 +7,7 @@ use crate::domain::event::{SessionCreated, SessionTerminated};
 use crate::domain::ids::DeliveryId;
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::plan::*;
-use crate::domain::session::SessionKey;
+use crate::domain::session::{EndNumber, SessionKey, SubjectEnd};
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 
@@ -55,7 +55,11 @@ pub(super) fn session(participants: &[&str]) -> Session {
         expires_at: None,
         revision: 1,
         ended: None,
-        told_as_subject: BTreeSet::new(),
+        ended_again_at: None,
+        decided: BTreeSet::new(),
+        reported: BTreeMap::new(),
+        own_subs_reported: BTreeMap::new(),
+        begun_after: None,
     }
 }
 
@@ -91,7 +95,9 @@ pub(super) struct World {
     pub(super) clients: BTreeMap<ClientId, Registration>,
     pub(super) sessions: Vec<KnownSession>,
     pub(super) subject_known: bool,
-    pub(super) waiting: Vec<WaitingSubject>,
+    pub(super) waiting: WaitingSubjects,
+    pub(super) ended_since: Option<SubjectEnd>,
+    pub(super) room: usize,
     pub(super) subjects: Subjects,
     pub(super) time: Option<Timestamp>,
     pub(super) lifetimes: Lifetimes,
@@ -107,14 +113,20 @@ impl World {
             clients: clients.collect(),
             sessions: Vec::new(),
             subject_known: false,
-            waiting: Vec::new(),
+            waiting: WaitingSubjects::default(),
+            ended_since: None,
+            room: usize::MAX,
             subjects: Subjects::default(),
             time: None,
             lifetimes: Lifetimes::default(),
         }
     }
 
-    pub(super) fn knowing(mut self, session: Session, told: &[&str]) -> Self {
+    /// A session, and whom the deliveries that it has tell: the part of everybody in its end is decided.
+    pub(super) fn knowing(mut self, mut session: Session, told: &[&str]) -> Self {
+        if session.ended.is_some() {
+            session.decided.extend(session.participants.keys().cloned());
+        }
         let deliveries = told.iter().map(|id| DeliverySummary {
             id: DeliveryId(Uuid::from_u128(99)),
             client_id: client_id(id),
@@ -141,6 +153,11 @@ impl World {
         plan_command(command, self.situation(), &mut ids())
     }
 
+    /// Ends sessions that an earlier end is about.
+    pub(super) fn plan_rest(self, end: &SubjectEnd) -> Plan {
+        plan_rest(end, self.situation(), &mut ids())
+    }
+
     fn situation(&self) -> Situation<'_> {
         Situation {
             now: at(100),
@@ -148,7 +165,12 @@ impl World {
             lifetimes: self.lifetimes,
             clients: &self.clients,
             sessions: self.sessions.clone(),
+            more_sessions: false,
             subject_known: self.subject_known,
+            ended_since: self.ended_since.clone().map(Arc::new),
+            being_ended: None,
+            next_end: EndNumber(7),
+            room: self.room,
             waiting: &self.waiting,
             subjects: &self.subjects,
         }

@@ -77,7 +77,7 @@ async fn insert(connection: &mut SqliteConnection, from: i64, count: i64) -> any
     sqlx::query(
         "WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1 + ?2)
          INSERT INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at, updated_at,
-             expires_at, ends_at, revision, told_as_subject)
+             expires_at, ends_at, revision, decided)
          SELECT printf('%016x', i) || lower(hex(randomblob(8))), randomblob(16),
              printf('user-%016x', (i / ?3) * 2654435761 % 4294967296), 'browser', '{\"org_id\":\"org_abc123\"}',
              json_object(?4, NULL), 1767225600000, 1767225600000, 4102444800000, 4102444800000, 1, '[]'

@@ -1,0 +1,173 @@
+//! Ends of all sessions of a user, and events that come in another order than they happened.
+
+use std::collections::BTreeSet;
+
+use super::world::*;
+use crate::domain::event::{ClientAdded, SessionTerminated, SessionUpdated};
+use crate::domain::initiator::Initiator;
+use crate::domain::plan::*;
+use crate::domain::session::{EndNumber, Ended, SessionKey, SubjectEnd};
+
+fn end(second: i64, exclude: &[&str]) -> SubjectEnd {
+    SubjectEnd {
+        number: EndNumber(3),
+        sub: sub("alice"),
+        ended: Ended { at: at(second), initiator: Initiator::PasswordChanged },
+        clients: NamedClients::new(),
+        exclude_clients: exclude.iter().map(|id| client_id(id)).collect(),
+        session_metadata: SessionMetadata::default(),
+    }
+}
+
+#[test]
+fn a_session_ends_by_an_end_of_all_that_is_not_before_it() {
+    // (reported to have begun, whether it has ended): of the same instant it has.
+    for (second, has_ended) in [(49, true), (50, true), (51, false)] {
+        let world =
+            World { ended_since: Some(end(50, &["blog"])), ..World::new([client("shop"), client("blog")]) };
+        let plan = world.at(second).plan(EventBody::Created(created("s-2", &["shop", "blog"]))).unwrap();
+        let session = &plan.sessions[0];
+        assert_eq!(session.ended, has_ended.then_some(end(50, &[]).ended), "at {second}");
+        assert_eq!(told(&plan), if has_ended { vec!["shop"] } else { vec![] });
+        assert_eq!(session.decided.contains(&client_id("blog")), has_ended);
+    }
+    // Without a time it began when it came in.
+    let world = World { ended_since: Some(end(100, &[])), ..World::new([client("shop")]) };
+    let plan = world.plan(EventBody::Created(created("s-2", &["shop"]))).unwrap();
+    assert_eq!(plan.sessions[0].ended, None);
+}
+
+#[test]
+fn a_report_of_the_same_instant_as_the_end_is_overtaken_and_one_without_a_time_is_not() {
+    let ended = || Session {
+        ended: Some(Ended { at: at(50), initiator: Initiator::RpLogout }),
+        ..session(&["shop"])
+    };
+    let world = || World::new([client("shop")]).knowing(ended(), &["shop"]);
+    let again = || EventBody::Created(created("s-1", &["shop"]));
+    assert!(world().at(50).plan(again()).unwrap().sessions[0].ended.is_some());
+    assert!(world().plan(again()).unwrap().sessions[0].ended.is_none());
+    // What cannot be stored does not count: it would be the same instant once it was.
+    let mut finer = world();
+    finer.time = Some(at(50) + Duration::from_micros(900));
+    assert!(finer.plan(again()).unwrap().sessions[0].ended.is_some());
+
+    // A later end of the same session counts too.
+    let twice = Session { ended_again_at: Some(at(60)), ..ended() };
+    let world = World::new([client("shop")]).knowing(twice, &["shop"]).at(55);
+    assert!(world.plan(again()).unwrap().sessions[0].ended.is_some());
+}
+
+#[test]
+fn sessions_that_there_is_no_room_for_are_left() {
+    let other = |n: u128| Session {
+        key: SessionKey(Uuid::from_u128(n)),
+        sid: format!("s-{n}").parse().unwrap(),
+        ..session(&["shop", "blog"])
+    };
+    let world = |room| {
+        let world = World { room, ..World::new([client("shop"), client("blog")]) };
+        world.knowing(other(11), &[]).knowing(other(12), &[]).knowing(other(13), &[])
+    };
+    let event = || EventBody::Terminated(terminated(None, Some("alice")));
+    for (room, sessions, more) in [(0, 0, true), (1, 1, true), (3, 2, true), (5, 3, false), (6, 3, false)] {
+        let plan = world(room).plan(event()).unwrap();
+        assert_eq!((plan.sessions.len(), plan.sids.len(), plan.more), (sessions, sessions, more), "{room}");
+        assert_eq!(plan.subject_end.map(|end| (end.number, end.ended.at)), Some((EndNumber(7), at(100))));
+
+        let rest = world(room).plan_rest(&end(50, &["blog"]));
+        assert!(rest.deliveries.iter().all(|it| it.client_id == client_id("shop")));
+        assert_eq!(rest.more, rest.sessions.len() < 3);
+        assert!(rest.sessions.iter().all(|it| it.ended == Some(end(50, &[]).ended)));
+        assert_eq!(rest.subject_end, None);
+    }
+    let due: Vec<_> = [11, 12, 13].map(other).iter().map(|it| (it.sid.clone(), it.key)).collect();
+    let expire = |room| {
+        let due_by = |session: Session| Session { expires_at: Some(at(99)), ..session };
+        let world = World { room, ..World::new([client("shop"), client("blog")]) };
+        world.knowing(due_by(other(11)), &[]).knowing(due_by(other(12)), &[]).knowing(due_by(other(13)), &[])
+    };
+    for (room, sessions) in [(1, 1), (3, 2), (100, 3)] {
+        let plan = expire(room).carry_out(&Command::Expire(due.clone())).unwrap();
+        assert_eq!((plan.sessions.len(), plan.more), (sessions, sessions < 3));
+    }
+}
+
+#[test]
+fn who_is_left_out_of_an_end_is_decided_once() {
+    let picky = Client { initiators: crate::domain::initiator::Initiators::default(), ..client("picky") };
+    let world = || World::new([picky.clone(), client("left"), client("shop"), client("new")]);
+    let event = SessionTerminated {
+        initiator: Initiator::SessionRevoked,
+        exclude_clients: BTreeSet::from([client_id("left"), client_id("new")]),
+        ..terminated(Some("s-1"), None)
+    };
+    let known = session(&["picky", "left", "shop", "removed"]);
+    let plan = world().knowing(known, &[]).plan(EventBody::Terminated(event)).unwrap();
+    let ended = plan.sessions[0].clone();
+    assert_eq!(told(&plan), ["shop"]);
+    let decided: Vec<_> = ended.decided.iter().map(ClientId::as_str).collect();
+    assert_eq!(decided, ["left", "new", "picky", "removed", "shop"]);
+
+    for later in [
+        EventBody::ClientAdded(ClientAdded {
+            sid: "s-1".parse().unwrap(),
+            client_id: client_id("new"),
+            sub: None,
+        }),
+        EventBody::Terminated(SessionTerminated {
+            clients: named(&["left"]),
+            ..terminated(Some("s-1"), None)
+        }),
+    ] {
+        assert_eq!(told(&world().knowing(ended.clone(), &[]).plan(later).unwrap()), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn a_session_has_so_many_clients_and_no_more() {
+    let ids: Vec<String> = (0..=MAX_CLIENTS).map(|n| format!("c-{n}")).collect();
+    let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let world = || World::new(names.iter().map(|id| client(id)));
+    let most = EventBody::Created(created("s-2", &names[..MAX_CLIENTS]));
+    assert_eq!(world().plan(most).unwrap().sessions[0].participants.len(), MAX_CLIENTS);
+    let refusal = |field| Refusal::TooManyClients { field, count: MAX_CLIENTS + 1 };
+    let more = EventBody::Created(created("s-2", &names));
+    assert_eq!(world().plan(more).unwrap_err(), refusal("data.clients"));
+    let added = ClientAdded { sid: "s-1".parse().unwrap(), client_id: client_id("c-1000"), sub: None };
+    let full = world().knowing(session(&names[..MAX_CLIENTS]), &[]);
+    assert_eq!(full.plan(EventBody::ClientAdded(added)).unwrap_err(), refusal("data.client_id"));
+    // An end is never refused for it.
+    let event = SessionTerminated { clients: named(&names), ..terminated(Some("s-1"), None) };
+    let plan =
+        world().knowing(session(&names[..MAX_CLIENTS]), &[]).plan(EventBody::Terminated(event)).unwrap();
+    assert_eq!(plan.deliveries.len(), MAX_CLIENTS + 1);
+}
+
+#[test]
+fn the_sources_clock_orders_its_reports_member_by_member() {
+    let update = |org: Option<&str>, expires_at: Option<i64>| {
+        EventBody::Updated(SessionUpdated {
+            sid: "s-1".parse().unwrap(),
+            session_metadata: org.map(|org| metadata(&[("org", org)])),
+            idle_expires_at: None,
+            expires_at: expires_at.map(at),
+        })
+    };
+    let after = |session: Session, second: i64, body: EventBody| {
+        World::new([]).knowing(session, &[]).at(second).plan(body).unwrap().sessions.remove(0)
+    };
+    let newer = after(session(&[]), 20, update(Some("20"), None));
+    let older = after(newer, 10, update(Some("10"), Some(1_010)));
+    assert_eq!(older.session_metadata, metadata(&[("org", "20")]));
+    assert_eq!(older.expires_at, Some(at(1_010)));
+    // Of the same instant, the one that comes in later.
+    let same = after(older, 20, update(Some("20 again"), None));
+    assert_eq!(same.session_metadata, metadata(&[("org", "20 again")]));
+    // An earlier beginning makes nothing of this older than it is.
+    let earlier = World::new([]).knowing(same, &[]).at(-5);
+    let earlier = earlier.plan(EventBody::Created(created("s-1", &[]))).unwrap().sessions.remove(0);
+    assert_eq!((earlier.created_at, &earlier.session_metadata), (at(-5), &metadata(&[("org", "20 again")])));
+    let still = after(earlier, 9, update(None, Some(1_009)));
+    assert_eq!(still.expires_at, Some(at(1_010)));
+}

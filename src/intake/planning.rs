@@ -1,0 +1,213 @@
+//! What follows from each request of a group: the planner is asked, event by event, and its plans are added up.
+
+use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
+
+use super::answer::{CarriedOut, Stored};
+use super::guard::SensitiveMetadata;
+use super::request::{Answer, Request, of_command, of_event};
+use super::working_set::{About, WorkingSet, deliveries, receipt};
+use super::writer::WriterConfig;
+use super::{AcceptError, CommandError};
+use crate::domain::event::{Event, EventBody, Target};
+use crate::domain::ids::Sub;
+use crate::domain::metadata::sensitive::Finding;
+use crate::domain::plan::{Command, Plan, Refusal, Situation, plan, plan_command, plan_rest, to_millis};
+use crate::domain::session::{EndNumber, SubjectEnd};
+use crate::storage::{AcceptedEvent, EventKey};
+
+/// After how many new deliveries in a transaction the rest of a user's sessions, or of those that have expired, is
+/// left for others: few enough that no event waits for long.
+const ROOM: usize = 2_000;
+
+/// How many clients a batch may be about: those it names, and those that take part in the sessions it is about. It is
+/// stored in one transaction.
+pub(super) const MAX_WEIGHT: usize = 10_000;
+
+/// Why an event of a request is refused.
+enum Refused {
+    IdReused,
+    Plan(Refusal),
+    Sensitive(SensitiveMetadata),
+}
+
+impl WriterConfig {
+    /// Plans all of a request, or nothing of it.
+    pub(super) fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
+        set.begin_request();
+        let (answer, refused) = match request {
+            Request::Events { events, findings, .. } => {
+                let planned = if events.len() > 1 && request.weight(set) > MAX_WEIGHT {
+                    Err(AcceptError::TooMuch)
+                } else {
+                    self.plan_events(set, events, findings, now)
+                };
+                let refused = planned.is_err();
+                (Answer::Events(planned), refused)
+            }
+            Request::Command { command, findings, .. } => {
+                let planned = self.plan_command(set, command, findings, now);
+                let refused = planned.is_err();
+                (Answer::Command(planned), refused)
+            }
+        };
+        if refused {
+            set.undo_request();
+        }
+        answer
+    }
+
+    fn plan_events(
+        &self,
+        set: &mut WorkingSet,
+        events: &[Event],
+        findings: &[Vec<Finding>],
+        now: Timestamp,
+    ) -> Result<Vec<Stored>, AcceptError> {
+        let planned = events.iter().zip(findings).enumerate().map(|(index, (event, findings))| {
+            self.plan_event(set, event, findings, now).map_err(|refused| match refused {
+                Refused::IdReused => AcceptError::IdReused { index },
+                Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
+                Refused::Sensitive(refusal) => AcceptError::Sensitive { index, refusal },
+            })
+        });
+        planned.collect()
+    }
+
+    fn plan_event(
+        &self,
+        set: &mut WorkingSet,
+        event: &Event,
+        findings: &[Finding],
+        now: Timestamp,
+    ) -> Result<Stored, Refused> {
+        let (key, digest) = (EventKey::of(event), digest_of(&event.body));
+        if let Some(earlier) = accepted_before(set, &key, digest)? {
+            return Ok(earlier);
+        }
+        self.guard.admit(findings).map_err(Refused::Sensitive)?;
+        let target = of_event(&event.body);
+        self.catch_up(set, &target, now);
+        let mut situation = self.situation(set, set.about(&target), now);
+        if let EventBody::Created(created) = &event.body {
+            situation.being_ended = set.being_ended(&created.sub);
+            let since = event.time.map(|time| set.ended_since(&created.sub, to_millis(time)));
+            situation.ended_since = since.flatten();
+        }
+        let plan = plan(event, situation, &mut || self.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
+        let (receipt, rest) = (receipt(&event.id, &plan), unfinished(&plan));
+        set.apply(plan);
+        set.remember(key, AcceptedEvent { digest, receipt: receipt.clone(), end: rest });
+        Ok(Stored { receipt: Some(receipt), duplicate: false, rest })
+    }
+
+    fn plan_command(
+        &self,
+        set: &mut WorkingSet,
+        command: &Command,
+        findings: &[Finding],
+        now: Timestamp,
+    ) -> Result<CarriedOut, CommandError> {
+        self.guard.admit(findings)?;
+        let mut about = About { sessions: Vec::new(), more: false, subject_known: false };
+        for target in of_command(command) {
+            self.catch_up(set, &target, now);
+            let found = set.about(&target);
+            about.sessions.extend(found.sessions);
+            about.more |= found.more;
+            about.subject_known |= found.subject_known;
+        }
+        let situation = self.situation(set, about, now);
+        let plan = plan_command(command, situation, &mut || self.entropy.uuid_v7(now))?;
+        let changed = match command {
+            Command::ReplaceMetadata { .. } => plan.sessions.first().cloned().map(Box::new),
+            Command::Revoke(_) | Command::Expire(_) => None,
+        };
+        let carried_out = CarriedOut {
+            sessions: plan.sids.clone(),
+            changed,
+            deliveries: deliveries(&plan),
+            untold: plan.untold.clone(),
+            rest: unfinished(&plan),
+            is_complete: !plan.more,
+        };
+        set.apply(plan);
+        Ok(carried_out)
+    }
+
+    /// Whatever is done to a session comes after an end of all its user's sessions that was accepted before, though that
+    /// has not got to it yet.
+    fn catch_up(&self, set: &mut WorkingSet, target: &Target, now: Timestamp) {
+        if let Some((known, end)) = set.to_be_ended(target) {
+            let about = About { sessions: vec![known], more: false, subject_known: true };
+            // One session has no more clients than there is always room for.
+            let plan = self.plan_rest(set, &end, about, usize::MAX, now);
+            set.apply_part(end.number, plan);
+        }
+    }
+
+    /// Ends sessions that an end is about which was accepted before.
+    pub(super) fn plan_rest(
+        &self,
+        set: &WorkingSet,
+        end: &SubjectEnd,
+        about: About,
+        room: usize,
+        now: Timestamp,
+    ) -> Plan {
+        let situation = Situation { room, ..self.situation(set, about, now) };
+        plan_rest(end, situation, &mut || self.entropy.uuid_v7(now))
+    }
+
+    fn situation<'s>(&'s self, set: &'s WorkingSet, about: About, now: Timestamp) -> Situation<'s> {
+        let About { sessions, more, subject_known } = about;
+        Situation {
+            now,
+            max_age: self.max_age,
+            lifetimes: self.lifetimes,
+            clients: &set.clients,
+            sessions,
+            more_sessions: more,
+            subject_known,
+            ended_since: None,
+            being_ended: None,
+            next_end: set.next_end(),
+            room: ROOM.saturating_sub(set.deliveries.len()),
+            waiting: &set.waiting,
+            subjects: &self.subjects,
+        }
+    }
+}
+
+/// What was answered to this event, if it was accepted before.
+fn accepted_before(set: &WorkingSet, key: &EventKey, digest: [u8; 32]) -> Result<Option<Stored>, Refused> {
+    let (known, receipt, rest) = if let Some(earlier) = set.accepted(key) {
+        (earlier.digest, Some(earlier.receipt.clone()), earlier.end)
+    } else if let Some(earlier) = set.accepted_before(key) {
+        // Its receipt may be long, and is read without keeping the writer from others.
+        (earlier.digest, None, earlier.end)
+    } else {
+        return Ok(None);
+    };
+    if known == digest { Ok(Some(Stored { receipt, duplicate: true, rest })) } else { Err(Refused::IdReused) }
+}
+
+/// The end that leaves sessions to be ended later.
+fn unfinished(plan: &Plan) -> Option<EndNumber> {
+    plan.subject_end.as_ref().filter(|_| plan.more).map(|end| end.number)
+}
+
+/// The user and the time of a session that began, to look for ends since.
+pub(super) fn began(event: &Event) -> Option<(Sub, Timestamp)> {
+    match (&event.body, event.time) {
+        (EventBody::Created(created), Some(time)) => Some((created.sub.clone(), to_millis(time))),
+        _ => None,
+    }
+}
+
+/// What an event says, as a digest: the same words give the same one, whatever their order or spacing
+/// on the wire.
+fn digest_of(body: &EventBody) -> [u8; 32] {
+    let text = serde_json::to_vec(body).expect("events have string keys and no failing serializers");
+    digest(&SHA256, &text).as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
+}

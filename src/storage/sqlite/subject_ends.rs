@@ -1,0 +1,187 @@
+//! The `subject_ends` table, and the parts that ends are carried out in.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+
+use super::columns::{Columns, json_list, millis, to_json};
+use crate::domain::ids::Sub;
+use crate::domain::session::{EndNumber, Ended, SubjectEnd};
+use crate::storage::{Part, Result};
+
+/// The first end of each of these users that is not before the time.
+pub(super) async fn since(
+    connection: &mut SqliteConnection,
+    wanted: &BTreeSet<(Sub, Timestamp)>,
+) -> Result<HashMap<(Sub, Timestamp), Arc<SubjectEnd>>> {
+    let times: Vec<_> = wanted.iter().map(|(sub, time)| (sub, millis(*time))).collect();
+    let rows = sqlx::query(
+        "SELECT wanted.key AS wanted, subject_ends.* FROM json_each(?) AS wanted
+         JOIN subject_ends ON number = (SELECT number FROM subject_ends
+             WHERE sub = wanted.value ->> 0 AND ended_at >= wanted.value ->> 1 ORDER BY ended_at, number LIMIT 1)",
+    )
+    .bind(to_json(&times))
+    .fetch_all(connection)
+    .await?;
+    let wanted: Vec<_> = wanted.iter().collect();
+    let found = rows.iter().map(|row| {
+        let index: i64 = Columns(row).plain("wanted")?;
+        let of = wanted.get(usize::try_from(index).unwrap_or(usize::MAX)).copied();
+        Ok(of.cloned().zip(Some(Arc::new(end(row)?))))
+    });
+    found.filter_map(Result::transpose).collect()
+}
+
+/// The ends of these users that are not finished, in order.
+pub(super) async fn unfinished_of(
+    connection: &mut SqliteConnection,
+    subs: &BTreeSet<&str>,
+) -> Result<Vec<Arc<SubjectEnd>>> {
+    let rows = sqlx::query(
+        "SELECT * FROM subject_ends WHERE finished_at IS NULL AND sub IN (SELECT value FROM json_each(?))
+         ORDER BY number",
+    )
+    .bind(to_json(subs))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(Arc::new(end(row)?))).collect()
+}
+
+/// The first end after `after` that is not finished.
+pub(super) async fn first_unfinished(
+    connection: &mut SqliteConnection,
+    after: EndNumber,
+) -> Result<Option<SubjectEnd>> {
+    let row = sqlx::query(
+        "SELECT * FROM subject_ends WHERE finished_at IS NULL AND number > ? ORDER BY number LIMIT 1",
+    )
+    .bind(number(after))
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(end).transpose()
+}
+
+/// The last number that was given, also to an end that is not there any more.
+pub(super) async fn last(connection: &mut SqliteConnection) -> Result<EndNumber> {
+    let row = sqlx::query("SELECT seq FROM sqlite_sequence WHERE name = 'subject_ends'")
+        .fetch_optional(connection)
+        .await?;
+    let last = row.map(|row| row.try_get::<i64, _>("seq")).transpose()?.unwrap_or_default();
+    Ok(EndNumber(last.unsigned_abs()))
+}
+
+/// Remembers ends.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    ends: &[(&SubjectEnd, bool)],
+    now: Timestamp,
+) -> Result<()> {
+    let rows: Vec<_> = ends.iter().map(|(end, finished)| row(end, *finished, now)).collect();
+    sqlx::query(
+        "INSERT OR ROLLBACK INTO subject_ends (number, sub, ended_at, initiator, clients, exclude_clients,
+             session_metadata, accepted_at, finished_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+             value ->> 8
+         FROM json_each(?)",
+    )
+    .bind(to_json(&rows))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Every session that these are about has ended.
+pub(super) async fn finish(
+    connection: &mut SqliteConnection,
+    finished: &[EndNumber],
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE OR ROLLBACK subject_ends SET finished_at = ?1
+         WHERE number IN (SELECT value FROM json_each(?2)) AND finished_at IS NULL",
+    )
+    .bind(millis(now))
+    .bind(to_json(&finished))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether every session that an end is about has ended.
+pub(super) async fn is_finished(reader: &SqlitePool, end: EndNumber) -> Result<bool> {
+    let unfinished = sqlx::query("SELECT 1 FROM subject_ends WHERE number = ? AND finished_at IS NULL")
+        .bind(number(end))
+        .fetch_optional(reader)
+        .await?;
+    Ok(unfinished.is_none())
+}
+
+/// Keeps what was done of ends.
+pub(super) async fn insert_parts(
+    connection: &mut SqliteConnection,
+    parts: &[(EndNumber, &Part)],
+) -> Result<()> {
+    let rows: Vec<_> =
+        parts.iter().map(|(end, part)| (end, to_json(&part.sessions), to_json(&part.deliveries))).collect();
+    sqlx::query(
+        "INSERT OR ROLLBACK INTO subject_end_parts (end_number, sessions, deliveries)
+         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)",
+    )
+    .bind(to_json(&rows))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What was done of an end, in its order.
+pub(super) async fn parts(reader: &SqlitePool, end: EndNumber) -> Result<Part> {
+    let rows =
+        sqlx::query("SELECT sessions, deliveries FROM subject_end_parts WHERE end_number = ? ORDER BY id")
+            .bind(number(end))
+            .fetch_all(reader)
+            .await?;
+    let mut all = Part::default();
+    for row in &rows {
+        let columns = Columns(row);
+        all.sessions.append(&mut columns.json("sessions")?);
+        all.deliveries.append(&mut columns.json("deliveries")?);
+        // There may be hundreds of thousands.
+        tokio::task::yield_now().await;
+    }
+    Ok(all)
+}
+
+/// A number as it is stored.
+pub(super) fn number(end: EndNumber) -> i64 {
+    i64::try_from(end.0).unwrap_or(i64::MAX)
+}
+
+fn row(end: &SubjectEnd, finished: bool, now: Timestamp) -> impl Serialize {
+    (
+        number(end.number),
+        &end.sub,
+        millis(end.ended.at),
+        end.ended.initiator,
+        to_json(&end.clients),
+        json_list(&end.exclude_clients),
+        to_json(&end.session_metadata),
+        millis(now),
+        finished.then(|| millis(now)),
+    )
+}
+
+fn end(row: &SqliteRow) -> Result<SubjectEnd> {
+    let columns = Columns(row);
+    Ok(SubjectEnd {
+        number: EndNumber(columns.plain::<i64>("number")?.unsigned_abs()),
+        sub: columns.parsed("sub")?,
+        ended: Ended { at: columns.time("ended_at")?, initiator: columns.parsed("initiator")? },
+        clients: columns.json("clients")?,
+        exclude_clients: columns.json("exclude_clients")?,
+        session_metadata: columns.json("session_metadata")?,
+    })
+}
