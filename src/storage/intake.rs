@@ -47,7 +47,8 @@ pub trait IntakeTransaction: Send {
     /// The pending deliveries that have one of these `sub`s and no `sid`.
     async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<WaitingSubjects>;
 
-    /// The first end after `after` that is not finished.
+    /// The first end after `after` that is not finished, and has none of the same user before it: they are carried out
+    /// in their order.
     async fn unfinished_end(&mut self, after: EndNumber) -> Result<Option<SubjectEnd>>;
 
     /// Up to `limit` sessions that are still to be ended by an end, those after `after` in an order of the store's.

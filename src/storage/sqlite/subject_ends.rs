@@ -51,13 +51,16 @@ pub(super) async fn unfinished_of(
     rows.iter().map(|row| Ok(Arc::new(end(row)?))).collect()
 }
 
-/// The first end after `after` that is not finished.
+/// The first end after `after` that is not finished, and has none of the same user before it.
 pub(super) async fn first_unfinished(
     connection: &mut SqliteConnection,
     after: EndNumber,
 ) -> Result<Option<SubjectEnd>> {
     let row = sqlx::query(
-        "SELECT * FROM subject_ends WHERE finished_at IS NULL AND number > ? ORDER BY number LIMIT 1",
+        "SELECT * FROM subject_ends AS next WHERE finished_at IS NULL AND number > ?
+             AND NOT EXISTS (SELECT 1 FROM subject_ends AS earlier
+                 WHERE earlier.sub = next.sub AND earlier.finished_at IS NULL AND earlier.number < next.number)
+         ORDER BY number LIMIT 1",
     )
     .bind(number(after))
     .fetch_optional(connection)

@@ -16,6 +16,7 @@ CREATE TABLE subject_ends (
 
 CREATE INDEX subject_ends_by_sub ON subject_ends (sub, ended_at);
 CREATE INDEX subject_ends_unfinished ON subject_ends (number) WHERE finished_at IS NULL;
+CREATE INDEX subject_ends_unfinished_of ON subject_ends (sub, number) WHERE finished_at IS NULL;
 
 -- What an end did in later transactions than the first: the rest of its answer.
 CREATE TABLE subject_end_parts (
