@@ -90,5 +90,8 @@ fn show(answer: &Value) {
             if event["duplicate"] == true { paint(DIM, " (accepted before)") } else { String::new() };
         println!("{} event {}{duplicate}", paint(GOOD, "✓"), text(event, "id"));
         print_deliveries(items(event, "deliveries"));
+        if event["complete"] == false {
+            println!("  more of the user's sessions are being ended; send the event again to see them");
+        }
     }
 }

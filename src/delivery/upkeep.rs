@@ -1,5 +1,5 @@
 //! What keeps the queue right when nothing happens: leases of attempts under way are extended, those of
-//! workers that went away are taken back, what is too old is ended, and a clock that was set back is
+//! workers that went away are taken back, what is too old or has nobody left to tell is ended, and a clock that was set back is
 //! noticed. It is also the safety net for what another process stored.
 
 use std::sync::Arc;
@@ -109,6 +109,9 @@ impl Upkeep {
             tracing::warn!(reclaimed, "leases of a worker that went away ran out, trying again");
         }
         self.expire(now).await?;
+        if look_through {
+            self.queue.discard_left(now).await?;
+        }
         if look_through || set_back > SET_BACK {
             for queue in self.queue.queues().await? {
                 if let Some(due_at) = queue.due_at {

@@ -18,6 +18,9 @@ use crate::storage::{DeliveryReader, Result};
 /// client may have been removed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// The same where so many are waited for that asking costs something.
+const LOOK_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+
 /// How many deliveries the store is asked about at a time.
 const PIECE: usize = 1_000;
 
@@ -78,7 +81,9 @@ impl Waiting {
             // Also those that are gone: nobody will ever tell of them.
             let now = states(reader, &open).await?;
             waiter.close(open.into_iter().filter(|id| now.get(id).is_none_or(|state| state.is_final())));
-            let wake_up = deadline.min(Instant::now() + LOOK_AGAIN);
+            let pieces = u32::try_from(now.len() / PIECE).unwrap_or(u32::MAX).saturating_add(1);
+            let pause = LOOK_AGAIN.saturating_mul(pieces).min(LOOK_AGAIN_AT_LEAST_EVERY);
+            let wake_up = deadline.min(Instant::now() + pause);
             // Too late or told: look again either way.
             let _ = timeout_at(wake_up, waiter.done.notified()).await;
         }

@@ -41,7 +41,8 @@ pub trait DeliveryQueue: Send + Sync + 'static {
 
     /// Records attempts and what follows from them, durably, with the breakers that changed (`None`: it is
     /// closed). A settlement whose lease was lost changes nothing. A retry for a client that is no longer
-    /// subscribed discards the delivery.
+    /// subscribed discards the delivery. Of what waits for a client that unsubscribes some is discarded, the rest by
+    /// [`discard_left`](Self::discard_left).
     ///
     /// Returns what became of each, in order; `None` where the lease was lost.
     async fn settle(
@@ -58,6 +59,9 @@ pub trait DeliveryQueue: Send + Sync + 'static {
     /// Ends up to `limit` pending deliveries whose time ran out: exhausted, or discarded if their client is
     /// disabled. Returns which, whose, and how.
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<Vec<(DeliveryId, ClientId, State)>>;
+
+    /// Discards what waits for clients that are no longer subscribed or registered, a piece at a time.
+    async fn discard_left(&self, now: Timestamp) -> Result<()>;
 
     /// Moves the due times that lie after `now` towards it by `by`: the clock was set back by that much.
     async fn bring_forward(&self, by: Duration, now: Timestamp) -> Result<()>;

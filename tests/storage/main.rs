@@ -7,6 +7,7 @@
 
 mod machine;
 mod model;
+mod pieces;
 mod steps;
 
 use std::future::Future;

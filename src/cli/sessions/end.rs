@@ -67,7 +67,11 @@ async fn report(api: &Api, mut ended: Value, wait: &WaitArgs, as_json: bool) -> 
             println!("{} client {client_id} {problem}", paint(BAD, "✗"));
         }
     }
-    let all_told = watched? && items(&ended, "untold").is_empty();
+    let is_complete = ended["complete"] != false;
+    if !is_complete && !as_json {
+        println!("{} more of the user's sessions are being ended: so many take a while", paint(BAD, "✗"));
+    }
+    let all_told = watched? && is_complete && items(&ended, "untold").is_empty();
     Ok(if all_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Known, KnownSession, Moment, Planner, Refusal, add_participants, check_client_count, check_metadata,
+    KnownSession, Loaded, Moment, Planner, Refusal, add_participants, check_client_count, check_metadata,
     check_sub,
 };
 use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, SessionUpdated};
@@ -17,7 +17,7 @@ impl Planner<'_> {
     pub(super) fn created(
         &mut self,
         event: &SessionCreated,
-        known: Known,
+        known: Loaded,
         moment: Moment,
     ) -> Result<(), Refusal> {
         check_metadata(event.flow, &event.session_metadata)?;

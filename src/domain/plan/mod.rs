@@ -227,14 +227,14 @@ pub fn plan(
 }
 
 /// What there is to plan for.
-struct Known {
+struct Loaded {
     sessions: Vec<KnownSession>,
     more_sessions: bool,
     subject_known: bool,
     ended_since: Option<Arc<SubjectEnd>>,
 }
 
-impl Known {
+impl Loaded {
     /// The one session that the event is about.
     fn session(self) -> Option<KnownSession> {
         self.sessions.into_iter().next()
@@ -260,7 +260,7 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(situation: Situation<'a>, new_id: &'a mut dyn FnMut() -> Uuid) -> (Self, Known) {
+    fn new(situation: Situation<'a>, new_id: &'a mut dyn FnMut() -> Uuid) -> (Self, Loaded) {
         let Situation {
             now,
             max_age,
@@ -289,7 +289,7 @@ impl<'a> Planner<'a> {
             new_id,
             plan: Plan::default(),
         };
-        (planner, Known { sessions, more_sessions, subject_known, ended_since })
+        (planner, Loaded { sessions, more_sessions, subject_known, ended_since })
     }
 
     /// Whether enough was planned for one transaction.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Known, KnownSession, Plan, Planner, Refusal, Renewal, Situation, add_participants, needs_sid};
+use super::{KnownSession, Loaded, Plan, Planner, Refusal, Renewal, Situation, add_participants, needs_sid};
 use crate::domain::client::SubjectLogout;
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::{NamedClients, SessionTerminated};
@@ -50,7 +50,7 @@ impl Planner<'_> {
         event: &SessionTerminated,
         ended: Ended,
         sub: &Sub,
-        known: Known,
+        known: Loaded,
     ) -> Result<(), Refusal> {
         let is_unknown = known.sessions.is_empty() && !known.more_sessions;
         // Whoever ends the sessions of somebody who has none has what was wanted; a source is told that it may have
@@ -104,7 +104,7 @@ impl Planner<'_> {
             .partition(|(client_id, _)| !needs_sid(&self.clients[client_id].client) && !takes_part(client_id))
     }
 
-    fn end_sessions(&mut self, known: Known, end: &SubjectEnd) -> Result<(), Refusal> {
+    fn end_sessions(&mut self, known: Loaded, end: &SubjectEnd) -> Result<(), Refusal> {
         self.plan.more = known.more_sessions;
         for known in known.sessions {
             if self.is_full() {

@@ -14,10 +14,10 @@ use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord, Origin};
 use crate::domain::ids::ClientId;
 use crate::domain::plan::Registration;
-use crate::storage::{ClientFilter, ClientStore, Result};
+use crate::storage::{ClientFilter, ClientStore, DeliveryQueue, Result};
 
 /// How many waiting deliveries are discarded in one transaction: few enough that no event waits for long.
-const DISCARD_BATCH: u32 = 5_000;
+const DISCARD_BATCH: u32 = 1_000;
 
 #[async_trait]
 impl ClientStore for SqliteStore {
@@ -47,10 +47,7 @@ impl ClientStore for SqliteStore {
             .await?;
         }
         transaction.commit().await?;
-        for client_id in self.left_with_deliveries().await? {
-            while self.discard(&client_id, now).await? {}
-        }
-        Ok(())
+        self.discard_left(now).await
     }
 
     async fn client(&self, client_id: &ClientId) -> Result<Option<ClientRecord>> {
@@ -160,7 +157,7 @@ impl ClientStore for SqliteStore {
 impl SqliteStore {
     /// The clients that are not subscribed, or not registered, and have deliveries waiting. It goes from one
     /// client to the next in the index, however many deliveries each of them has.
-    async fn left_with_deliveries(&self) -> Result<Vec<ClientId>> {
+    pub(super) async fn left_with_deliveries(&self) -> Result<Vec<ClientId>> {
         let rows = sqlx::query(
             "WITH RECURSIVE waiting (client_id) AS (
                  SELECT MIN(client_id) FROM deliveries WHERE state = 'pending'
@@ -179,20 +176,11 @@ impl SqliteStore {
 
     /// Discards some of what waits for a client unless it is subscribed; whether there was any. Nobody leases
     /// these meanwhile, and what an end of the process leaves is discarded at the next start.
-    async fn discard(&self, client_id: &ClientId, now: Timestamp) -> Result<bool> {
+    pub(super) async fn discard(&self, client_id: &ClientId, now: Timestamp) -> Result<bool> {
         let mut write = self.write().await?;
-        let done = sqlx::query(
-            "UPDATE deliveries SET state = 'discarded', settled_at = ?1 WHERE id IN
-                 (SELECT id FROM deliveries WHERE state = 'pending' AND client_id = ?2
-                     AND client_id NOT IN (SELECT client_id FROM clients WHERE subscribed) LIMIT ?3)",
-        )
-        .bind(millis(now))
-        .bind(client_id.as_str())
-        .bind(DISCARD_BATCH)
-        .execute(&mut *write)
-        .await?;
+        let discarded = discard_some(&mut write, client_id, DISCARD_BATCH, now).await?;
         write.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(discarded > 0)
     }
 }
 
@@ -242,7 +230,8 @@ pub(super) async fn registered(
     registrations.collect()
 }
 
-/// Ends a client's subscription and discards what waits for it.
+/// Ends a client's subscription and discards some of what waits for it; the rest is discarded as what waits for a
+/// client that left is.
 pub(super) async fn unsubscribe(
     connection: &mut SqliteConnection,
     client_id: &ClientId,
@@ -255,12 +244,26 @@ pub(super) async fn unsubscribe(
     .bind(client_id.as_str())
     .execute(&mut *connection)
     .await?;
-    sqlx::query(
-        "UPDATE deliveries SET state = 'discarded', settled_at = ? WHERE state = 'pending' AND client_id = ?",
+    discard_some(connection, client_id, DISCARD_BATCH, now).await?;
+    Ok(())
+}
+
+/// Discards up to `limit` of what waits for a client unless it is subscribed; how many there were.
+async fn discard_some(
+    connection: &mut SqliteConnection,
+    client_id: &ClientId,
+    limit: u32,
+    now: Timestamp,
+) -> Result<u64> {
+    let done = sqlx::query(
+        "UPDATE deliveries SET state = 'discarded', settled_at = ?1 WHERE id IN
+             (SELECT id FROM deliveries WHERE state = 'pending' AND client_id = ?2
+                 AND client_id NOT IN (SELECT client_id FROM clients WHERE subscribed) LIMIT ?3)",
     )
     .bind(millis(now))
     .bind(client_id.as_str())
+    .bind(limit)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(done.rows_affected())
 }

@@ -217,6 +217,7 @@ impl Maintenance for SqliteStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::SessionReader;
 
     #[tokio::test]
     async fn whoever_looks_on_takes_no_part_in_who_is_first() {
@@ -227,5 +228,34 @@ mod tests {
         assert!(service.is_alone() && !beside.is_alone());
         let second = SqliteStore::open(&url).await.unwrap();
         assert!(!second.is_alone());
+    }
+
+    #[tokio::test]
+    async fn a_store_of_an_earlier_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/store.db", folder.path().display());
+        let options = SqliteConnectOptions::from_str(&url).unwrap().create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        Migrator::with_migrations(migrations().drain(..1).collect()).run(&pool).await.unwrap();
+        sqlx::query(
+            "INSERT INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at, updated_at,
+                 revision, ended_at, initiator, told_as_subject)
+             VALUES ('over', randomblob(16), 'alice', 'browser', '{}', '{\"shop\":null,\"blog\":\"b\"}', 0, 0, 1, 5,
+                 'rp-logout', '[]'),
+             ('lives', randomblob(16), 'alice', 'browser', '{}', '{\"shop\":null}', 0, 0, 1, NULL, NULL, '[]')",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        pool.close().await;
+
+        let store = SqliteStore::open(&url).await.unwrap();
+        let decided = async |sid: &str| {
+            let session = store.session(&sid.parse().unwrap()).await.unwrap().unwrap();
+            session.decided.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        // Whom an end before the change did not tell is not told by what comes after it.
+        assert_eq!(decided("over").await, ["blog", "shop"]);
+        assert_eq!(decided("lives").await, Vec::<String>::new());
     }
 }

@@ -144,6 +144,13 @@ impl DeliveryQueue for SqliteStore {
         expired.collect()
     }
 
+    async fn discard_left(&self, now: Timestamp) -> Result<()> {
+        for client_id in self.left_with_deliveries().await? {
+            while self.discard(&client_id, now).await? {}
+        }
+        Ok(())
+    }
+
     async fn bring_forward(&self, by: Duration, now: Timestamp) -> Result<()> {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         let last: Option<i64> =
