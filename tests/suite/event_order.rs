@@ -188,6 +188,12 @@ async fn who_does_not_want_to_hear_of_such_an_end_stays_left_out_of_it() {
     told(&app, &at("10:00:00", "session.created", created("s-1", &["shop", "blog"]))).await;
     let end = json!({"sid": "s-1", "initiator": "rp-logout"});
     assert_eq!(told(&app, &at("11:00:00", "session.terminated", end)).await, ["blog"]);
+
+    // Though it wants to hear of all of them since.
+    let stopped = app.stop().await.without_clients();
+    let add =
+        |setup: Setup, id: &str| setup.client(id, &format!("{}/{id}", rp.uri()), "initiators = \"all\"");
+    let app = ["shop", "blog", "wiki", "docs"].into_iter().fold(stopped, add).start().await;
     assert_shop_is_left_out(&app, &rp).await;
     app.stop().await;
 }
