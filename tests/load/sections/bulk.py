@@ -51,7 +51,7 @@ def measure(binary, folder, small):
         # Delivery of what is stored has begun.
         time.sleep(5)
         delivered = service.count("deliveries", f"{CROWD} AND state = 'delivered'")
-    figures["the event is answered"] = answered["status"]
+    figures["the event is answered"] = str(answered["status"])
     figures["the event is answered after, s"] = answered["after"]
     figures["all of its deliveries are stored after, s"] = stored
     figures["deliveries stored"] = service.count("deliveries", CROWD)
