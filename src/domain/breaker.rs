@@ -157,6 +157,35 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_up_to_a_fifth_longer_at_random_and_never_shorter() {
+        let one = BreakerRules { failures: 1, ..RULES };
+        for (jitter, expected) in [(0.0, 5_000), (0.5, 5_500), (1.0, 6_000), (7.0, 6_000), (-1.0, 5_000)] {
+            let until = Breaker::default().failed(&one, at(0), jitter).open_until().unwrap();
+            assert_eq!(until.as_millisecond(), expected, "{jitter}");
+        }
+    }
+
+    #[test]
+    fn each_failed_probe_doubles_the_pause_up_to_the_longest() {
+        for (probes, expected) in [(0, 10), (1, 20), (2, 40), (3, 60), (4, 60), (u32::MAX, 60)] {
+            let until = open(0, 100, probes).failed(&RULES, at(100), 0.0).open_until().unwrap();
+            assert_eq!(until, at(100 + expected), "after {probes} probes");
+        }
+    }
+
+    #[test]
+    fn only_a_breaker_without_failures_is_trusted_and_only_an_open_one_has_an_end() {
+        let failing = Breaker::Closed { failures: 1 };
+        let trusted = [Breaker::default(), failing, open(1, 6, 0)].map(|it| it.is_trusted());
+        assert_eq!(trusted, [true, false, false]);
+        let ends = [Breaker::default(), failing, open(1, 6, 0)].map(|it| it.open_until());
+        assert_eq!(ends, [None, None, Some(at(6))]);
+        assert_eq!(failing.state(at(0)), "closed");
+        // A client that takes no attempts gets no probe either.
+        assert_eq!(open(1, 6, 0).room(at(6), 0), 0);
+    }
+
+    #[test]
     fn zero_failures_never_open_it() {
         let rules = BreakerRules { failures: 0, ..RULES };
         let mut breaker = Breaker::default();

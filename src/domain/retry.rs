@@ -69,6 +69,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_wait_is_up_to_a_fifth_longer_at_random_and_never_shorter() {
+        let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]).unwrap();
+        for (jitter, expected) in [(0.0, 10), (0.5, 11), (1.0, 12), (7.0, 12), (-1.0, 10)] {
+            assert_eq!(
+                schedule.next_attempt(1, at(0), at(100), None, jitter),
+                Some(at(expected)),
+                "{jitter}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_attempt_may_be_made_when_the_age_runs_out_and_not_after() {
+        let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]).unwrap();
+        for (expires_at, expected) in [(9, None), (10, Some(at(10))), (11, Some(at(10)))] {
+            assert_eq!(schedule.next_attempt(1, at(0), at(expires_at), None, 0.0), expected, "{expires_at}");
+        }
+        // Nor is there a time after the last one.
+        assert_eq!(schedule.next_attempt(1, Timestamp::MAX, Timestamp::MAX, None, 0.0), None);
+    }
+
     proptest! {
         #[test]
         fn every_wait_lies_between_the_schedule_and_a_fifth_more(

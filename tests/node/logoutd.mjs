@@ -77,8 +77,9 @@ egress = { allow_http = true, allow_networks = ["127.0.0.0/8"] }`;
     await this.ready(`${this.url}/.well-known/jwks.json`);
   }
 
+  /** Asks until it answers, or has ended: so often that a busy machine gets there. */
   async ready(url) {
-    for (let attempt = 0; attempt < 400; attempt += 1) {
+    for (let attempt = 0; attempt < 6_000; attempt += 1) {
       if (this.process.exitCode !== null) break;
       const response = await fetch(url).catch(() => null);
       if (response?.status === 200) return;

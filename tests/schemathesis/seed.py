@@ -1,7 +1,8 @@
 """Fetches the OpenAPI document of a service that starts, puts clients, sessions and deliveries into it, and writes their
 ids to files, a quoted id in each line.
 
-Usage: seed.py FOLDER, with LOGOUTD_URL (its management API) and LOGOUTD_TOKEN in the environment.
+Usage: seed.py FOLDER PID, with LOGOUTD_URL (its management API) and LOGOUTD_TOKEN in the environment. PID is the process of
+the service: it is waited for as long as that runs.
 """
 
 import json
@@ -26,17 +27,25 @@ def ask(method, path, body=None, media_type="application/json"):
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": media_type},
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=600) as response:
         return json.load(response)
 
 
-def wait_until_ready():
-    for _ in range(300):
+def wait_until_ready(pid):
+    while runs(pid):
         try:
             return ask("GET", "/readyz")
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
-    sys.exit("the service is not ready after 30 seconds")
+    sys.exit("the service ended before it was ready")
+
+
+def runs(pid):
+    try:
+        # The state of a process that has ended, and whose parent has not asked for its status yet, is Z.
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def event(number, kind, data):
@@ -49,8 +58,8 @@ def event(number, kind, data):
     }
 
 
-def main(folder):
-    wait_until_ready()
+def main(folder, pid):
+    wait_until_ready(pid)
     document = ask("GET", "/api/v2/openapi.json")
     (pathlib.Path(folder) / "openapi.json").write_text(json.dumps(document))
 
@@ -83,4 +92,4 @@ def main(folder):
         (pathlib.Path(folder) / name).write_text("".join(f'"{it}"\n' for it in ids))
 
 
-main(sys.argv[1])
+main(sys.argv[1], int(sys.argv[2]))

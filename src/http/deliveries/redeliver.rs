@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
 use super::super::path::Id;
 use super::super::state::HttpState;
 use super::id;
@@ -20,7 +21,7 @@ use super::view::DeliveryView;
     path = "/api/v2/deliveries/{id}/redeliver",
     tag = "deliveries",
     operation_id = "redeliver",
-    params(("id" = String, Path, format = "uuid", description = "The delivery.")),
+    params(("id" = doc::Uuid, Path, description = "The delivery.")),
     responses(
         (status = 202, description = "The delivery.", body = DeliveryView),
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),

@@ -121,7 +121,7 @@ pub(in crate::http) async fn redeliver_all(
     path = "/api/v2/jobs/{id}",
     tag = "deliveries",
     operation_id = "getJob",
-    params(("id" = String, Path, format = "uuid", description = "The job.")),
+    params(("id" = doc::Uuid, Path, description = "The job.")),
     responses(
         (status = 200, description = "The job.", body = JobView),
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::error::{ApiError, Body as Error};
+use super::super::openapi as doc;
 use super::super::path::Id;
 use super::super::state::HttpState;
 use super::id;
@@ -28,7 +29,7 @@ pub(in crate::http) struct Detail {
     path = "/api/v2/deliveries/{id}",
     tag = "deliveries",
     operation_id = "getDelivery",
-    params(("id" = String, Path, format = "uuid", description = "The delivery.")),
+    params(("id" = doc::Uuid, Path, description = "The delivery.")),
     responses(
         (status = 200, description = "The delivery.", body = Detail),
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),

@@ -18,7 +18,7 @@ pub(super) use types::{
     ClientId, DeliveryFilter, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, Initiators,
     JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice, OidcLogoutInitiators, Origin,
     SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout, SubjectType, TokenSubject,
-    TokenTyp, described, one_of, reference, text,
+    TokenTyp, Uuid, described, one_of, reference, text,
 };
 
 use std::sync::LazyLock;

@@ -49,6 +49,11 @@ macro_rules! stand_ins {
 stand_ins! {
     /// A client's `client_id`: the `aud` of its tokens.
     ClientId = identifier("shop");
+    /// The id of a delivery or a job. Its pattern tells it from a path beside it, such as `…/deliveries/redeliver`.
+    Uuid = text()
+        .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+        .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+        .build();
     /// A session's id at the OpenID Provider.
     Sid = identifier("s-1");
     /// A user's identifier: the OpenID Provider's, or a client's own pairwise one.

@@ -150,7 +150,7 @@ id_token_signed_response_alg = "ES256"
       oidc_logout: { backchannel_logout_urls: [`${rp.url}/refuse`] },
     });
     const ended = { sid: 's-log', sub: 'carol', initiator: 'rp-logout', clients: ['from-the-file', refused.client_id] };
-    const { status } = await logoutd.report('session.terminated', ended, { wait: 10 });
+    const { status } = await logoutd.report('session.terminated', ended, { wait: 60 });
     assert.equal(status, 200);
     const logs = await ok('iterate:logs.list', { per_page: 50 });
     const outcomes = logs.filter((it) => it.details?.session_id === 's-log' || it.details?.request?.backchannel_logout_uri?.endsWith('/refuse'));
@@ -196,7 +196,7 @@ class Receiver {
 
   /** The claims of the last token that came to this path, once one has. */
   async token(path) {
-    for (let attempt = 0; attempt < 200; attempt += 1) {
+    for (let attempt = 0; attempt < 2_400; attempt += 1) {
       if (this.tokens.has(path)) return this.tokens.get(path);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
