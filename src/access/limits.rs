@@ -1,12 +1,10 @@
-//! How often callers may ask, and how often an address may be wrong.
+//! How often callers may ask, and which addresses are told apart when tokens are guessed ([`super::failures`]).
 //!
-//! Both forget whoever has been quiet for long enough, so that what they hold is bounded.
+//! Whoever has been quiet for long enough is forgotten, so that what is held is bounded.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -17,9 +15,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::domain::access::{Caller, Rate};
-
-/// How many addresses are told apart; those beyond share the room of one.
-const MAX_SOURCES: usize = 100_000;
 
 /// Where a request comes from, as far as it is told apart: an IPv4 address, or the /64 network of an IPv6
 /// address, which is what one customer has to himself.
@@ -112,7 +107,8 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
     }
 }
 
-fn interval(rate: Rate) -> Duration {
+/// After how long there is room for one more.
+pub(super) fn interval(rate: Rate) -> Duration {
     rate.period() / rate.count().get()
 }
 
@@ -162,53 +158,6 @@ impl CallerLimit {
     }
 }
 
-/// How often an address may come with a token that is none.
-pub(super) struct FailedAttempts {
-    limiter: Option<Keyed<Source>>,
-    blocked: Mutex<HashMap<Source, Instant>>,
-}
-
-impl FailedAttempts {
-    /// `None`: as often as it likes.
-    pub(super) fn new(rate: Option<Rate>) -> Self {
-        Self { limiter: rate.map(Keyed::new), blocked: Mutex::default() }
-    }
-
-    /// For how long this source is not heard, if it is not.
-    pub(super) fn blocked_for(&self, source: Source) -> Option<Duration> {
-        let until = *self.blocked().get(&source)?;
-        let wait = until.saturating_duration_since(Instant::now());
-        (!wait.is_zero()).then_some(wait)
-    }
-
-    /// Counts a failure. When there is no room for another, the source is not heard until there is.
-    pub(super) fn count(&self, source: Source) {
-        let Some(limiter) = &self.limiter else { return };
-        let source = if limiter.limiter.len() < MAX_SOURCES { source } else { Source::Others };
-        let wait = match limiter.take(&source) {
-            Room::Left(0) => limiter.interval(),
-            Room::Left(_) => return,
-            Room::None(wait) => wait,
-        };
-        let was_heard = self.blocked().insert(source, Instant::now() + wait).is_none();
-        if was_heard {
-            tracing::warn!(%source, limit = %limiter.rate, "too many failed attempts to authenticate");
-        }
-    }
-
-    pub(super) fn forget_idle(&self) {
-        self.limiter.iter().for_each(Keyed::forget_idle);
-        let now = Instant::now();
-        let mut blocked = self.blocked();
-        blocked.retain(|_, until| *until > now);
-        blocked.shrink_to_fit();
-    }
-
-    fn blocked(&self) -> std::sync::MutexGuard<'_, HashMap<Source, Instant>> {
-        self.blocked.lock().expect("no holder of this lock panics")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,28 +173,6 @@ mod tests {
         assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
         assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
         assert_eq!(source("2001:db8:0:1::1").to_string(), "2001:db8:0:1::/64");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_source_that_fails_too_often_is_not_heard_for_a_while() {
-        let failed = FailedAttempts::new(Some("3/m".parse().unwrap()));
-        let (one, other) = (source("192.0.2.1"), source("192.0.2.2"));
-        for _ in 0..3 {
-            assert_eq!(failed.blocked_for(one), None);
-            failed.count(one);
-        }
-        assert_eq!(failed.blocked_for(one), Some(Duration::from_secs(20)));
-        assert_eq!(failed.blocked_for(other), None);
-
-        // There is room for one more, and then not again.
-        tokio::time::advance(Duration::from_secs(20)).await;
-        assert_eq!(failed.blocked_for(one), None);
-        failed.count(one);
-        assert!(failed.blocked_for(one).is_some());
-
-        tokio::time::advance(Duration::from_mins(2)).await;
-        failed.forget_idle();
-        assert!(failed.blocked().is_empty() && failed.limiter.as_ref().unwrap().limiter.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,17 +16,21 @@ use crate::domain::access::{Caller, Rate, Scope, ScopeSet, TokenHash, TokenState
 use crate::shutdown::Shutdown;
 use crate::storage::TokenStore;
 
+mod failures;
 mod jwt;
 mod limits;
+mod proxies;
 pub mod secret;
 mod tokens;
 mod uses;
 
 pub use jwt::{JwtConfig, JwtError};
 pub use limits::{Budget, Source};
+pub use proxies::TrustedProxies;
 
-use jwt::{AccessTokens, Refresher};
-use limits::{CallerLimit, FailedAttempts};
+use failures::FailedAttempts;
+use jwt::{AccessTokens, Refresher, Turn};
+use limits::CallerLimit;
 use tokens::Tokens;
 use uses::Uses;
 
@@ -169,21 +173,20 @@ impl Authenticator {
 
     /// Who bears `token`, and what it allows.
     ///
-    /// A source that failed too often is not heard, and nothing is looked up for it: but for the bearers of
-    /// API tokens that were found a moment ago. Nobody guesses one of those, and whoever shares an address
-    /// with somebody who guesses, behind a proxy, is not shut out with him.
+    /// A source that failed too often hears nothing more of why a token is refused, and what cannot be a token is
+    /// not looked at any longer. What can be one still is: whoever shares an address with somebody who guesses,
+    /// behind a proxy, is not shut out with him. Such lookups come one at a time, after all that is known.
     pub async fn authenticate(&self, source: Source, token: &str) -> Result<Grant, Denied> {
-        let hash = secret::hash(token);
-        if let Some(retry_after) = self.0.failed.blocked_for(source)
-            && !self.0.is_in_use(&hash)
-        {
-            return Err(Denied::TooManyFailures { retry_after });
+        let blocked_for = self.0.failed.blocked_for(source);
+        let outcome = self.0.look_up(token, blocked_for.is_some()).await;
+        if !outcome.as_ref().is_err_and(|denied| denied.is_failed_attempt()) {
+            return outcome;
         }
-        let outcome = self.0.look_up(token, &hash).await;
-        if outcome.as_ref().is_err_and(|denied| denied.is_failed_attempt()) {
-            self.0.failed.count(source);
+        self.0.failed.count(source);
+        match blocked_for {
+            Some(retry_after) => Err(Denied::TooManyFailures { retry_after }),
+            None => outcome,
         }
-        outcome
     }
 
     /// Counts a request against the caller's rate limit. `None` if there is none.
@@ -193,16 +196,20 @@ impl Authenticator {
 }
 
 impl Inner {
-    async fn look_up(&self, token: &str, hash: &TokenHash) -> Result<Grant, Denied> {
+    async fn look_up(&self, token: &str, after_others: bool) -> Result<Grant, Denied> {
+        let hash = secret::hash(token);
         // Hashes, compared in constant time: how long it takes says nothing of the token.
-        if self.bootstrap.as_ref().is_some_and(|known| known.matches(hash)) {
+        if self.bootstrap.as_ref().is_some_and(|known| known.matches(&hash)) {
             return Ok(Grant { caller: Caller::Bootstrap, scopes: ScopeSet::all() });
         }
         if secret::is_api_token(token) {
-            return self.api_token(hash).await;
+            return self.api_token(&hash).await;
         }
         match &self.access_tokens {
-            Some(access_tokens) if jwt::is_jwt(token) => access_tokens.verify(token, self.clock.now()).await,
+            Some(access_tokens) if jwt::is_jwt(token) => {
+                let turn = if after_others { Turn::AfterOthers } else { Turn::AtOnce };
+                access_tokens.verify(token, &hash, turn, self.clock.now()).await
+            }
             _ => Err(Denied::Invalid(TokenKind::Api)),
         }
     }
@@ -222,12 +229,6 @@ impl Inner {
         self.uses.note(token.id, now);
         let caller = Caller::ApiToken { id: token.id, name: token.name.clone() };
         Ok(Grant { caller, scopes: token.scopes })
-    }
-
-    /// Whether it is the hash of an API token that is of use, without asking the store.
-    fn is_in_use(&self, hash: &TokenHash) -> bool {
-        let found = self.tokens.recently_found(hash);
-        found.is_some_and(|token| token.state(self.clock.now()) == TokenState::Active)
     }
 
     async fn write_uses(&self, all: bool) {

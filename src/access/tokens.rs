@@ -3,11 +3,15 @@
 //! Another process may make or revoke a token at any time, so that what is remembered is asked for anew after
 //! a second. It is asked for by one request; the others go on with the old answer meanwhile, for a second more
 //! at the most.
+//!
+//! What has not been found before is asked for one at a time. Guesses of any number keep the store busy with
+//! one lookup by an index, and the tokens in use do not wait behind them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::domain::access::{ApiToken, TokenHash};
@@ -27,6 +31,8 @@ const REMEMBERED: usize = 1024;
 pub(super) struct Tokens {
     store: Arc<dyn TokenStore>,
     memory: Mutex<Memory>,
+    /// Whose turn it is of those that were not found before. They come in order.
+    strangers: Semaphore,
 }
 
 #[derive(Default)]
@@ -51,17 +57,26 @@ enum Remembered {
 
 impl Tokens {
     pub(super) fn new(store: Arc<dyn TokenStore>) -> Self {
-        Self { store, memory: Mutex::default() }
+        Self { store, memory: Mutex::default(), strangers: Semaphore::new(1) }
     }
 
     /// The token with this hash, if there is one: of use or not.
     pub(super) async fn find(&self, hash: &TokenHash) -> Result<Option<Arc<ApiToken>>> {
-        let asked_at = Instant::now();
-        match self.memory().recall(hash, asked_at) {
-            Remembered::Token(token) => return Ok(Some(token)),
-            Remembered::NoSuchToken => return Ok(None),
-            Remembered::Nothing => {}
+        if let Some(remembered) = self.remembered(hash) {
+            return Ok(remembered);
         }
+        let is_stranger = !self.memory().known.contains_key(&hash.0);
+        let _turn = if is_stranger {
+            let turn = self.strangers.acquire().await.expect("it is never closed");
+            // Others may have come with the same token meanwhile.
+            if let Some(remembered) = self.remembered(hash) {
+                return Ok(remembered);
+            }
+            Some(turn)
+        } else {
+            None
+        };
+        let asked_at = Instant::now();
         let found = self.store.token(hash).await;
         let mut memory = self.memory();
         // Nothing is remembered of a store that does not answer: what was revoked must not live on by that.
@@ -72,9 +87,14 @@ impl Tokens {
         Ok(token)
     }
 
-    /// What is known of this hash without asking the store, however old it is.
-    pub(super) fn recently_found(&self, hash: &TokenHash) -> Option<Arc<ApiToken>> {
-        self.memory().known.get(&hash.0).map(|known| Arc::clone(&known.token))
+    /// What needs not be asked for.
+    #[expect(clippy::option_option, reason = "it is remembered that there is no such token, too")]
+    fn remembered(&self, hash: &TokenHash) -> Option<Option<Arc<ApiToken>>> {
+        match self.memory().recall(hash, Instant::now()) {
+            Remembered::Token(token) => Some(Some(token)),
+            Remembered::NoSuchToken => Some(None),
+            Remembered::Nothing => None,
+        }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -252,8 +272,29 @@ mod tests {
         store.broken.store(true, Ordering::Relaxed);
         advance(FRESH_FOR).await;
         assert!(tokens.find(&HASH).await.is_err());
-        assert!(tokens.recently_found(&HASH).is_none());
+        assert!(tokens.memory().known.is_empty());
         assert!(tokens.find(&HASH).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guesses_are_looked_up_one_at_a_time_and_no_token_in_use_waits_for_them() {
+        let (store, tokens) = stage();
+        let tokens = Arc::new(tokens);
+        assert_eq!(state(&tokens).await, TokenState::Active);
+        advance(FRESH_FOR).await;
+        for guess in 2..12 {
+            let tokens = Arc::clone(&tokens);
+            tokio::spawn(async move { tokens.find(&other(guess)).await });
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(store.lookups.load(Ordering::Relaxed), 2, "one guess is under way");
+        let began = Instant::now();
+        assert_eq!(state(&tokens).await, TokenState::Active);
+        assert_eq!(began.elapsed(), LOOKUP, "it did not wait for any of them");
+        // One that comes for the first time, after a restart say, waits its turn, and gets it.
+        let newcomer = tokens.find(&other(20)).await;
+        assert!(newcomer.unwrap().is_none());
+        assert_eq!(store.lookups.load(Ordering::Relaxed), 13, "after all that were there before it");
     }
 
     #[tokio::test(start_paused = true)]

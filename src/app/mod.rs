@@ -14,7 +14,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
-use crate::access::{AccessConfig, Authenticator, JwtConfig, Upkeep};
+use crate::access::{AccessConfig, Authenticator, JwtConfig, TrustedProxies, Upkeep};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Jwt, Loaded, StoreUrl};
 use crate::delivery::{
@@ -28,10 +28,10 @@ use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
-use crate::http::{HttpState, Trail};
+use crate::http::{HttpState, Readiness, Scrapes, Trail};
 use crate::intake::{Expiry, Handoff, Intake, MetadataGuard, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
-use crate::listen::Tls;
+use crate::listen::{self, Shares, Tls};
 use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
@@ -75,6 +75,7 @@ pub struct App {
     settler: Settler,
     redelivery: Redelivery,
     access: Upkeep,
+    connections: Shares,
 }
 
 /// New deliveries go from the door straight to the attempts, where there is room.
@@ -118,6 +119,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let config = &loaded.config;
         check(loaded, &clock, &entropy)?;
+        let connections = connections(config)?;
         // What verifies access tokens needs it, wherever this runs.
         crate::keyring::provider::install();
         let keyring = open_keyring(config, &clock, &entropy).await?;
@@ -188,7 +190,7 @@ impl App {
             intake,
             deliveries: Arc::clone(&store) as _,
             logs: Arc::clone(&store) as _,
-            trail: Trail { store: Arc::clone(&store) as _, clock: Arc::clone(&clock), entropy },
+            trail: Trail::new(Arc::clone(&store) as _, Arc::clone(&clock), entropy),
             waiting,
             sessions: Arc::clone(&store) as _,
             clients,
@@ -197,8 +199,10 @@ impl App {
             clock: Arc::clone(&clock),
             metrics,
             gauges: dispatcher.gauges(),
-            store: Arc::clone(&store) as _,
+            readiness: Readiness::new(Arc::clone(&store) as _, Arc::clone(&clock)),
+            scrapes: Scrapes::default(),
             authenticator,
+            proxies: TrustedProxies::new(config.access.trusted_proxies.clone()),
             shutdown: shutdown.clone(),
         });
         Ok(Self {
@@ -214,6 +218,7 @@ impl App {
             settler,
             redelivery,
             access,
+            connections,
         })
     }
 
@@ -259,6 +264,15 @@ pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>
     }
     problems.extend(tls::problems(loaded));
     Ok(ConfigErrors::check(problems)?)
+}
+
+/// How many connections the listeners may have. It raises the process's limit of descriptors first.
+fn connections(config: &Config) -> anyhow::Result<Shares> {
+    let limit = listen::raise_limit();
+    let (server, management) = (config.server.max_connections, config.management.max_connections);
+    let shares = listen::share_out(limit, config.delivery.max_concurrency, server, management)?;
+    tracing::debug!(limit, server = shares.server, management = shares.management, "most open connections");
+    Ok(shares)
 }
 
 fn breaker_rules(config: &Config) -> BreakerRules {

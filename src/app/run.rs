@@ -14,9 +14,10 @@ use super::{App, Listeners};
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::http::Peer;
-use crate::listen::{Tls, TlsListener};
+use crate::listen::{self, Limits, RequestBody, Service, Shares, Tls, TlsListener};
 use crate::shutdown::Shutdown;
 use crate::storage::Maintenance;
+use crate::telemetry::Metrics;
 
 /// How often finished rows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
@@ -32,14 +33,21 @@ impl App {
         let mut parts = JoinSet::new();
         let server = crate::http::server(&self.http);
         let management = crate::http::management(&self.http);
+        let (metrics, trail) = (Arc::clone(&self.http.metrics), self.http.trail.clone());
         // The servers and the expiry now hold the only handles to the intake: when they end, so does its writer.
         drop(self.http);
 
         for tls in self.tls.iter().cloned() {
             part(&mut parts, "watch of a certificate", infallible(tls.watch(shutdown.drain_token())));
         }
-        part(&mut parts, "server", serve(listeners.server, self.tls.server, server, shutdown.clone()));
-        let management = serve(listeners.management, self.tls.management, management, shutdown.clone());
+        let serve = |name, socket, tls, connections, router| {
+            let (metrics, shutdown) = (Arc::clone(&metrics), shutdown.clone());
+            serve(Listening { name, socket, tls, connections, metrics }, router, shutdown)
+        };
+        let Shares { server: server_share, management: management_share } = self.connections;
+        part(&mut parts, "server", serve("server", listeners.server, self.tls.server, server_share, server));
+        let management =
+            serve("management", listeners.management, self.tls.management, management_share, management);
         part(&mut parts, "management", management);
         part(&mut parts, "intake", infallible(self.writer.run()));
         part(&mut parts, "expiry", infallible(self.expiry.run(shutdown.clone())));
@@ -47,6 +55,7 @@ impl App {
         part(&mut parts, "dispatcher", infallible(self.dispatcher.run(shutdown.clone())));
         part(&mut parts, "redelivery", infallible(self.redelivery.run(shutdown.clone())));
         part(&mut parts, "access", infallible(self.access.run(shutdown.clone())));
+        part(&mut parts, "audit", infallible(trail.clone().run(shutdown.clone())));
         part(&mut parts, "keyring", infallible(self.keyring.watch(shutdown.drain_token())));
         let sweeper = sweep(Arc::clone(&self.store) as _, self.clock, self.retention, shutdown.clone());
         part(&mut parts, "sweeper", infallible(sweeper));
@@ -73,6 +82,7 @@ impl App {
             }
         }
         parts.shutdown().await;
+        trail.finish().await;
         self.store.close().await;
         crashed.map_or(Ok(()), Err)
     }
@@ -93,22 +103,29 @@ async fn infallible(future: impl Future<Output = ()>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(
-    listener: TcpListener,
+/// What is listened on, and how.
+struct Listening {
+    name: &'static str,
+    socket: TcpListener,
     tls: Option<Tls>,
-    router: Router,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
+    connections: usize,
+    metrics: Arc<Metrics>,
+}
+
+async fn serve(listening: Listening, router: Router, shutdown: Shutdown) -> anyhow::Result<()> {
+    let Listening { name, socket, tls, connections, metrics } = listening;
     let draining = async move { shutdown.draining().await };
-    let handle = move |peer, request: axum::http::Request<_>| {
+    let handle = move |peer, request: axum::http::Request<RequestBody>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
         let router = router.clone();
         async move { router.oneshot(request).await.unwrap_or_else(|never| match never {}) }
     };
+    let limits = Limits::with_connections(connections);
+    let service = Service { listener: name, limits, metrics, handle };
     match tls {
-        Some(tls) => crate::listen::serve(TlsListener::new(listener, tls), handle, draining).await,
-        None => crate::listen::serve(listener, handle, draining).await,
+        Some(tls) => listen::serve(TlsListener::new(socket, tls, connections), service, draining).await,
+        None => listen::serve(socket, service, draining).await,
     }
     Ok(())
 }

@@ -47,8 +47,18 @@ pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
 pub fn render(config: &Config) -> String {
     let mut rows = vec![
         ("issuer", issuer(config)),
-        ("server", listener(config.server.listen, config.server.tls.as_ref())),
-        ("management", listener(config.management.listen, config.management.tls.as_ref())),
+        (
+            "server",
+            listener(&config.server.listen, config.server.tls.as_ref(), config.server.max_connections),
+        ),
+        (
+            "management",
+            listener(
+                &config.management.listen,
+                config.management.tls.as_ref(),
+                config.management.max_connections,
+            ),
+        ),
         ("access", access(config)),
         ("store", format!("{}, kept for {}", config.store.url, Human(config.store.retention))),
         ("keys", keys(config)),
@@ -78,9 +88,14 @@ pub fn json(config: &Config) -> Value {
             "jwks_uri": config.issuer.jwks_uri,
             "pairwise": { "format": config.issuer.pairwise.format.as_str() },
         },
-        "server": { "listen": config.server.listen, "tls": config.server.tls.as_ref().map(tls_json) },
+        "server": {
+            "listen": config.server.listen,
+            "max_connections": config.server.max_connections,
+            "tls": config.server.tls.as_ref().map(tls_json),
+        },
         "management": {
             "listen": config.management.listen,
+            "max_connections": config.management.max_connections,
             "tls": config.management.tls.as_ref().map(tls_json),
         },
         "access": access_json(config),
@@ -121,6 +136,7 @@ fn access_json(config: &Config) -> Value {
     let mut json = json!({
         "rate_limit": rate(access.rate_limit),
         "failed_attempts": rate(access.failed_attempts),
+        "trusted_proxies": access.trusted_proxies,
     });
     if let Some(jwt) = &access.jwt {
         json["jwt"] = json!({
@@ -160,12 +176,13 @@ fn human(duration: std::time::Duration) -> String {
     Human(duration).to_string()
 }
 
-fn listener(address: SocketAddr, tls: Option<&Tls>) -> String {
-    let Some(tls) = tls else { return address.to_string() };
+fn listener(address: &SocketAddr, tls: Option<&Tls>, max_connections: Option<u32>) -> String {
+    let most = max_connections.map_or_else(String::new, |most| format!(", {most} connections at the most"));
+    let Some(tls) = tls else { return format!("{address}{most}") };
     let callers = tls.client_auth.as_ref().map_or_else(String::new, |auth| {
         format!(", client certificates {} ({})", auth.certificate.as_str(), auth.ca.display())
     });
-    format!("{address}, TLS with {}{callers}", tls.certificate.display())
+    format!("{address}, TLS with {}{callers}{most}", tls.certificate.display())
 }
 
 fn tls_json(tls: &Tls) -> Value {
@@ -190,8 +207,14 @@ fn access(config: &Config) -> String {
     };
     let limit =
         |limit: Option<Rate>| limit.map_or_else(|| "any number of".to_owned(), |rate| rate.to_string());
+    let proxies: Vec<_> = access.trusted_proxies.iter().map(ToString::to_string).collect();
+    let behind = if proxies.is_empty() {
+        String::new()
+    } else {
+        format!("; behind proxies in {}", proxies.join(", "))
+    };
     format!(
-        "{tokens}; {} requests per caller, {} failed attempts per address",
+        "{tokens}; {} requests per caller, {} failed attempts per address{behind}",
         limit(access.rate_limit),
         limit(access.failed_attempts),
     )

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Listeners};
@@ -15,9 +14,6 @@ use crate::entropy::SystemEntropy;
 use crate::keyring::Keyring;
 use crate::listen::Tls;
 use crate::shutdown::Shutdown;
-
-/// A token of fewer characters is warned of.
-const WEAK_TOKEN_CHARS: usize = 16;
 
 /// Runs the service. The first signal drains it, a second one stops it at once.
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
@@ -38,9 +34,6 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     );
     if loaded.bootstrap_token.is_none() {
         tracing::info!("no LOGOUTD_BOOTSTRAP_TOKEN is set: sources need a token of `logoutd tokens create`");
-    }
-    if loaded.bootstrap_token.as_ref().is_some_and(|it| it.expose_secret().len() < WEAK_TOKEN_CHARS) {
-        tracing::warn!("LOGOUTD_BOOTSTRAP_TOKEN is short enough to be guessed: use 16 characters or more");
     }
     app.run(listeners, shutdown).await?;
     tracing::info!("logoutd has stopped");

@@ -3,8 +3,10 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use url::Url;
 
+use super::egress::network;
 use super::issuer::{IssuerUrl, IssuerUrlError, is_local};
 use super::keys::path;
 use super::reader::Section;
@@ -22,6 +24,8 @@ pub struct Access {
     /// How often an address may come with a token that is none; `None`: as often as it likes. 100 times a
     /// minute by default.
     pub failed_attempts: Option<Rate>,
+    /// Networks of proxies whose `Forwarded` and `X-Forwarded-For` count; none by default.
+    pub trusted_proxies: Vec<IpNet>,
     /// `[access.jwt]`: whose access tokens are taken besides API tokens.
     pub jwt: Option<Jwt>,
 }
@@ -51,6 +55,7 @@ impl Access {
             failed_attempts: section
                 .optional("failed_attempts", rate)
                 .unwrap_or(Some(DEFAULT_FAILED_ATTEMPTS)),
+            trusted_proxies: section.distinct("trusted_proxies", proxies).unwrap_or_default(),
             jwt: section.optional_table("jwt", Jwt::read).flatten(),
         }
     }
@@ -86,6 +91,17 @@ fn rate(value: &Value) -> Parsed<Option<Rate>> {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|error| format!("{error}; or \"off\""))
+}
+
+/// A network of proxies. One of all addresses would let everybody say where a request came from.
+fn proxies(value: &Value) -> Parsed<IpNet> {
+    match network(value)? {
+        all if all.prefix_len() == 0 => Err(
+            "must be the network of your proxies: with this one anybody could say where a request came from"
+                .to_owned(),
+        ),
+        network => Ok(network),
+    }
 }
 
 fn name(value: &Value) -> Parsed<String> {

@@ -31,7 +31,8 @@ impl Egress {
     }
 }
 
-fn network(value: &Value) -> Parsed<IpNet> {
+/// A network, without host bits.
+pub(super) fn network(value: &Value) -> Parsed<IpNet> {
     let text = value.text()?;
     let refused = "must be a network in CIDR notation, such as \"10.0.0.0/8\" or \"fd00::/8\"";
     let network: IpNet = text.parse().map_err(|_| refused.to_owned())?;

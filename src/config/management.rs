@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::reader::Section;
-use super::server::{Server, listener};
+use super::server::{Server, listener, max_connections};
 use super::tls::Tls;
 
 /// `[management]`.
@@ -13,6 +13,8 @@ pub struct Management {
     pub listen: SocketAddr,
     /// `[management.tls]`; without it the listener speaks plain HTTP.
     pub tls: Option<Tls>,
+    /// How many connections may be open; `None`: as the process's limit of descriptors allows, 1024 at the most.
+    pub max_connections: Option<u32>,
 }
 
 impl Management {
@@ -25,7 +27,11 @@ impl Management {
                 format!("needs an address of its own: {} is server.listen's", server.listen),
             );
         }
-        Self { listen, tls: section.optional_table("tls", Tls::read).flatten() }
+        Self {
+            listen,
+            tls: section.optional_table("tls", Tls::read).flatten(),
+            max_connections: section.optional("max_connections", max_connections),
+        }
     }
 }
 

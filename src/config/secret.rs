@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// The longest secret file, in bytes: whatever is longer is some other file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
+/// The fewest characters of a bearer token that people choose.
+const MIN_BEARER_CHARS: usize = 16;
+
 /// Why there is no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -37,6 +40,11 @@ pub enum SecretError {
     /// It could never be sent in an `Authorization` header.
     #[error("must consist of visible ASCII characters, without spaces")]
     NotVisible,
+    /// So short that it can be guessed.
+    #[error(
+        "must have at least {MIN_BEARER_CHARS} characters, so that it cannot be guessed; `openssl rand -hex 32` makes one"
+    )]
+    TooShort,
 }
 
 /// The secret given as `value` or in `file`, without one trailing newline if it was a file's.
@@ -51,7 +59,7 @@ pub fn resolve(
     }
 }
 
-/// The secret, if it can be a bearer token: not empty, and visible ASCII (RFC 6750 §2.1 allows no other).
+/// The secret, if it can be a bearer token: visible ASCII (RFC 6750 §2.1 allows no other), and not too short.
 pub fn bearer(secret: SecretString) -> Result<SecretString, SecretError> {
     let text = secret.expose_secret();
     if text.is_empty() {
@@ -59,6 +67,9 @@ pub fn bearer(secret: SecretString) -> Result<SecretString, SecretError> {
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(SecretError::NotVisible);
+    }
+    if text.len() < MIN_BEARER_CHARS {
+        return Err(SecretError::TooShort);
     }
     Ok(secret)
 }
@@ -118,5 +129,6 @@ mod tests {
         assert!(bearer(SecretString::from("0123456789abcdef")).is_ok());
         assert!(matches!(bearer(SecretString::from("")), Err(SecretError::Empty)));
         assert!(matches!(bearer(SecretString::from("0123456789 abcdef")), Err(SecretError::NotVisible)));
+        assert!(matches!(bearer(SecretString::from("0123456789abcde")), Err(SecretError::TooShort)));
     }
 }

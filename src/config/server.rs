@@ -13,6 +13,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// `[server.tls]`; without it the listener speaks plain HTTP.
     pub tls: Option<Tls>,
+    /// How many connections may be open; `None`: as the process's limit of descriptors allows, 8192 at the most.
+    pub max_connections: Option<u32>,
 }
 
 impl Server {
@@ -21,8 +23,14 @@ impl Server {
         Self {
             listen: section.optional("listen", listener).unwrap_or(default),
             tls: section.optional_table("tls", Tls::read).flatten(),
+            max_connections: section.optional("max_connections", max_connections),
         }
     }
+}
+
+/// How many connections a listener may have. Whether the process may is found out when it starts.
+pub(super) fn max_connections(value: &Value) -> Parsed<u32> {
+    value.integer(8, 1_000_000)
 }
 
 /// An address to listen on. Names are refused: which of its addresses is meant would be up to the resolver.

@@ -39,7 +39,8 @@ pub(super) async fn authorize(
     let header = request.headers().get(AUTHORIZATION).ok_or_else(ApiError::missing_token)?.clone();
     // What is no bearer's header is no token, and counts as a failed attempt.
     let token = header.to_str().ok().and_then(bearer).unwrap_or_default();
-    let grant = authenticator.authenticate(peer::source(&request), token).await?;
+    let source = peer::source(&request, &required.state.proxies);
+    let grant = authenticator.authenticate(source, token).await?;
 
     let caller = grant.caller.clone();
     let budget = if required.limited { authenticator.spend(&grant.caller) } else { None };

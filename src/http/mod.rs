@@ -28,6 +28,8 @@ mod state;
 mod time;
 
 pub use audit::Trail;
+pub use health::Readiness;
+pub use metrics::Scrapes;
 pub use openapi::document as openapi_document;
 pub use peer::Peer;
 pub use router::{Route, management, management_routes, server, server_routes};

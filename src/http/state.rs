@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::access::Authenticator;
+use crate::access::{Authenticator, TrustedProxies};
 use crate::clock::Clock;
 use crate::delivery::{Gauges, Prober, Redelivery, Waiting};
 use crate::intake::Intake;
 use crate::keyring::Keyring;
 use crate::registry::ClientRegistry;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryReader, LogStore, Maintenance, SessionReader};
+use crate::storage::{DeliveryReader, LogStore, SessionReader};
 use crate::telemetry::Metrics;
 
 use super::audit::Trail;
+use super::health::Readiness;
+use super::metrics::Scrapes;
 
 /// What the handlers work with. Dropping it, with the servers that hold it, closes the door of the intake.
 pub struct HttpState {
@@ -47,9 +49,13 @@ pub struct HttpState {
     /// Brings the gauges among the metrics up to date.
     pub gauges: Gauges,
     /// Whether the store works.
-    pub store: Arc<dyn Maintenance>,
+    pub readiness: Readiness,
+    /// The text of the metrics, for those who ask at the same time.
+    pub scrapes: Scrapes,
     /// Who may do what.
     pub authenticator: Authenticator,
+    /// Whose word is taken on where a request came from.
+    pub proxies: TrustedProxies,
     /// Whether the service is winding down.
     pub shutdown: Shutdown,
 }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::descriptors::handshakes;
 use super::tls::Tls;
 use crate::telemetry::HandshakeOutcome;
 
@@ -61,9 +62,10 @@ struct Place {
 }
 
 impl TlsListener {
-    /// Accepts connections of `tcp` with what `tls` has for new ones.
-    pub fn new(tcp: TcpListener, tls: Tls) -> Self {
-        Self::with_limits(tcp, tls, Limits::default())
+    /// Accepts connections of `tcp` with what `tls` has for new ones, for whoever serves this many of them.
+    pub fn new(tcp: TcpListener, tls: Tls, connections: usize) -> Self {
+        let limits = Limits { at_a_time: handshakes(connections), ..Limits::default() };
+        Self::with_limits(tcp, tls, limits)
     }
 
     fn with_limits(tcp: TcpListener, tls: Tls, limits: Limits) -> Self {

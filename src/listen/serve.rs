@@ -1,4 +1,5 @@
-//! Serving connections: HTTP/1.1 and HTTP/2, with an end to the patience for peers that do not ask.
+//! Serving connections: HTTP/1.1 and HTTP/2, with an end to the patience for peers that do not ask, do not read,
+//! or do not get on with it, and to how many of them there are.
 //!
 //! What `axum::serve` does, which has no such limits: whoever connects and says nothing would hold a socket
 //! for ever. It knows nothing of what is asked or answered.
@@ -7,7 +8,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -17,64 +17,174 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// How long a peer may take for a request's headers, the time before their first byte included: so long is an
-/// idle connection kept, too.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::body::RequestBody;
+use super::connections::{Connections, Overdue, Place};
+use super::limits::Limits;
+use super::watched::Watched;
+use crate::telemetry::{ClosedReason, Metrics};
 
 /// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves the connections of a listener until `draining` is over; then takes no more, and returns when the
-/// requests under way are answered.
-pub async fn serve<L, H, F>(mut listener: L, handle: H, draining: impl Future<Output = ()>)
-where
-    L: Listener<Addr = SocketAddr>,
-    H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response> + Send + 'static,
-{
-    let connections = GracefulShutdown::new();
-    let mut draining = pin!(draining);
-    loop {
-        let (io, peer) = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut draining => break,
-        };
-        let asked = Arc::new(AtomicBool::new(false));
-        let (handle, has_asked) = (handle.clone(), Arc::clone(&asked));
-        let service = service_fn(move |request| {
-            has_asked.store(true, Ordering::Relaxed);
-            let answer = handle(peer, request);
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
-        let connection = builder().serve_connection(TokioIo::new(io), service).into_owned();
-        let connection = connections.watch(connection);
-        tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            // Before the first request it is not even known which HTTP this is, and hyper waits for ever.
-            let first = tokio::time::timeout(PATIENCE, connection.as_mut()).await;
-            let ended = match first {
-                Ok(ended) => ended,
-                Err(_) if asked.load(Ordering::Relaxed) => connection.await,
-                Err(_) => return,
-            };
-            if let Err(error) = ended {
-                tracing::trace!(error = %error, "a connection ended");
-            }
-        });
-    }
-    drop(listener);
-    connections.shutdown().await;
+/// The most bytes of a request's head and of what is read ahead of a body, for each HTTP/1.1 connection.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// How many requests an HTTP/2 peer may have open: it may let them all wait for it to read.
+const MAX_STREAMS: u32 = 100;
+
+/// After so long an answer has most likely been taken.
+const TAKEN_WITHIN: Duration = Duration::from_secs(1);
+
+/// How a listener's connections are served.
+pub struct Service<H> {
+    /// The listener's name, for the metrics.
+    pub listener: &'static str,
+    /// What its peers may hold.
+    pub limits: Limits,
+    /// Where connections are counted.
+    pub metrics: Arc<Metrics>,
+    /// What answers a request of a peer.
+    pub handle: H,
 }
 
-fn builder() -> Builder<TokioExecutor> {
+/// Serves the connections of a listener until `draining` is over; then takes no more, and returns when the
+/// requests under way are answered.
+pub async fn serve<L, H, F>(mut listener: L, service: Service<H>, draining: impl Future<Output = ()>)
+where
+    L: Listener<Addr = SocketAddr>,
+    H: Fn(SocketAddr, Request<RequestBody>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let service = Arc::new(service);
+    let connections = Connections::new(service.limits.connections);
+    let (tasks, drain) = (TaskTracker::new(), CancellationToken::new());
+    let mut draining = pin!(draining);
+    loop {
+        let next = async {
+            let (io, peer) = listener.accept().await;
+            (io, peer, connections.place().await)
+        };
+        let (io, peer, place) = tokio::select! {
+            accepted = next => accepted,
+            () = &mut draining => break,
+        };
+        tasks.spawn(serve_one(io, peer, place, Arc::clone(&service), drain.clone()));
+    }
+    drop(listener);
+    drain.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+async fn serve_one<I, H, F>(
+    io: I,
+    peer: SocketAddr,
+    place: Arc<Place>,
+    service: Arc<Service<H>>,
+    drain: CancellationToken,
+) where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Fn(SocketAddr, Request<RequestBody>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let Service { listener, limits, ref metrics, .. } = *service;
+    let _counted = Counted::new(listener, metrics);
+    let answer = {
+        let (service, place) = (Arc::clone(&service), Arc::clone(&place));
+        service_fn(move |request: Request<Incoming>| {
+            let answering = place.answering();
+            let request = request.map(|body| RequestBody::new(body, service.limits.body));
+            let answer = (service.handle)(peer, request);
+            async move {
+                let answer = answer.await;
+                drop(answering);
+                Ok::<_, Infallible>(answer)
+            }
+        })
+    };
+    let io = TokioIo::new(Watched::new(io, Arc::clone(&place)));
+    let mut connection = pin!(builder(&limits).serve_connection(io, answer).into_owned());
+
+    let reason = tokio::select! {
+        ended = connection.as_mut() => return note(ended),
+        overdue = place.overdue(&limits) => Some(overdue.into()),
+        () = place.crowded_out() => Some(ClosedReason::crowded_out),
+        () = drain.cancelled() => None,
+    };
+    if let Some(reason) = reason {
+        metrics.listeners().closed(listener, reason);
+        // Whoever has never asked, or does not read, is told nothing; nor does another wait for a place until one
+        // that was answered long ago has taken note.
+        let at_once = match reason {
+            ClosedReason::stalled => true,
+            ClosedReason::idle => !place.has_asked(),
+            ClosedReason::crowded_out => !place.has_asked() || place.quiet_for() >= TAKEN_WITHIN,
+        };
+        if at_once {
+            return;
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    if reason.is_some() {
+        // Answers that were begun are finished, if the peer takes them.
+        if let Ok(ended) = timeout(limits.farewell, connection).await {
+            note(ended);
+        }
+        return;
+    }
+    tokio::select! {
+        ended = connection => note(ended),
+        overdue = place.overdue(&limits) => metrics.listeners().closed(listener, overdue.into()),
+    }
+}
+
+fn note(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        tracing::trace!(error = %error, "a connection ended");
+    }
+}
+
+impl From<Overdue> for ClosedReason {
+    fn from(overdue: Overdue) -> Self {
+        match overdue {
+            Overdue::Idle => Self::idle,
+            Overdue::Stalled => Self::stalled,
+        }
+    }
+}
+
+/// A connection among those that are open, until it is dropped.
+struct Counted {
+    listener: &'static str,
+    metrics: Arc<Metrics>,
+}
+
+impl Counted {
+    fn new(listener: &'static str, metrics: &Arc<Metrics>) -> Self {
+        metrics.listeners().opened(listener);
+        Self { listener, metrics: Arc::clone(metrics) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.metrics.listeners().ended(self.listener);
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(READ_AHEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_PATIENCE);
     builder
@@ -110,18 +220,53 @@ mod tests {
         connect: mpsc::UnboundedSender<DuplexStream>,
         drain: oneshot::Sender<()>,
         serving: tokio::task::JoinHandle<()>,
+        metrics: Arc<Metrics>,
     }
+
+    impl Served {
+        /// How many connections were closed for this reason.
+        fn closed(&self, reason: &str) -> u64 {
+            self.count(&format!(
+                "logoutd_listener_connections_closed_total{{listener=\"server\",reason=\"{reason}\"}} "
+            ))
+        }
+
+        fn open(&self) -> u64 {
+            self.count("logoutd_listener_connections{listener=\"server\"} ")
+        }
+
+        fn count(&self, series: &str) -> u64 {
+            let text = self.metrics.encode();
+            text.lines().find_map(|line| line.strip_prefix(series)).map_or(0, |count| count.parse().unwrap())
+        }
+    }
+
+    const LIMITS: Limits = Limits {
+        connections: 100,
+        idle: Duration::from_mins(1),
+        stall: Duration::from_secs(30),
+        body: Duration::from_mins(1),
+        farewell: Duration::from_secs(5),
+    };
 
     /// Answers after `takes`.
     fn start(takes: Duration) -> Served {
-        let (connect, given) = mpsc::unbounded_channel();
-        let (drain, draining) = oneshot::channel::<()>();
-        let handle = move |_, _| async move {
+        start_with(LIMITS, move |_, _| async move {
             tokio::time::sleep(takes).await;
             Response::new("answered".into())
-        };
-        let serving = tokio::spawn(serve(Given(given), handle, async { drop(draining.await) }));
-        Served { connect, drain, serving }
+        })
+    }
+
+    fn start_with<F: Future<Output = Response> + Send + 'static>(
+        limits: Limits,
+        handle: impl Fn(SocketAddr, Request<RequestBody>) -> F + Send + Sync + 'static,
+    ) -> Served {
+        let (connect, given) = mpsc::unbounded_channel();
+        let (drain, draining) = oneshot::channel::<()>();
+        let metrics = Arc::new(Metrics::new());
+        let service = Service { listener: "server", limits, metrics: Arc::clone(&metrics), handle };
+        let serving = tokio::spawn(serve(Given(given), service, async { drop(draining.await) }));
+        Served { connect, drain, serving, metrics }
     }
 
     fn connect(served: &Served) -> DuplexStream {
@@ -152,7 +297,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_may_take_its_time() {
-        let served = start(PATIENCE * 3);
+        let served = start(LIMITS.idle * 3);
         let mut peer = connect(&served);
         peer.write_all(REQUEST).await.unwrap();
         let mut start = [0; 12];
@@ -172,5 +317,129 @@ mod tests {
         asking.read_to_end(&mut answer).await.unwrap();
         assert!(answer.ends_with(b"answered"), "{}", String::from_utf8_lossy(&answer));
         assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0, "nobody waits for one who does not ask");
+    }
+
+    /// An HTTP/2 peer that answers every ping, and says nothing of its own after `begins` with; up to `most` pings.
+    async fn answer_pings(peer: &mut DuplexStream, begins: &[u8], most: usize) -> usize {
+        const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        for bytes in [PREFACE, &SETTINGS, begins] {
+            peer.write_all(bytes).await.unwrap();
+        }
+        let mut pings = 0;
+        while pings < most {
+            let mut head = [0; 9];
+            if peer.read_exact(&mut head).await.is_err() {
+                break;
+            }
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let mut payload = vec![0; length];
+            if peer.read_exact(&mut payload).await.is_err() {
+                break;
+            }
+            // A PING that is no answer itself (RFC 9113 §6.7).
+            if head[3] == 6 && head[4] & 1 == 0 {
+                pings += 1;
+                head[4] = 1;
+                if peer.write_all(&[&head[..], &payload].concat()).await.is_err() {
+                    break;
+                }
+            }
+        }
+        pings
+    }
+
+    /// `GET /` on stream 1, by the static table (RFC 7541, Appendix A): method, scheme, path, authority.
+    const H2_REQUEST: [u8; 15] = [0, 0, 6, 1, 0x5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http2_peer_that_only_answers_pings_is_let_go() {
+        let served = start(Duration::ZERO);
+        for begins in [&b""[..], &H2_REQUEST] {
+            let mut peer = connect(&served);
+            let pings = answer_pings(&mut peer, begins, 100).await;
+            assert!(pings < 10, "{pings} pings, and it is still there");
+        }
+        assert_eq!((served.closed("idle"), served.open()), (2, 0));
+        // One that waits for its answer is kept.
+        let served = start(LIMITS.idle * 10);
+        let pings = answer_pings(&mut connect(&served), &H2_REQUEST, 10).await;
+        assert_eq!((pings, served.closed("idle")), (10, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_let_go() {
+        let served = start_with(LIMITS, |_, _| async { Response::new("x".repeat(1 << 20).into()) });
+        let mut peer = connect(&served);
+        // It goes on asking, so that it is never idle.
+        while peer.write_all(REQUEST).await.is_ok() {
+            tokio::time::sleep(LIMITS.stall / 4).await;
+        }
+        assert_eq!((served.closed("stalled"), served.open()), (1, 0));
+        let mut taken = Vec::new();
+        peer.read_to_end(&mut taken).await.unwrap();
+        assert!(taken.len() < 1 << 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_comes_a_byte_at_a_time_is_given_up() {
+        let read = |_, request: Request<RequestBody>| async {
+            let read = axum::body::to_bytes(axum::body::Body::new(request.into_body()), 1 << 20).await;
+            let text = if read.is_ok() { "all of it" } else { "given up" };
+            Response::new(text.into())
+        };
+        let served = start_with(LIMITS, read);
+        for (every, sent, expected) in [(1, 100, "all of it"), (5_000, 100, "given up")] {
+            let (mut reading, mut writing) = tokio::io::split(connect(&served));
+            let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {sent}\r\n\r\n");
+            writing.write_all(head.as_bytes()).await.unwrap();
+            let trickle = tokio::spawn(async move {
+                for _ in 0..sent {
+                    tokio::time::sleep(Duration::from_millis(every)).await;
+                    if writing.write_all(b"x").await.is_err() {
+                        break;
+                    }
+                }
+                writing
+            });
+            let mut answer = Vec::new();
+            reading.read_to_end(&mut answer).await.unwrap();
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.ends_with(expected), "{answer}");
+            drop(trickle.await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_asks_gets_in_among_any_number_of_silent_ones() {
+        let served = start_with(Limits { connections: 10, ..LIMITS }, |_, _| async {
+            Response::new("answered".into())
+        });
+        let mut silent = Vec::new();
+        for _ in 0..5 {
+            silent.extend((0..100).map(|_| connect(&served)));
+            let mut asking = connect(&served);
+            asking.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            asking.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.ends_with(b"answered"), "{}", String::from_utf8_lossy(&answer));
+            assert!(served.open() <= 10);
+        }
+        assert_eq!(served.closed("crowded_out"), 491, "all but those beside the last one that asked");
+
+        // Those that asked once, and answer no goodbye, do not keep others out for longer either.
+        let mut asked = Vec::new();
+        for _ in 0..20 {
+            let mut peer = connect(&served);
+            answer_pings(&mut peer, &H2_REQUEST, 0).await;
+            asked.push(peer);
+        }
+        tokio::time::sleep(TAKEN_WITHIN).await;
+        let began = tokio::time::Instant::now();
+        silent.extend((0..10).map(|_| connect(&served)));
+        let mut asking = connect(&served);
+        asking.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        asking.read_to_end(&mut Vec::new()).await.unwrap();
+        assert!(began.elapsed() < LIMITS.farewell, "nobody was waited for");
     }
 }

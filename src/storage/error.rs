@@ -45,6 +45,13 @@ impl StorageError {
             _ => false,
         }
     }
+
+    /// Whether a list was ended since it would have looked at too many rows. Then the store is well, and the
+    /// same call fails again.
+    pub fn is_cut_off(&self) -> bool {
+        const INTERRUPT: u32 = 9;
+        matches!(self, Self::Database(error) if sqlite_code(error) == Some(INTERRUPT))
+    }
 }
 
 /// SQLite's primary result code, which is the low byte of an extended one

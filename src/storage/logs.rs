@@ -38,7 +38,17 @@ pub trait LogStore: Send + Sync + 'static {
         after: LogId,
         until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<LogRecord>>;
+    ) -> Result<LogsAfter>;
+}
+
+/// Entries after another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogsAfter {
+    /// The entries.
+    pub records: Vec<LogRecord>,
+    /// Up to here all were looked at, if that is further than the last of them: a call looks at a bounded number
+    /// of entries, and may find few or none that match among them.
+    pub looked_at: Option<LogId>,
 }
 
 /// Which entries come first.

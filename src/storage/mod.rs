@@ -25,7 +25,7 @@ pub use intake::{
     AcceptedBefore, AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part,
     SessionCursor, Wanted,
 };
-pub use logs::{LogOrder, LogRecord, LogStore};
+pub use logs::{LogOrder, LogRecord, LogStore, LogsAfter};
 pub use queue::{
     ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Settled, Settlement, Turn,
 };

@@ -50,8 +50,9 @@ pub struct AttemptRecord {
 pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
-    /// Whether there are more.
-    pub more: bool,
+    /// Where to go on; `None` on the last. A page looks at a bounded number of deliveries, so that it may be
+    /// short, or empty, and not be the last.
+    pub next: Option<DeliveryId>,
 }
 
 /// What waits for a client.

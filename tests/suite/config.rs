@@ -105,6 +105,8 @@ fn the_defaults_are_the_contracts() {
     assert_eq!(config.store.url, StoreUrl::Sqlite("logoutd.db".into()));
     assert_eq!(config.access.rate_limit, Some("500/s".parse().unwrap()));
     assert_eq!(config.access.failed_attempts, Some("100/m".parse().unwrap()));
+    assert!(config.access.trusted_proxies.is_empty());
+    assert_eq!((config.server.max_connections, config.management.max_connections), (None, None));
     assert_eq!(config.access.jwt, None);
     assert_eq!(config.store.retention, Duration::from_hours(30 * 24));
     assert_eq!(config.keys.directory, Path::new("keys"));
@@ -193,7 +195,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[server]\nlisten = \"127.0.0.1:1\"\nport = 1",
-        "config.toml:4:1: server.port: unknown key; the keys here are listen, tls",
+        "config.toml:4:1: server.port: unknown key; the keys here are listen, tls, max_connections",
     ),
     (
         "[[clients]]\nclient_id = \"a\"\ntoken = { tll = \"1m\" }",
@@ -247,6 +249,22 @@ const BAD: &[(&str, &str)] = &[
     (
         "[access]\nrate_limit = \"100\"",
         "config.toml:3:14: access.rate_limit: must be a number from 1 to 1000000 for each second, minute or hour, such as \"50/s\" or \"10/m\"; or \"off\"",
+    ),
+    (
+        "[access]\ntrusted_proxies = [\"10.0.0.1\"]",
+        "config.toml:3:20: access.trusted_proxies[0]: must be a network in CIDR notation, such as \"10.0.0.0/8\" or \"fd00::/8\"",
+    ),
+    (
+        "[access]\ntrusted_proxies = [\"0.0.0.0/0\"]",
+        "config.toml:3:20: access.trusted_proxies[0]: must be the network of your proxies: with this one anybody could say where a request came from",
+    ),
+    (
+        "[server]\nmax_connections = 7",
+        "config.toml:3:19: server.max_connections: must be a whole number from 8 to 1000000",
+    ),
+    (
+        "[management]\nmax_connections = \"many\"",
+        "config.toml:3:19: management.max_connections: must be a whole number from 8 to 1000000",
     ),
     (
         "[access.jwt]\nissuer = \"https://idp.example.com\"",
@@ -577,7 +595,7 @@ fn a_problem_of_a_variable_names_it() {
         (
             "LOGOUTD_SERVER__PORT",
             "1",
-            "LOGOUTD_SERVER__PORT: server.port: unknown key; the keys here are listen, tls",
+            "LOGOUTD_SERVER__PORT: server.port: unknown key; the keys here are listen, tls, max_connections",
         ),
         (
             "LOGOUTD_SERVER__LISTEN__PORT",
@@ -610,6 +628,11 @@ fn a_problem_of_a_variable_names_it() {
             "LOGOUTD_LOG: log.level: must be a level such as \"info\" or \"debug\", and is empty",
         ),
         ("LOGOUTD_BOOTSTRAP_TOKEN", "", "LOGOUTD_BOOTSTRAP_TOKEN: must not be empty"),
+        (
+            "LOGOUTD_BOOTSTRAP_TOKEN",
+            "x",
+            "LOGOUTD_BOOTSTRAP_TOKEN: must have at least 16 characters, so that it cannot be guessed; `openssl rand -hex 32` makes one",
+        ),
         (
             "LOGOUTD_BOOTSTRAP_TOKEN_FILE",
             "/nonexistent/x",
@@ -819,7 +842,7 @@ fn problems_are_told_as_json_too() {
             { "file": "config.toml", "line": null, "column": null, "variable": null,
               "key": "issuer.url", "message": "is required" },
             { "file": "config.toml", "line": 2, "column": 1, "variable": null,
-              "key": "server.port", "message": "unknown key; the keys here are listen, tls" },
+              "key": "server.port", "message": "unknown key; the keys here are listen, tls, max_connections" },
             { "file": null, "line": null, "column": null, "variable": "LOGOUTD_BOOTSTRAP_TOKEN",
               "key": null, "message": "must not be empty" },
         ] })

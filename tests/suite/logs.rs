@@ -462,3 +462,46 @@ async fn what_is_older_than_the_retention_is_swept() {
     eventually(async || logs(&app, "").await.is_empty().then_some(())).await;
     app.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_refused_again_and_again_is_counted() {
+    let setup = Setup::new();
+    let config = setup.write();
+    let app = setup.start().await;
+    let output = logoutd()
+        .args(["tokens", "create", "--name", "ci", "--scope", "read:logs", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    let secret = String::from_utf8(output.stdout).unwrap();
+    let refused = async |number: u32| {
+        let path = format!("{}/api/v2/clients/client-{number}", app.management);
+        let status = app.http.delete(path).bearer_auth(secret.trim()).send().await.unwrap().status();
+        assert_eq!(status, StatusCode::FORBIDDEN);
+    };
+    for number in 0..50 {
+        refused(number).await;
+    }
+    // What is made is written down each time, and what fails for another reason as well.
+    for _ in 0..2 {
+        call(&app, Method::DELETE, "/api/v2/clients/nobody", "").await;
+        call(&app, Method::POST, "/api/v2/clients", "no JSON").await;
+    }
+    let entries = logs(&app, "type=fapi&sort=date:1").await;
+    assert_eq!(entries.len(), 2, "{entries:#?}");
+    assert_eq!(entries[0]["details"]["request"]["path"], "/api/v2/clients/client-0", "the first, at once");
+    assert_eq!(entries[0]["details"].get("count"), None);
+    assert_eq!(logs(&app, "type=sapi&q=date:[2000-01-01 TO *]").await.len(), 3, "two, and the token's");
+
+    // The others when the minute is over, or the service ends.
+    let app = app.stop().await.start().await;
+    let entries = logs(&app, "type=fapi&sort=date:1").await;
+    assert_eq!(entries.len(), 4, "{entries:#?}");
+    let counted: Vec<_> = entries[2..].iter().map(|entry| &entry["details"]).collect();
+    let of =
+        |status: u16| *counted.iter().find(|details| details["response"]["statusCode"] == status).unwrap();
+    assert_eq!((&of(403)["count"], &of(400)["count"]), (&json!(49), &json!(1)));
+    assert_eq!(of(403)["request"]["path"], "/api/v2/clients/client-49");
+    assert_eq!(of(403)["request"]["auth"]["name"], "ci");
+    app.stop().await;
+}

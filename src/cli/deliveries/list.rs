@@ -28,8 +28,7 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<()> {
     let mut query = args.filter.members();
     query.extend(args.sid.map(|sid| ("sid", sid)));
     query.extend(args.take.map(|take| ("take", take.to_string())));
-    query.extend(args.from.map(|from| ("from", from)));
-    let answer = Api::new(&args.api)?.get("/api/v2/deliveries", &query).await?;
+    let answer = page(&Api::new(&args.api)?, &query, args.from).await?;
     if args.api.json {
         print_json(&answer);
         return Ok(());
@@ -51,6 +50,24 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<()> {
         println!("{}", paint(DIM, format_args!("more: --from {next}")));
     }
     Ok(())
+}
+
+/// The next page that has any. The service looks at so many deliveries at a time, and there may be none among
+/// them that match.
+async fn page(
+    api: &Api,
+    query: &[(&'static str, String)],
+    mut from: Option<String>,
+) -> anyhow::Result<Value> {
+    loop {
+        let mut query = query.to_vec();
+        query.extend(from.map(|from| ("from", from)));
+        let answer = api.get("/api/v2/deliveries", &query).await?;
+        match answer["next"].as_str() {
+            Some(next) if answer["deliveries"] == Value::Array(Vec::new()) => from = Some(next.to_owned()),
+            _ => return Ok(answer),
+        }
+    }
 }
 
 fn row(delivery: &Value) {

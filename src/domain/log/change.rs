@@ -38,6 +38,9 @@ pub struct Change {
     /// The request's id, as the log has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// How many failed in the same way since the entry of the first: this one is the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
 }
 
 /// How a change was asked for.
@@ -73,12 +76,13 @@ impl Change {
             ip: None,
             user_agent: None,
             request_id: None,
+            count: None,
         }
     }
 }
 
 /// Whoever made a change: a token's bearer. Never the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Actor {
     /// The kind of token: `bootstrap_token`, `api_token` or `access_token`.
     pub kind: String,

@@ -1,9 +1,14 @@
 //! The audit trail of changes: one layer around every route that changes something, so that none can forget it.
 //!
 //! It writes down who asked for what and what was answered; never bodies, secrets, or the personal data that
-//! some paths hold. A change is finished and written down even if whoever asked hangs up meanwhile.
+//! some paths hold. A change is finished and written down even if whoever asked hangs up meanwhile. What is refused,
+//! or fails, again and again is counted for a minute.
 
 mod described;
+mod repeats;
+mod trail;
+
+pub use trail::Trail;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,28 +24,14 @@ use self::described::Described;
 use super::error::{ErrorCode, panicked};
 use super::peer;
 use super::state::HttpState;
-use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::access::Caller;
 use crate::domain::ids::ClientId;
-use crate::domain::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId};
-use crate::entropy::Entropy;
-use crate::storage::LogStore;
+use crate::domain::log::{Actor, Asked, Change};
 
 /// The longest texts that are kept of what a caller wrote, in characters.
 const MAX_PATH: usize = 512;
 const MAX_USER_AGENT: usize = 256;
 const MAX_REQUEST_ID: usize = 128;
-
-/// Where changes are written down.
-pub struct Trail {
-    /// The store.
-    pub store: Arc<dyn LogStore>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// For ids.
-    pub entropy: Arc<dyn Entropy>,
-}
 
 /// What a handler says of its change beyond what the request does: an extension of its response. Names and
 /// ids, never values.
@@ -85,7 +76,7 @@ pub(super) async fn audit(State(audited): State<Audited>, request: Request, next
     let work = async move {
         let mut response = next.run(request).await;
         if is_recorded(response.status()) {
-            state.trail.write(draft.answered(&mut response)).await;
+            state.trail.note(draft.answered(&mut response)).await;
         }
         response
     };
@@ -93,7 +84,7 @@ pub(super) async fn audit(State(audited): State<Audited>, request: Request, next
     match tokio::spawn(work.instrument(tracing::Span::current())).await {
         Ok(response) => response,
         Err(ended) => {
-            audited.state.trail.write(if_it_panics.answered(&mut panicked(Box::new(())))).await;
+            audited.state.trail.note(if_it_panics.answered(&mut panicked(Box::new(())))).await;
             std::panic::resume_unwind(ended.into_panic())
         }
     }
@@ -127,9 +118,10 @@ impl Draft {
             changed: Vec::new(),
             affected: Vec::new(),
             actor: None,
-            ip: peer::address(request).map(|address| address.to_string()),
+            ip: peer::address(request, &audited.state.proxies).map(|address| address.to_string()),
             user_agent: text(headers, "user-agent", MAX_USER_AGENT),
             request_id: text(headers, "x-request-id", MAX_REQUEST_ID),
+            count: None,
         };
         Self { change, client_id: described.client_id(request.uri().path()) }
     }
@@ -145,18 +137,6 @@ impl Draft {
         change.changed = note.changed;
         change.affected = note.affected;
         (change, client_id.or(note.client_id))
-    }
-}
-
-impl Trail {
-    async fn write(&self, (change, client_id): (Change, Option<ClientId>)) {
-        let now = self.clock.now();
-        let id = LogId::new(now, self.entropy.uuid_v7(now));
-        let entry = LogEntry { id, client_id, event: LogEvent::Change(Box::new(change)) };
-        if let Err(error) = self.store.record(&entry).await {
-            // The change itself stands; the request's span says which it was.
-            tracing::error!(error = %Causes(&error), "a change could not be written to the audit trail");
-        }
     }
 }
 

@@ -50,6 +50,11 @@ impl From<WireError> for ApiError {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
+        if error.is_cut_off() {
+            let message = "The filter looks through too many entries; narrow it by time or type, or leave it out and \
+                           go on by checkpoints (from and take)";
+            return Self::new(StatusCode::BAD_REQUEST, "filter_too_broad", message);
+        }
         tracing::error!(error = %Causes(&error), "a request failed at the store");
         Self::store_unavailable()
     }

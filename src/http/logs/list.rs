@@ -21,7 +21,7 @@ use super::super::state::HttpState;
 use super::fields::Fields;
 use super::{q, schema};
 use crate::domain::log::{LogFilter, LogId, LogType};
-use crate::storage::{LogOrder, LogRecord};
+use crate::storage::{LogOrder, LogRecord, LogsAfter};
 
 /// Auth0's limits.
 const DEFAULT_ENTRIES: u32 = 50;
@@ -125,9 +125,10 @@ async fn from_checkpoint(
 ) -> Result<Response, ApiError> {
     let until = state.clock.now().saturating_sub(HOLD_BACK).expect("a std Duration has no calendar units");
     let from = checkpoint.from.unwrap_or(LogId::FIRST);
-    let records = state.logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
-    // After an empty page the same checkpoint goes on.
-    let next = records.last().map_or(from, |last| last.entry.id);
+    let LogsAfter { records, looked_at } =
+        state.logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
+    // After an empty page the same checkpoint goes on, or the place up to which nothing matched.
+    let next = looked_at.or(records.last().map(|last| last.entry.id)).unwrap_or(from);
     let link = wanted.link(next, checkpoint.take);
     let mut response = Json(wanted.shown(records)).into_response();
     response.headers_mut().insert(LINK, link);

@@ -94,6 +94,9 @@ fn change_details(change: &Change) -> Value {
             details[member] = json!(names);
         }
     }
+    if let Some(count) = change.count {
+        details["count"] = json!(count);
+    }
     details
 }
 

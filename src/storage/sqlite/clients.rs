@@ -61,7 +61,7 @@ impl ClientStore for SqliteStore {
     async fn client_count(&self, filter: &ClientFilter) -> Result<u64> {
         let mut query = QueryBuilder::new("SELECT COUNT(*) AS count FROM clients WHERE TRUE");
         push_filter(&mut query, filter);
-        let row = query.build().fetch_one(&self.reader).await?;
+        let row = query.build().fetch_one(&mut *self.lists.acquire().await?).await?;
         Ok(Columns(&row).plain::<i64>("count")?.unsigned_abs())
     }
 
@@ -78,7 +78,7 @@ impl ClientStore for SqliteStore {
             query.push(" AND client_id > ").push_bind(after.as_str().to_owned());
         }
         query.push(" ORDER BY client_id LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
-        let rows = query.build().fetch_all(&self.reader).await?;
+        let rows = query.build().fetch_all(&mut *self.lists.acquire().await?).await?;
         rows.iter().map(record).collect()
     }
 

@@ -15,7 +15,7 @@ use super::{SqliteStore, deliveries};
 use crate::domain::delivery::State;
 use crate::domain::ids::DeliveryId;
 use crate::domain::log::{LogEntry, LogEvent, LogFilter, LogId, LogType, Outcome};
-use crate::storage::{LogOrder, LogRecord, LogStore, Result};
+use crate::storage::{LogOrder, LogRecord, LogStore, LogsAfter, Result};
 
 #[async_trait]
 impl LogStore for SqliteStore {
@@ -47,7 +47,7 @@ impl LogStore for SqliteStore {
             source.push_conditions(&mut query, filter);
             query.push(" LIMIT ").push_bind(most).push("))");
         }
-        let count: u32 = query.build().fetch_one(&self.reader).await?.try_get(0)?;
+        let count: u32 = query.build().fetch_one(&mut *self.lists.acquire().await?).await?.try_get(0)?;
         Ok(count.min(most))
     }
 
@@ -57,20 +57,50 @@ impl LogStore for SqliteStore {
         after: LogId,
         until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<LogRecord>> {
+    ) -> Result<LogsAfter> {
         // Whoever writes waits in line for the one connection that does: at the end of the line, all who
         // were there before have committed.
         drop(self.writer.acquire().await?);
         let before = filter.before.map_or(until, |before| before.min(until));
-        let filter = LogFilter { before: Some(before), ..filter.clone() };
+        let mut filter = LogFilter { before: Some(before), ..filter.clone() };
+        let window_end = self.window_end(&filter, after).await?;
+        filter.before = window_end.or(filter.before);
         let part = Part { order: LogOrder::Oldest, after: Some(after), skip: 0, limit };
-        self.read(page(&filter, &part)).await
+        let records = self.read(page(&filter, &part)).await?;
+        // Those at the end of the window come after this.
+        let looked_at =
+            window_end.filter(|_| records.len() < limit as usize).map(|at| LogId::new(at, Uuid::nil()));
+        Ok(LogsAfter { records, looked_at })
     }
 }
 
+/// How many entries of each kind are looked at from a checkpoint on.
+const WINDOW: u32 = 20_000;
+
 impl SqliteStore {
+    /// The time before which there are no more entries after `after` than are looked at; `None` if there are none
+    /// beyond them.
+    async fn window_end(&self, filter: &LogFilter, after: LogId) -> Result<Option<Timestamp>> {
+        let since = filter.since.map_or(after.at(), |since| since.max(after.at()));
+        // What leads along the indexes, and nothing else of the filter.
+        let way = LogFilter { since: Some(since), before: filter.before, ..LogFilter::default() };
+        let mut connection = self.lists.acquire().await?;
+        let mut end: Option<Timestamp> = None;
+        for source in Source::of(filter) {
+            let mut query = QueryBuilder::new(format!("SELECT {} AS at FROM ", source.time()));
+            source.push_conditions(&mut query, &way);
+            query.push(format!(" ORDER BY {} LIMIT 1 OFFSET {WINDOW}", source.time()));
+            let row = query.build().fetch_optional(&mut *connection).await?;
+            let at = row.map(|row| Columns(&row).time("at")).transpose()?;
+            end = end.into_iter().chain(at).min();
+        }
+        // So many in one millisecond are not cut apart.
+        Ok(end.filter(|end| *end > after.at()))
+    }
+
     async fn read(&self, mut query: QueryBuilder<Sqlite>) -> Result<Vec<LogRecord>> {
-        query.build().fetch_all(&self.reader).await?.iter().map(record).collect()
+        let rows = query.build().fetch_all(&mut *self.lists.acquire().await?).await?;
+        rows.iter().map(record).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The store on SQLite: one file, write-ahead log, `synchronous=FULL`.
 //!
 //! One connection writes, so that writers queue in the program instead of failing on SQLite's lock; a few
-//! read. Plain SQL, a file for each aggregate. A statement costs a trip to the connection's thread, so that
+//! read, and others of their own find API tokens and read lists, so that none of these waits for another kind. Plain SQL, a file for each aggregate. A statement costs a trip to the connection's thread, so that
 //! groups of rows travel as one JSON parameter (`json_each`): ten times the rows a second of one by one. The
 //! statements on them say `OR ROLLBACK`, since a transaction is given up whatever goes wrong in it: then
 //! SQLite keeps no journal to undo the one statement.
@@ -32,19 +32,28 @@ mod columns;
 mod deliveries;
 mod events;
 mod intake;
+mod lists;
 mod logs;
 mod queue;
 mod redelivery;
 mod sessions;
 mod settle;
 mod subject_ends;
+#[cfg(test)]
+mod test_support;
 mod tokens;
 mod write;
 
 use checkpoint::{Checkpointer, WRITER_CHECKPOINT_PAGES};
+use lists::Lists;
 use write::Write;
 
+/// How many connections read single rows and small groups of them. Lists have [others](lists).
 const READERS: u32 = 4;
+
+/// How many connections find API tokens: whoever calls is told from strangers even when all the readers are
+/// busy. One is left for tokens that are in use when a stranger's is looked up, one at a time.
+const TOKEN_READERS: u32 = 2;
 
 /// How long a writer of another process is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,6 +64,7 @@ const WRITER_CACHE_KIB: u32 = 32 * 1024;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("migrations/0001_initial.sql")),
     (2, "ends", include_str!("migrations/0002_ends.sql")),
+    (5, "live sessions of a user", include_str!("migrations/0005_live_sessions.sql")),
 ];
 
 /// The store in an SQLite file.
@@ -62,6 +72,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    tokens: SqlitePool,
+    lists: Lists,
     checkpointer: Arc<Checkpointer>,
     /// Held for as long as the store is open, where this process was the first to open it.
     lock: Option<Arc<File>>,
@@ -104,8 +116,11 @@ impl SqliteStore {
         }
         let checkpointing = pool().max_connections(1).connect_with(options.clone()).await?;
         let checkpointer = Arc::new(Checkpointer::start(checkpointing));
-        let reader = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, reader, checkpointer, lock })
+        let reading = options.read_only(true);
+        let reader = pool().max_connections(READERS).connect_with(reading.clone()).await?;
+        let tokens = pool().max_connections(TOKEN_READERS).connect_with(reading.clone()).await?;
+        let lists = Lists::open(reading).await?;
+        Ok(Self { writer, reader, tokens, lists, checkpointer, lock })
     }
 
     /// Whether no other process had the store open when this one did.
@@ -209,6 +224,8 @@ impl Maintenance for SqliteStore {
     }
 
     async fn close(&self) {
+        self.lists.close().await;
+        self.tokens.close().await;
         self.reader.close().await;
         self.writer.close().await;
     }

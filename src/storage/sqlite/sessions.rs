@@ -16,6 +16,10 @@ use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::session::{EndNumber, Ended, Flow, Session, SessionKey, SubjectEnd};
 use crate::storage::{LeftToEnd, Result, SessionCursor, SessionPage, SessionReader};
 
+/// A user's live sessions, along the index from where the page begins. No key is the nil UUID.
+const LIVE_SESSIONS_OF: &str = "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND key > ?2
+     ORDER BY key LIMIT ?3";
+
 #[async_trait]
 impl SessionReader for SqliteStore {
     async fn session(&self, sid: &Sid) -> Result<Option<Session>> {
@@ -32,16 +36,13 @@ impl SessionReader for SqliteStore {
         after: Option<SessionKey>,
         limit: u32,
     ) -> Result<SessionPage> {
-        let rows = sqlx::query(
-            "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND (?2 IS NULL OR key > ?2)
-             ORDER BY key LIMIT ?3",
-        )
-        .bind(sub.as_str())
-        .bind(after.map(|key| key.0))
-        // One more than asked for tells whether there are more.
-        .bind(limit.saturating_add(1))
-        .fetch_all(&self.reader)
-        .await?;
+        let rows = sqlx::query(LIVE_SESSIONS_OF)
+            .bind(sub.as_str())
+            .bind(after.map_or(uuid::Uuid::nil(), |key| key.0))
+            // One more than asked for tells whether there are more.
+            .bind(limit.saturating_add(1))
+            .fetch_all(&mut *self.lists.acquire().await?)
+            .await?;
         let mut sessions: Vec<Session> = rows.iter().map(session).collect::<Result<_>>()?;
         let more = sessions.len() > limit as usize;
         sessions.truncate(limit as usize);
@@ -242,4 +243,19 @@ fn session(row: &SqliteRow) -> Result<Session> {
         begun_after: columns.plain::<Option<i64>>("begun_after")?.map(|it| EndNumber(it.unsigned_abs())),
         participants,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{plan, store};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_of_a_users_sessions_goes_along_the_index_from_where_it_begins() {
+        let (_folder, store) = store().await;
+        assert_eq!(
+            plan(&store, LIVE_SESSIONS_OF).await,
+            ["SEARCH sessions USING INDEX sessions_by_sub (sub=? AND ended_at=? AND key>?)"]
+        );
+    }
 }

@@ -35,7 +35,7 @@ impl TokenStore for SqliteStore {
     async fn token(&self, hash: &TokenHash) -> Result<Option<FoundToken>> {
         let row = sqlx::query("SELECT * FROM api_tokens WHERE hash = ?")
             .bind(hash.0.as_slice())
-            .fetch_optional(&self.reader)
+            .fetch_optional(&self.tokens)
             .await?;
         row.map(|row| {
             let hash = TokenHash(Columns(&row).bytes("hash")?);

@@ -94,8 +94,13 @@ impl Issuer {
 }
 
 async fn service(issuer: &str) -> TestApp {
+    limited_service(issuer, "off").await
+}
+
+/// One that takes so many failed attempts.
+async fn limited_service(issuer: &str, failed_attempts: &str) -> TestApp {
     let jwt = format!("[access.jwt]\nissuer = \"{issuer}\"\naudience = \"{AUDIENCE}\"");
-    Setup::new().with(&format!("[access]\nfailed_attempts = \"off\"\n{jwt}")).start().await
+    Setup::new().with(&format!("[access]\nfailed_attempts = \"{failed_attempts}\"\n{jwt}")).start().await
 }
 
 fn claims(issuer: &str) -> Value {
@@ -197,5 +202,28 @@ async fn the_discovery_document_must_be_the_issuers() {
     let app = service(&idp.uri()).await;
     let (status, _) = ask(&app, &key.sign(&claims(&idp.uri()))).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_right_access_token_is_not_refused_for_what_its_neighbour_guesses() {
+    let (key, impostor) = (Key::make(Algorithm::ES256, "k"), Key::make(Algorithm::ES256, "k"));
+    let idp = Issuer::start(&[&key], None).await;
+    let app = limited_service(&idp.uri(), "2/h").await;
+    let good = claims(&idp.uri());
+    for expected in [401, 401, 429, 429] {
+        assert_eq!(ask(&app, &impostor.sign(&good)).await.0, expected);
+    }
+    for subject in ["auth0|alice", "auth0|bob"] {
+        let mut good = good.clone();
+        good["sub"] = json!(subject);
+        let token = key.sign(&good);
+        for _ in 0..2 {
+            assert_eq!(ask(&app, &token).await.0, StatusCode::OK);
+        }
+    }
+    let mut expired = good.clone();
+    expired["exp"] = json!(1_700_000_000);
+    assert_eq!(ask(&app, &key.sign(&expired)).await.0, StatusCode::TOO_MANY_REQUESTS);
     app.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Every route × every kind of token: what the table says is what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,55 @@ use serde_json::Value;
 use super::{Made, made, request, tokens};
 use crate::support::app::{Setup, TestApp};
 use crate::support::{TOKEN, eventually};
+
+/// Which scope each route takes: `server.listen`, from the contract's tables, by hand.
+const SERVER: &[(&str, &str, &str)] = &[("POST", "/events", "create:events")];
+
+/// The same of `management.listen`.
+const MANAGEMENT: &[(&str, &str, &str)] = &[
+    ("POST", "/events", "create:events"),
+    ("GET", "/api/v2/sessions/{id}", "read:sessions"),
+    ("PATCH", "/api/v2/sessions/{id}", "update:sessions"),
+    ("DELETE", "/api/v2/sessions/{id}", "delete:sessions"),
+    ("POST", "/api/v2/sessions/{id}/revoke", "delete:sessions"),
+    ("GET", "/api/v2/users/{id}/sessions", "read:sessions"),
+    ("DELETE", "/api/v2/users/{id}/sessions", "delete:sessions"),
+    ("GET", "/api/v2/clients", "read:clients"),
+    ("POST", "/api/v2/clients", "create:clients"),
+    ("GET", "/api/v2/clients/{id}", "read:clients"),
+    ("PATCH", "/api/v2/clients/{id}", "update:clients"),
+    ("DELETE", "/api/v2/clients/{id}", "delete:clients"),
+    ("POST", "/api/v2/clients/{id}/test", "update:clients"),
+    ("GET", "/api/v2/deliveries", "read:deliveries"),
+    ("GET", "/api/v2/deliveries/{id}", "read:deliveries"),
+    ("POST", "/api/v2/deliveries/{id}/redeliver", "update:deliveries"),
+    ("POST", "/api/v2/deliveries/redeliver", "update:deliveries"),
+    ("GET", "/api/v2/jobs/{id}", "read:deliveries"),
+    ("GET", "/api/v2/breakers", "read:deliveries"),
+    ("GET", "/api/v2/keys/signing", "read:signing_keys"),
+    ("GET", "/api/v2/keys/signing/{kid}", "read:signing_keys"),
+    ("POST", "/api/v2/keys/signing/rotate", "update:signing_keys"),
+    ("PUT", "/api/v2/keys/signing/{kid}/revoke", "update:signing_keys"),
+    ("GET", "/api/v2/logs", "read:logs"),
+    ("GET", "/api/v2/logs/{id}", "read:logs"),
+];
+
+/// Every scope there is, by hand.
+const SCOPES: &[&str] = &[
+    "create:events",
+    "read:sessions",
+    "update:sessions",
+    "delete:sessions",
+    "read:clients",
+    "create:clients",
+    "update:clients",
+    "delete:clients",
+    "read:deliveries",
+    "update:deliveries",
+    "read:signing_keys",
+    "update:signing_keys",
+    "read:logs",
+];
 
 /// The routes that take no token, and no others.
 const OPEN: &[&str] = &[
@@ -68,6 +117,52 @@ fn only_these_routes_take_no_token() {
     for route in [server_routes(), management_routes()].concat() {
         assert_eq!(route.scope.is_none(), OPEN.contains(&route.path), "{} {}", route.method, route.path);
     }
+}
+
+#[test]
+fn the_list_has_every_route_that_takes_a_token() {
+    for (list, routes) in [(SERVER, server_routes()), (MANAGEMENT, management_routes())] {
+        let listed: BTreeSet<_> =
+            list.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+        assert_eq!(listed.len(), list.len(), "none is there twice");
+        let served: BTreeSet<_> = routes
+            .iter()
+            .filter(|route| !OPEN.contains(&route.path))
+            .map(|route| (route.method.to_string(), route.path.to_owned()))
+            .collect();
+        assert_eq!(listed, served, "write down which scope a new route takes");
+    }
+    let scopes: BTreeSet<_> = SCOPES.iter().copied().collect();
+    assert_eq!(scopes, Scope::ALL.map(Scope::as_str).into_iter().collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_takes_the_scope_of_the_list_and_none_of_the_others() {
+    let setup = Setup::new().with("[access]\nfailed_attempts = \"off\"\nrate_limit = \"off\"");
+    let config = setup.write();
+    let tokens: BTreeMap<&str, [Made; 2]> = SCOPES
+        .iter()
+        .map(|scope| {
+            let others: Vec<_> = SCOPES.iter().copied().filter(|it| it != scope).collect();
+            (*scope, [made(&config, &[*scope], &[]), made(&config, &others, &[])])
+        })
+        .collect();
+    let app = setup.start().await;
+    let lists = [(&app.server, SERVER), (&app.management, MANAGEMENT)];
+    for (base, (method, path, scope)) in
+        lists.into_iter().flat_map(|(base, list)| list.iter().map(move |row| (base, row)))
+    {
+        let path = path.replace(['{', '}'], "");
+        let [only, others] = &tokens[scope];
+        let ask = async |token: &Made| {
+            let method = method.parse().unwrap();
+            request(&app, base, &method, &path, Some(&token.secret)).send().await.unwrap()
+        };
+        let context = format!("{method} {path} {scope}");
+        assert!(passed(&ask(only).await), "{context} suffices");
+        assert_eq!(ask(others).await.status(), StatusCode::FORBIDDEN, "{context} is necessary");
+    }
+    app.stop().await;
 }
 
 // The shell is waited for: the service goes on in other threads meanwhile.

@@ -35,9 +35,22 @@ impl Serve {
 
     /// The same, with what is logged.
     pub fn start_logging(path: &Path, directives: &str) -> Self {
+        let mut command = logoutd();
+        command.args(["serve", "--config"]);
+        Self::start_command(command, path, directives)
+    }
+
+    /// The same as [`start`](Self::start), with a limit of open files that the process cannot raise.
+    pub fn start_with_open_files(path: &Path, limit: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" serve --config \"$1\"")]);
+        command.arg(logoutd().get_program());
+        Self::start_command(command, path, "info")
+    }
+
+    fn start_command(mut command: Command, path: &Path, directives: &str) -> Self {
         let (server, management) = (free_port(), free_port());
-        let mut child = logoutd()
-            .args(["serve", "--config"])
+        let mut child = command
             .arg(path)
             .env("LOGOUTD_BOOTSTRAP_TOKEN", TOKEN)
             .env("LOGOUTD_SERVER__LISTEN", format!("127.0.0.1:{server}"))

@@ -1,0 +1,204 @@
+//! Where a request came from, when it came by way of proxies: pure.
+//!
+//! Anybody can write `Forwarded` (RFC 7239) and `X-Forwarded-For`, so that only what a trusted proxy added
+//! counts: addresses are read from the right, from the last proxy on, for as long as they are those of trusted
+//! ones. The first that is not is where the request came from; what stands to its left, others have written.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+/// How many addresses of a header are read; a chain of trusted proxies is a few long.
+const MAX_HOPS: usize = 32;
+
+/// The networks of proxies whose word is taken; by default nobody's is.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Takes the word of the proxies in these networks.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// Where a request from `peer` came from, by the values of its `Forwarded` and `X-Forwarded-For` headers in
+    /// their order. What cannot be read, or names nobody (`unknown`, `_hidden`), ends the search: then it is the
+    /// last trusted proxy.
+    ///
+    /// Proxies write one of the two and may pass the other on as a stranger wrote it. Where both are there and
+    /// say different things, neither counts.
+    pub fn origin(&self, peer: IpAddr, forwarded: &[&[u8]], x_forwarded_for: &[&[u8]]) -> IpAddr {
+        let peer = peer.to_canonical();
+        if !self.trusts(peer) {
+            return peer;
+        }
+        let origins = [
+            (!forwarded.is_empty()).then(|| self.walk(peer, forwarded_nodes(forwarded))),
+            (!x_forwarded_for.is_empty()).then(|| self.walk(peer, listed_nodes(x_forwarded_for))),
+        ];
+        match origins {
+            [Some(one), Some(other)] if one != other => peer,
+            [Some(origin), _] | [None, Some(origin)] => origin,
+            [None, None] => peer,
+        }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Goes from `peer` on through addresses, the nearest first; `None` is one that cannot be read.
+    fn walk(&self, peer: IpAddr, addresses: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
+        let mut nearest = peer;
+        for address in addresses.take(MAX_HOPS) {
+            let Some(address) = address else { return nearest };
+            if !self.trusts(address) {
+                return address;
+            }
+            nearest = address;
+        }
+        nearest
+    }
+}
+
+/// The addresses of `X-Forwarded-For`, the last first. Some proxies add a port.
+fn listed_nodes<'h>(values: &'h [&'h [u8]]) -> impl Iterator<Item = Option<IpAddr>> + 'h {
+    let items = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
+    items.map(|item| node(std::str::from_utf8(item).ok()?.trim()))
+}
+
+/// The `for` of each element of `Forwarded`, the last first. A value that does not end its quotes is one element
+/// that cannot be read: where its elements begin is anybody's guess.
+fn forwarded_nodes<'h>(values: &'h [&'h [u8]]) -> impl Iterator<Item = Option<IpAddr>> + 'h {
+    values.iter().rev().flat_map(|value| {
+        let elements = std::str::from_utf8(value).ok().and_then(|text| split(text, ','));
+        let nodes: Vec<_> = match elements {
+            Some(elements) => elements.into_iter().rev().map(node_of_element).collect(),
+            None => vec![None],
+        };
+        nodes
+    })
+}
+
+/// Splits a text at a separator, but not within quotes (RFC 9110 §5.6.4); `None` if these do not end.
+fn split(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, char) in text.char_indices() {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if char == separator && !quoted => {
+                parts.push(&text[start..at]);
+                start = at + char.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    (!quoted).then_some(parts)
+}
+
+/// The address that an element's `for` names (RFC 7239 §4 and §6). A parameter may be there once.
+fn node_of_element(element: &str) -> Option<IpAddr> {
+    let mut named = None;
+    for pair in split(element, ';')? {
+        let (name, value) = pair.trim().split_once('=')?;
+        if name.eq_ignore_ascii_case("for") && named.replace(value).is_some() {
+            return None;
+        }
+    }
+    let value = named?;
+    let unquoted = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
+    // No address needs a backslash.
+    node(unquoted)
+}
+
+/// An address, with brackets and a port or without.
+fn node(text: &str) -> Option<IpAddr> {
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let address: Option<IpAddr> = text.parse().ok().or_else(with_port).or_else(bracketed);
+    address.map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: &str = "10.0.0.9";
+
+    fn origin(peer: &str, forwarded: &[&str], x_forwarded_for: &[&str]) -> String {
+        let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
+        let bytes = |values: &[&'static str]| -> Vec<&'static [u8]> {
+            values.iter().map(|value| value.as_bytes()).collect()
+        };
+        let leaked = |values: &[&str]| -> Vec<&'static str> {
+            values.iter().map(|value| &*Box::leak(value.to_string().into_boxed_str())).collect()
+        };
+        let (forwarded, listed) = (bytes(&leaked(forwarded)), bytes(&leaked(x_forwarded_for)));
+        TrustedProxies::new(networks.into()).origin(peer.parse().unwrap(), &forwarded, &listed).to_string()
+    }
+
+    #[test]
+    fn the_rightmost_address_that_is_no_trusted_proxys_counts() {
+        for (listed, expected) in [
+            (&["192.0.2.1"][..], "192.0.2.1"),
+            (&["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
+            (&["203.0.113.9", "192.0.2.1"], "192.0.2.1"),
+            (&["203.0.113.9, 192.0.2.1, 10.1.1.1 ,fd00::1"], "192.0.2.1"),
+            (&["192.0.2.1:4711"], "192.0.2.1"),
+            (&["[2001:db8::1]:4711"], "2001:db8::1"),
+            (&["2001:db8::1"], "2001:db8::1"),
+            (&["[2001:db8::1]"], "2001:db8::1"),
+            (&["::ffff:192.0.2.1"], "192.0.2.1"),
+            // All of them are ours: then it began at the first.
+            (&["10.2.2.2, 10.1.1.1"], "10.2.2.2"),
+            // What cannot be read ends it at the last proxy.
+            (&["192.0.2.1, unknown"], PROXY),
+            (&["192.0.2.1, "], PROXY),
+            (&["192.0.2.1, unknown, 10.1.1.1"], "10.1.1.1"),
+            (&["192.0.2.1\", 10.1.1.1"], "10.1.1.1"),
+            (&["999.0.2.1"], PROXY),
+            (&["192.0.2.1:http"], PROXY),
+            (&["\u{e9}"], PROXY),
+            (&[""], PROXY),
+            (&[], PROXY),
+        ] {
+            assert_eq!(origin(PROXY, &[], listed), expected, "{listed:?}");
+            assert_eq!(origin("192.0.2.200", &[], listed), "192.0.2.200", "from a stranger: {listed:?}");
+        }
+        assert_eq!(origin("::ffff:10.0.0.9", &[], &["192.0.2.1"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn forwarded_is_read_as_its_rfc_writes_it() {
+        for (forwarded, expected) in [
+            (&["for=192.0.2.60;proto=http;by=203.0.113.43"][..], "192.0.2.60"),
+            (&["for=203.0.113.9, For=\"192.0.2.1:4711\""], "192.0.2.1"),
+            (&["for=\"[2001:db8:cafe::17]:4711\""], "2001:db8:cafe::17"),
+            (&["proto=https; FOR=\"[2001:db8::1]\"; host=\"a,b;for=203.0.113.9\""], "2001:db8::1"),
+            (&["for=203.0.113.9", "for=192.0.2.1, for=10.1.1.1"], "192.0.2.1"),
+            (&["for=192.0.2.1, for=_hidden"], PROXY),
+            (&["for=192.0.2.1, for=unknown"], PROXY),
+            (&["for=192.0.2.1, proto=http"], PROXY),
+            (&["for=192.0.2.1;for=192.0.2.2"], PROXY),
+            (&["for=192.0.2.1, for"], PROXY),
+            // Quotes that a stranger opens do not hide what the proxy adds: nothing of it counts.
+            (&["for=\"203.0.113.9, for=192.0.2.1"], PROXY),
+            (&["for=\"203.0.113.9\\\", for=192.0.2.1"], PROXY),
+            (&["for=\"203.0.113.9", "for=192.0.2.1"], "192.0.2.1"),
+        ] {
+            assert_eq!(origin(PROXY, forwarded, &[]), expected, "{forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_adds_in_the_other_header_does_not_count() {
+        let both = |forwarded: &str, listed: &str| origin(PROXY, &[forwarded], &[listed]);
+        assert_eq!(both("for=192.0.2.1", "192.0.2.1"), "192.0.2.1");
+        assert_eq!(both("for=203.0.113.9", "192.0.2.1"), PROXY);
+        assert_eq!(both("for=\"", "192.0.2.1"), PROXY);
+    }
+}

@@ -1,0 +1,148 @@
+//! Changes that fail again and again, counted instead of written down each: whoever is refused as fast as it can
+//! ask would fill the disk. Pure: the time is an argument.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::ids::ClientId;
+use crate::domain::log::{Actor, Asked, Change};
+
+/// For how long the same is counted before it is written down.
+const WINDOW: Duration = Duration::from_mins(1);
+
+/// How many kinds are told apart; those beyond go without their callers and paths.
+const MAX_KINDS: usize = 1000;
+
+/// A change as it is written down, and the client that it is about.
+pub(super) type Written = (Change, Option<ClientId>);
+
+/// What failed in the last minute.
+#[derive(Default)]
+pub(super) struct Repeats(HashMap<Kind, Window>);
+
+/// What makes two failures the same: who was refused what, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    actor: Option<Actor>,
+    description: String,
+    status: Option<u16>,
+    error_code: Option<String>,
+    path: Option<String>,
+}
+
+struct Window {
+    began: Instant,
+    /// How many there were after the first, and the last of them.
+    further: Option<(u64, Written)>,
+}
+
+impl Repeats {
+    /// A change failed. Returned is what is to be written down of it now: the first of its kind within a minute.
+    pub(super) fn add(&mut self, mut written: Written, now: Instant) -> Option<Written> {
+        let mut kind = Kind::of(&written.0);
+        if self.0.len() >= MAX_KINDS && !self.0.contains_key(&kind) {
+            kind = Kind { actor: None, path: None, ..kind };
+        }
+        let Some(window) = self.0.get_mut(&kind) else {
+            self.0.insert(kind, Window { began: now, further: None });
+            return Some(written);
+        };
+        if kind.actor.is_none() {
+            written.0.actor = None;
+        }
+        let before = window.further.take().map_or(0, |(count, _)| count);
+        window.further = Some((before + 1, written));
+        None
+    }
+
+    /// What is to be written down of what was counted: of the minutes that are over, or all of it.
+    pub(super) fn take_due(&mut self, now: Instant, all: bool) -> Vec<Written> {
+        let mut due = Vec::new();
+        self.0.retain(|_, window| {
+            let open = !all && now.saturating_duration_since(window.began) < WINDOW;
+            if !open && let Some((count, (mut change, client_id))) = window.further.take() {
+                change.count = Some(count);
+                due.push((change, client_id));
+            }
+            open
+        });
+        self.0.shrink_to_fit();
+        due
+    }
+}
+
+impl Kind {
+    fn of(change: &Change) -> Self {
+        let path = match &change.asked {
+            // Without the right to it, it matters little what it would have been done to; and there is no end of that.
+            Asked::Api { path, .. } if change.status != Some(403) => Some(path.clone()),
+            Asked::Api { .. } | Asked::Cli { .. } => None,
+        };
+        Self {
+            actor: change.actor.clone(),
+            description: change.description.clone(),
+            status: change.status,
+            error_code: change.error_code.clone(),
+            path,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(actor: &str, status: u16, path: &str) -> Written {
+        let mut change = Change::by_command("Update a client", "", Vec::new());
+        change.asked = Asked::Api { method: "PATCH".to_owned(), path: path.to_owned() };
+        change.actor = Some(Actor { kind: actor.to_owned(), id: None, name: None, client_id: None });
+        (change.succeeded, change.status) = (false, Some(status));
+        (change, None)
+    }
+
+    fn shown(written: Vec<Written>) -> Vec<(String, Option<u64>)> {
+        let mut shown: Vec<_> = written
+            .into_iter()
+            .map(|(change, _)| {
+                let Asked::Api { path, .. } = change.asked else { panic!() };
+                (format!("{} {}", change.actor.map_or_else(String::new, |it| it.kind), path), change.count)
+            })
+            .collect();
+        shown.sort();
+        shown
+    }
+
+    #[test]
+    fn the_first_is_written_down_and_the_others_are_counted() {
+        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(repeats.add(failed("a", 403, "/1"), start).is_some());
+        assert!(repeats.add(failed("a", 403, "/2"), at(1)).is_none());
+        assert!(repeats.add(failed("a", 403, "/3"), at(2)).is_none());
+        // Others, for other reasons, and of other things.
+        assert!(repeats.add(failed("b", 403, "/1"), at(30)).is_some());
+        assert!(repeats.add(failed("a", 400, "/1"), at(30)).is_some());
+        assert!(repeats.add(failed("a", 400, "/2"), at(30)).is_some());
+        assert!(repeats.add(failed("a", 400, "/2"), at(30)).is_none());
+        assert_eq!(shown(repeats.take_due(at(59), false)), []);
+        assert_eq!(shown(repeats.take_due(at(60), false)), [("a /3".to_owned(), Some(2))]);
+        // A new minute begins with the next one.
+        assert!(repeats.add(failed("a", 403, "/1"), at(61)).is_some());
+        assert_eq!(shown(repeats.take_due(at(62), true)), [("a /2".to_owned(), Some(1))]);
+        assert!(repeats.0.is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        let mut written = 0;
+        for caller in 0..10 * MAX_KINDS {
+            written += usize::from(repeats.add(failed(&caller.to_string(), 403, "/1"), now).is_some());
+        }
+        assert_eq!(written, MAX_KINDS + 1);
+        let others = 10 * MAX_KINDS - written;
+        assert_eq!(shown(repeats.take_due(now, true)), [(" /1".to_owned(), Some(others as u64))]);
+    }
+}

@@ -1,0 +1,107 @@
+//! The connections that lists are read by: apart from those by which everything else is read, so that no
+//! list, however many are asked for, keeps an event, a token or a probe waiting.
+//!
+//! Lists are made to look at few rows (an index, or a window with a place to go on from). What a caller's
+//! filter asks for beyond that is ended by a number of steps, and not by a time: the same statement on the
+//! same rows is always treated alike.
+
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{Sqlite, SqliteConnection};
+
+use crate::storage::Result;
+
+/// How many lists are read at a time; the others wait for their turn.
+const CONNECTIONS: u32 = 3;
+
+/// How many steps SQLite takes between two looks at how many there were.
+const STEPS_AT_A_TIME: i32 = 10_000;
+
+/// How many steps of SQLite's virtual machine one list may take: about half a million rows that do not
+/// match, a few tenths of a second.
+const MAX_STEPS: u32 = 10_000_000;
+
+/// The connections for lists.
+#[derive(Clone, Debug)]
+pub(super) struct Lists(SqlitePool);
+
+impl Lists {
+    /// Opens the first of them. `options` must be read-only.
+    pub(super) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Self> {
+        let pool = SqlitePoolOptions::new().test_before_acquire(false).max_connections(CONNECTIONS);
+        pool.connect_with(options).await.map(Self)
+    }
+
+    /// A connection for one list. What takes too many steps on it fails with SQLite's `INTERRUPT`
+    /// ([`StorageError::is_cut_off`](crate::storage::StorageError::is_cut_off)).
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Sqlite>> {
+        let mut connection = self.0.acquire().await?;
+        limit_steps(&mut connection, MAX_STEPS).await?;
+        Ok(connection)
+    }
+
+    /// A connection for what nobody asks for: counting everything, now and then.
+    pub(super) async fn acquire_unlimited(&self) -> Result<PoolConnection<Sqlite>> {
+        let mut connection = self.0.acquire().await?;
+        connection.lock_handle().await?.remove_progress_handler();
+        Ok(connection)
+    }
+
+    pub(super) async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+/// Ends whatever takes more than `most` steps, counted from now on over all statements of the connection.
+async fn limit_steps(connection: &mut SqliteConnection, most: u32) -> Result<()> {
+    let mut looks = most / STEPS_AT_A_TIME.unsigned_abs();
+    connection.lock_handle().await?.set_progress_handler(STEPS_AT_A_TIME, move || {
+        looks = looks.saturating_sub(1);
+        looks > 0
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::query;
+
+    use super::super::test_support::store;
+    use super::*;
+    use crate::storage::StorageError;
+
+    #[tokio::test]
+    async fn a_list_without_end_is_ended_and_the_next_one_has_all_its_steps() {
+        const ENDLESS: &str =
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
+        let (_folder, store) = store().await;
+        for _ in 0..2 * CONNECTIONS {
+            let mut connection = store.lists.acquire().await.unwrap();
+            let error = StorageError::from(query(ENDLESS).fetch_one(&mut *connection).await.unwrap_err());
+            assert!(error.is_cut_off() && !error.is_outage(), "{error:?}");
+            drop(connection);
+            let mut connection = store.lists.acquire().await.unwrap();
+            query("SELECT * FROM clients").fetch_all(&mut *connection).await.unwrap();
+        }
+        // Nor does what was left of the steps count against what nobody asked for.
+        let counted = format!("{} LIMIT 2000000)", ENDLESS.replace("COUNT(*) FROM n", "n FROM n"));
+        let counted = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM ({counted}"));
+        let mut connection = store.lists.acquire_unlimited().await.unwrap();
+        query(counted).fetch_one(&mut *connection).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_calls_is_told_when_lists_and_readers_are_all_busy() {
+        use crate::domain::access::TokenHash;
+        use crate::storage::TokenStore as _;
+        let (_folder, store) = store().await;
+        let mut busy = Vec::new();
+        for _ in 0..CONNECTIONS {
+            busy.push(store.lists.acquire().await.unwrap());
+        }
+        for _ in 0..super::super::READERS {
+            busy.push(store.reader.acquire().await.unwrap());
+        }
+        assert!(store.token(&TokenHash([1; 32])).await.unwrap().is_none());
+    }
+}
