@@ -32,6 +32,7 @@
 //! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
 //! | [`causes`] | an error with its causes, for the log |
 //! | [`authorities`] | bundles of certificate authorities that somebody names |
+//! | [`files`] | files that somebody names: opened without waiting, bounded, and who else can get at them |
 //!
 //! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
 //!
@@ -56,6 +57,7 @@ pub mod delivery;
 pub mod domain;
 pub mod egress;
 pub mod entropy;
+pub mod files;
 pub mod http;
 pub mod intake;
 pub mod keyring;

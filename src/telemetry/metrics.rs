@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::keys::KeysMetrics;
 use super::tls::TlsMetrics;
 
 /// How many clients have a label of their own.
@@ -43,6 +44,7 @@ pub struct Metrics {
     breakers: Family<ClientLabels, Gauge>,
     leases_lost: Counter,
     tls: TlsMetrics,
+    keys: KeysMetrics,
     sensitive_metadata: Family<KindLabels, Counter>,
 }
 
@@ -146,6 +148,7 @@ impl Metrics {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", version);
         let tls = TlsMetrics::register(&mut registry);
+        let keys = KeysMetrics::register(&mut registry);
         let metrics = Self {
             registry: Registry::default(),
             clients: Mutex::default(),
@@ -164,6 +167,7 @@ impl Metrics {
             breakers: Family::default(),
             leases_lost: Counter::default(),
             tls,
+            keys,
             sensitive_metadata: Family::default(),
         };
         registry.register("events", "Reported events by what became of them", metrics.events.clone());
@@ -315,6 +319,11 @@ impl Metrics {
     /// What is counted of the listeners' TLS.
     pub fn tls(&self) -> &TlsMetrics {
         &self.tls
+    }
+
+    /// What is counted of the keys folder.
+    pub fn keys(&self) -> &KeysMetrics {
+        &self.keys
     }
 
     /// All of it as text (`application/openmetrics-text`).

@@ -2,10 +2,12 @@
 //!
 //! Lines stand alone, with fields; they never hold tokens, secrets, `sub` or metadata values.
 
+mod keys;
 mod logging;
 pub mod metrics;
 mod tls;
 
+pub use keys::KeysMetrics;
 pub use logging::{check, init};
 pub use metrics::Metrics;
 pub use tls::{HandshakeOutcome, TlsMetrics};

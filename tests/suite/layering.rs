@@ -5,19 +5,21 @@ use std::path::{Path, PathBuf};
 
 /// For each module, what of the crate it may import. Itself is always allowed.
 ///
-/// `authorities`, `causes`, `clock`, `entropy` and `shutdown` are leaves that everything but the pure modules may use.
+/// `authorities`, `causes`, `clock`, `entropy`, `files` and `shutdown` are leaves that
+/// everything but the pure modules may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
     ("shutdown", &[]),
     ("causes", &[]),
-    ("authorities", &[]),
+    ("files", &[]),
+    ("authorities", &["files"]),
     ("domain", &[]),
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
-    ("config", &["domain"]),
+    ("config", &["domain", "files"]),
     ("storage", &["domain", "causes"]),
-    ("keyring", &["domain", "causes", "clock", "entropy"]),
+    ("keyring", &["domain", "causes", "files", "clock", "entropy"]),
     ("egress", &["domain", "clock", "authorities"]),
     ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),
     (
@@ -55,7 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("registry", &["domain", "storage", "keyring", "egress", "causes", "clock", "entropy"]),
     ("access", &["domain", "storage", "causes", "authorities", "clock", "entropy", "shutdown"]),
     ("telemetry", &["config"]),
-    ("listen", &["telemetry", "clock"]),
+    ("listen", &["telemetry", "files", "clock"]),
     (
         "app",
         &[
@@ -91,6 +93,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "listen",
             "relying_party",
             "telemetry",
+            "files",
             "causes",
             "clock",
             "entropy",

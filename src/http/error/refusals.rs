@@ -75,7 +75,7 @@ impl From<KeyringError> for ApiError {
                 "The keys folder (keys.directory) is read-only; change the keys where it comes from, or let \
                  logoutd write there",
             ),
-            E::Io { .. } | E::Generate(_) | E::Certificate(_) => {
+            E::Io { .. } | E::LockedElsewhere(_) | E::Generate(_) | E::Certificate(_) => {
                 tracing::error!(error = %Causes(&error), "a request failed at the keys");
                 return Self::unavailable(
                     "keys_unavailable",
@@ -87,7 +87,9 @@ impl From<KeyringError> for ApiError {
             | E::FileName { .. }
             | E::Stranger(_)
             | E::SameKid { .. }
+            | E::NotRegular { .. }
             | E::Exposed { .. }
+            | E::FolderExposed { .. }
             | E::Manifest { .. }
             | E::AllGone(_)
             | E::KidTaken(_)
