@@ -33,6 +33,7 @@
 //! | [`causes`] | an error with its causes, for the log |
 //! | [`authorities`] | bundles of certificate authorities that somebody names |
 //! | [`files`] | files that somebody names: opened without waiting, bounded, and who else can get at them |
+//! | [`printable`] | text of others made fit to be shown; URLs without passwords |
 //!
 //! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
 //!
@@ -62,6 +63,7 @@ pub mod http;
 pub mod intake;
 pub mod keyring;
 pub mod listen;
+pub mod printable;
 pub mod registry;
 pub mod relying_party;
 pub mod shutdown;

@@ -6,6 +6,7 @@ mod keys;
 mod logging;
 pub mod metrics;
 mod tls;
+mod writer;
 
 pub use keys::KeysMetrics;
 pub use logging::{check, init};

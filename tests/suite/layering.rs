@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module, what of the crate it may import. Itself is always allowed.
 ///
-/// `authorities`, `causes`, `clock`, `entropy`, `files` and `shutdown` are leaves that
+/// `authorities`, `causes`, `clock`, `entropy`, `files`, `printable` and `shutdown` are leaves that
 /// everything but the pure modules may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
@@ -13,11 +13,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("causes", &[]),
     ("files", &[]),
+    ("printable", &[]),
     ("authorities", &["files"]),
     ("domain", &[]),
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
-    ("config", &["domain", "files"]),
+    ("config", &["domain", "files", "printable"]),
     ("storage", &["domain", "causes"]),
     ("keyring", &["domain", "causes", "files", "clock", "entropy"]),
     ("egress", &["domain", "clock", "authorities"]),
@@ -55,8 +56,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["domain", "storage", "keyring", "egress", "causes", "clock", "entropy"]),
-    ("access", &["domain", "storage", "causes", "authorities", "clock", "entropy", "shutdown"]),
-    ("telemetry", &["config"]),
+    ("access", &["domain", "storage", "causes", "printable", "authorities", "clock", "entropy", "shutdown"]),
+    ("telemetry", &["config", "printable"]),
     ("listen", &["telemetry", "files", "clock"]),
     (
         "app",
@@ -91,6 +92,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "keyring",
             "egress",
             "listen",
+            "printable",
             "relying_party",
             "telemetry",
             "files",

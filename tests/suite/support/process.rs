@@ -35,6 +35,11 @@ impl Serve {
 
     /// The same, with what is logged.
     pub fn start_logging(path: &Path, directives: &str) -> Self {
+        Self::start_with(path, &[("LOGOUTD_LOG", directives)])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(path: &Path, environment: &[(&str, &str)]) -> Self {
         let (server, management) = (free_port(), free_port());
         let mut child = logoutd()
             .args(["serve", "--config"])
@@ -43,7 +48,8 @@ impl Serve {
             .env("LOGOUTD_SERVER__LISTEN", format!("127.0.0.1:{server}"))
             .env("LOGOUTD_MANAGEMENT__LISTEN", format!("127.0.0.1:{management}"))
             .env("LOGOUTD_LOG__FORMAT", "json")
-            .env("LOGOUTD_LOG", directives)
+            .env("LOGOUTD_LOG", "info")
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
