@@ -27,6 +27,7 @@ mod openapi;
 mod process;
 mod proxies;
 mod receivers;
+mod redelivery_jobs;
 mod retention;
 mod sensitive_metadata;
 mod sessions;

@@ -1,5 +1,7 @@
 //! What other modules refuse, or fail at, as answers.
 
+use std::time::Duration;
+
 use axum::extract::rejection::BytesRejection;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
@@ -10,12 +12,15 @@ use crate::access::Denied;
 use crate::causes::Causes;
 use crate::domain::metadata::MetadataError;
 use crate::domain::plan::{CommandRefusal, Refusal};
-use crate::domain::redelivery::RedeliveryRefusal;
+use crate::domain::redelivery::{RedeliveryRefusal, TooManyJobs};
 use crate::intake::cloudevents::WireError;
 use crate::intake::{AcceptError, CommandError};
 use crate::keyring::KeyringError;
 use crate::registry::{ClientError, InvalidMember};
 use crate::storage::StorageError;
+
+/// When there may be room for another redelivery job: later than the commands wait by themselves.
+const JOB_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// RFC 6750 §3: the challenge names the error, and the scope where that is what is missing.
 impl From<Denied> for ApiError {
@@ -62,6 +67,13 @@ impl From<RedeliveryRefusal> for ApiError {
             RedeliveryRefusal::NotSubscribed(_) => "client_not_subscribed",
         };
         Self::new(StatusCode::CONFLICT, code, refusal.to_string())
+    }
+}
+
+impl From<TooManyJobs> for ApiError {
+    fn from(refusal: TooManyJobs) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", refusal.to_string())
+            .with_retry_after(JOB_RETRY_AFTER)
     }
 }
 
