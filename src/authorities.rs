@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Certificate;
 
+use crate::files;
+
+/// The largest bundle, in bytes: those of all public authorities have a quarter of it.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
 /// Why a bundle cannot be used. Whoever asked for it says which setting named it.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthoritiesError {
@@ -36,9 +41,9 @@ pub enum AuthoritiesError {
 /// The certificates in a PEM file: one at least.
 pub fn read(path: &Path) -> Result<Vec<Certificate>, AuthoritiesError> {
     let path = path.to_owned();
-    let pem = match std::fs::read(&path) {
+    let pem = match files::read_once(&path, MAX_FILE_BYTES) {
         Ok(pem) => pem,
-        Err(source) => return Err(AuthoritiesError::Read { path, source }),
+        Err(error) => return Err(AuthoritiesError::Read { path, source: error.into() }),
     };
     match Certificate::from_pem_bundle(&pem) {
         Ok(found) if found.is_empty() => Err(AuthoritiesError::Empty { path }),

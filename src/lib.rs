@@ -32,6 +32,8 @@
 //! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
 //! | [`causes`] | an error with its causes, for the log |
 //! | [`authorities`] | bundles of certificate authorities that somebody names |
+//! | [`files`] | files that somebody names: opened without waiting, bounded, and who else can get at them |
+//! | [`printable`] | text of others made fit to be shown; URLs without passwords |
 //!
 //! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
 //!
@@ -56,10 +58,12 @@ pub mod delivery;
 pub mod domain;
 pub mod egress;
 pub mod entropy;
+pub mod files;
 pub mod http;
 pub mod intake;
 pub mod keyring;
 pub mod listen;
+pub mod printable;
 pub mod registry;
 pub mod relying_party;
 pub mod shutdown;

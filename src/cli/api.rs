@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anstream::eprintln;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use reqwest::header::RETRY_AFTER;
@@ -10,7 +9,9 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use super::http::TlsArgs;
+use super::server_url::ServerUrl;
 use super::style::{BAD, paint};
+use super::terminal::eprintln;
 
 /// Longer than an attempt may take (`delivery.timeout`, a minute at most): a trial takes one.
 const TIMEOUT: Duration = Duration::from_secs(75);
@@ -36,7 +37,7 @@ pub(super) struct ApiArgs {
 
 /// A connection to the service.
 pub(super) struct Api {
-    server: String,
+    server: ServerUrl,
     token: String,
     client: reqwest::Client,
 }
@@ -48,13 +49,13 @@ pub(super) struct Refused;
 
 impl Api {
     pub(super) fn new(args: &ApiArgs) -> anyhow::Result<Self> {
-        let server = args.server.trim_end_matches('/').to_owned();
+        let server = ServerUrl::parse(&args.server)?;
         Ok(Self { server, token: args.token.clone(), client: args.tls.client(TIMEOUT)? })
     }
 
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
         let url = url::Url::parse_with_params(&format!("{}{path}", self.server), query)
-            .with_context(|| format!("{} is no URL", self.server))?;
+            .with_context(|| format!("{}{path} is no URL", self.server))?;
         self.answer(path, self.client.request(Method::GET, url)).await
     }
 

@@ -1,10 +1,10 @@
 //! An attempt on the terminal.
 
-use anstream::println;
 use serde_json::Value;
 
 use super::output::{seconds, text};
 use super::style::{BAD, DIM, GOOD, paint};
+use super::terminal::println;
 
 /// The parts of an attempt, in the order they happen.
 const PHASES: [&str; 5] = ["sign", "dns", "connect", "answer", "body"];

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anstream::{print, println};
-
 use serde_json::{Value, json};
 
+use super::terminal::{out_block, out_json};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigErrors, Human, Place, Tls};
@@ -18,6 +17,7 @@ use crate::domain::client::{Client, SubjectType, TokenOptions};
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::printable;
 use crate::telemetry;
 
 /// Runs the command: 0 with a summary, or 2 with every problem.
@@ -30,11 +30,11 @@ pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
         Ok(loaded.config)
     });
     match checked {
-        Ok(config) if json_wanted => println!("{}", json(&config)),
-        Ok(config) => print!("{}", render(&config)),
+        Ok(config) if json_wanted => out_json(&json(&config).to_string()),
+        Ok(config) => out_block(&render(&config)),
         Err(error) => match error.downcast_ref::<ConfigErrors>() {
             Some(problems) if json_wanted => {
-                println!("{}", problems_json(problems));
+                out_json(&problems_json(problems).to_string());
                 return Ok(ExitCode::from(super::WRONG_USAGE));
             }
             _ => return Err(error),
@@ -73,7 +73,7 @@ pub fn render(config: &Config) -> String {
     for (name, value) in rows {
         let line = format!("{name:<12}{value}");
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", line.trim_end());
+        let _ = writeln!(text, "{}", printable::text(line.trim_end()));
     }
     text
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstream::println;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use reqwest::header::CONTENT_TYPE;
@@ -14,7 +13,9 @@ use super::api::refuse;
 use super::http::TlsArgs;
 use super::input::read;
 use super::output::{items, print_deliveries, text};
+use super::server_url::ServerUrl;
 use super::style::{DIM, GOOD, paint};
+use super::terminal::{out_json, println};
 
 /// Report events.
 #[derive(Debug, Args)]
@@ -54,7 +55,7 @@ struct SendArgs {
 pub(super) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
     let EventsCommand::Send(args) = args.command;
     let client = args.tls.client(Duration::from_secs(10 + u64::from(args.wait.unwrap_or(0))))?;
-    let url = format!("{}/events", args.server.trim_end_matches('/'));
+    let url = format!("{}/events", ServerUrl::parse(&args.server)?);
     for file in &args.files {
         let body = read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let media_type = match serde_json::from_slice::<Value>(&body) {
@@ -71,7 +72,7 @@ pub(super) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
         let status = response.status();
         let answer: Value = response.json().await.with_context(|| format!("{url} is no logoutd"))?;
         if args.json {
-            println!("{answer}");
+            out_json(&answer.to_string());
         } else if status.is_success() {
             show(&answer);
         }

@@ -1,19 +1,30 @@
 //! What a command reads: files, or standard input.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
-/// The whole of a file; `-` is standard input.
+use crate::files::FileError;
+
+/// The most that is read, in bytes: many times what the service takes.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The whole of a file; `-` is standard input. A pipe is read to its end, however long its writer takes: whoever
+/// typed the command is there to end it.
 pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
     if file == Path::new("-") {
-        let mut body = Vec::new();
-        std::io::stdin().read_to_end(&mut body)?;
-        return Ok(body);
+        std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut body)?;
+    } else {
+        File::open(file)?.take(MAX_BYTES + 1).read_to_end(&mut body)?;
     }
-    std::fs::read(file)
+    if body.len() as u64 > MAX_BYTES {
+        return Err(FileError::TooLarge(MAX_BYTES).into());
+    }
+    Ok(body)
 }
 
 /// A JSON object in a file.

@@ -6,14 +6,19 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use async_trait::async_trait;
 use reqwest::Client;
 use serde::Deserialize;
 
 use super::http::TlsArgs;
+use crate::files;
+use crate::printable;
 use crate::relying_party::jwks::Jwks;
 use crate::relying_party::keys::{FetchJwks, JwksUnavailable};
+
+/// The longest document, in bytes: hundreds of keys.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// How long a document is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,9 +47,9 @@ impl FromStr for JwksLocation {
 impl fmt::Display for JwksLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(url) => f.write_str(url),
+            Self::Url(url) => f.write_str(&printable::url(url)),
             Self::File(path) => path.display().fmt(f),
-            Self::Discovery(issuer) => f.write_str(&discovery_url(issuer)),
+            Self::Discovery(issuer) => f.write_str(&printable::url(&discovery_url(issuer))),
         }
     }
 }
@@ -64,14 +69,14 @@ impl JwksSource {
     pub(super) async fn read(&self) -> anyhow::Result<Jwks> {
         let (text, from) = match &self.location {
             JwksLocation::File(path) => {
-                let text = std::fs::read_to_string(path)
+                let text = files::read_text_once(path, MAX_BYTES)
                     .with_context(|| format!("the JWKS {} cannot be read", path.display()))?;
-                (text, path.display().to_string())
+                (text.to_string(), path.display().to_string())
             }
-            JwksLocation::Url(url) => (self.get(url).await?, url.clone()),
+            JwksLocation::Url(url) => (self.get(url).await?, printable::url(url).into_owned()),
             JwksLocation::Discovery(issuer) => {
                 let url = self.discover(issuer).await?;
-                (self.get(&url).await?, url)
+                (self.get(&url).await?, printable::url(&url).into_owned())
             }
         };
         Jwks::parse(&text).with_context(|| format!("{from} is no JWKS"))
@@ -85,17 +90,32 @@ impl JwksSource {
         let url = discovery_url(issuer);
         let text = self.get(&url).await?;
         let document: Document = serde_json::from_str(&text)
-            .map_err(|error| anyhow!("{url} is no discovery document: {error}"))?;
+            .map_err(|error| anyhow!("{} is no discovery document: {error}", printable::url(&url)))?;
         Ok(document.jwks_uri)
     }
 
     async fn get(&self, url: &str) -> anyhow::Result<String> {
-        let response = self.client.get(url).send().await.with_context(|| format!("cannot reach {url}"))?;
-        let response = response.error_for_status().map_err(|error| {
-            let status = error.status().map_or_else(String::new, |status| status.to_string());
-            anyhow!("{url} answers {status}")
-        })?;
-        response.text().await.with_context(|| format!("{url} broke off"))
+        let shown = printable::url(url);
+        let unreachable = || format!("cannot reach {shown}");
+        let mut response = self
+            .client
+            .get(url)
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(unreachable)?;
+        if !response.status().is_success() {
+            return Err(anyhow!("{shown} answers {}", response.status()));
+        }
+        let mut body = Vec::new();
+        let broke_off = || format!("{shown} broke off");
+        while let Some(chunk) =
+            response.chunk().await.map_err(reqwest::Error::without_url).with_context(broke_off)?
+        {
+            body.extend_from_slice(&chunk);
+            ensure!(body.len() as u64 <= MAX_BYTES, "{shown} is longer than {MAX_BYTES} bytes");
+        }
+        String::from_utf8(body).map_err(|_| anyhow!("{shown} is not UTF-8"))
     }
 }
 

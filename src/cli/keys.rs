@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::table::aligned;
+use super::terminal::out_block;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::algorithm::SigningAlg;
 use crate::entropy::{Entropy, SystemEntropy};
@@ -102,7 +103,7 @@ fn parse_bits(text: &str) -> Result<RsaBits, String> {
 /// Runs the command on the folder in `config`, and prints what it did.
 pub(super) fn run(args: KeysArgs, config: KeyringConfig) -> anyhow::Result<()> {
     let text = execute(args.command, config, Arc::new(SystemClock), Arc::new(SystemEntropy::new()))?;
-    anstream::print!("{text}");
+    out_block(&text);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::output::print_json;
 use super::style::{DIM, paint};
+use crate::printable;
 
 /// How many items are asked for at a time: as many as the API gives.
 const PAGE: &str = "100";
@@ -73,7 +74,9 @@ impl List<'_> {
             if first {
                 writeln!(out, "{}", paint(DIM, &self.heading))?;
             }
-            items.iter().try_for_each(|item| writeln!(out, "{}", (self.row)(item).trim_end()))
+            items
+                .iter()
+                .try_for_each(|item| writeln!(out, "{}", printable::line((self.row)(item).trim_end())))
         };
         match write() {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anstream::println;
 use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
@@ -15,6 +14,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::http::TlsArgs;
 use super::jwks::{JwksLocation, JwksSource};
 use super::style::{BAD, BOLD, DIM, GOOD, paint};
+use super::terminal::{out_json, println};
 use super::token_view;
 use crate::clock::SystemClock;
 use crate::config::parse_duration;
@@ -76,7 +76,7 @@ pub(super) async fn run(args: MockRpArgs) -> anyhow::Result<ExitCode> {
     // Ends when the relying party, which holds the sender, does.
     while let Some(request) = received.recv().await {
         if args.json {
-            println!("{}", serde_json::to_string(&request)?);
+            out_json(&serde_json::to_string(&request)?);
         } else {
             show(&request);
         }
@@ -103,7 +103,7 @@ fn show(received: &Received) {
         paint(style, mark),
         paint(DIM, received.at.strftime("%H:%M:%S")),
         paint(BOLD, verdict),
-        paint(DIM, format_args!("POST {}", received.path.escape_debug()))
+        paint(DIM, format_args!("POST {}", received.path))
     );
     if let Some(problem) = &received.problem {
         println!("  {}", paint(BAD, problem));

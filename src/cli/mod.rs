@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anstream::eprintln;
 use clap::{Parser, Subcommand};
 
+use self::terminal::{eprintln, err_block, out_block};
 use crate::causes::Causes;
 use crate::config::{Config, ConfigErrors, Loaded};
 
@@ -29,9 +29,11 @@ mod mock_rp;
 mod output;
 mod segment;
 mod serve;
+mod server_url;
 mod sessions;
 mod style;
 mod table;
+mod terminal;
 mod token_view;
 mod tokens;
 mod verify;
@@ -112,9 +114,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            let text = error.render().ansi().to_string();
             // Help and version are no errors, and go to standard output.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS };
+            if !error.use_stderr() {
+                out_block(&text);
+                return ExitCode::SUCCESS;
+            }
+            err_block(&text);
+            return ExitCode::from(WRONG_USAGE);
         }
     };
     crate::keyring::provider::install();
@@ -122,7 +129,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             if let Some(problems) = error.downcast_ref::<ConfigErrors>() {
-                eprintln!("{problems}");
+                err_block(&format!("{problems}\n"));
                 return ExitCode::from(WRONG_USAGE);
             }
             if let Some(problem) = error.downcast_ref::<WrongUsage>() {

@@ -1,15 +1,14 @@
 //! How commands show what the service answered.
 
-use std::borrow::Cow;
-
-use anstream::println;
 use serde_json::{Map, Value};
 
 use super::style::{DIM, paint, state_style};
+use super::terminal::{out_json, println};
+pub(super) use crate::printable::text as printable;
 
 /// The answer as it is.
 pub(super) fn print_json(answer: &Value) {
-    println!("{answer:#}");
+    out_json(&format!("{answer:#}"));
 }
 
 /// A member's text; nothing where there is none.
@@ -26,15 +25,6 @@ pub(super) fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 pub(super) fn seconds(time: &str) -> String {
     time.parse::<jiff::Timestamp>()
         .map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
-}
-
-/// A text without control characters: what others wrote must not steer the terminal.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        let shown = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-        return text.chars().map(shown).collect::<String>().into();
-    }
-    text.into()
 }
 
 /// A value for people: a list with commas between its items, an object with its names before its values.

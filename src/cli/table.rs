@@ -2,12 +2,17 @@
 
 use std::fmt::Write as _;
 
+use crate::printable;
+
 /// Lays rows out, the first of which is the heading.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    // Before they are measured.
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| printable::text(cell).into_owned())).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             // Writing to a String cannot fail.

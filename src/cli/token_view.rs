@@ -1,9 +1,10 @@
 //! A decoded token on the terminal.
 
-use anstream::println;
 use serde_json::{Map, Value};
 
 use super::style::{DIM, paint};
+use super::terminal::println;
+use crate::printable;
 
 /// Shows header and claims, pretty-printed, each under its name.
 pub(super) fn show(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Value>>) {
@@ -13,6 +14,7 @@ pub(super) fn show(header: Option<&Map<String, Value>>, claims: Option<&Map<Stri
             Some(part) => serde_json::to_string_pretty(part).unwrap_or_default(),
             None => "cannot be read".to_owned(),
         };
+        let text = printable::json(&text);
         let mut lines = text.lines();
         println!("  {}  {}", paint(DIM, name), lines.next().unwrap_or_default());
         lines.for_each(|line| println!("          {line}"));

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anstream::{eprintln, print, println};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::table::aligned;
+use super::terminal::{eprintln, out_block, out_json, println};
 use crate::access::secret;
 use crate::app;
 use crate::causes::Causes;
@@ -114,7 +114,7 @@ async fn create(args: CreateArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()
     if args.json {
         let mut json = token_json(&token, now);
         json["token"] = json!(secret.expose_secret());
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        out_json(&serde_json::to_string_pretty(&json)?);
         return Ok(());
     }
     // The secret alone goes to standard output, to be piped to where it is kept.
@@ -147,14 +147,14 @@ async fn list(args: &ListArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()> {
     let (tokens, now) = (store.tokens().await?, SystemClock.now());
     if args.json {
         let tokens: Vec<_> = tokens.iter().map(|token| token_json(token, now)).collect();
-        println!("{}", serde_json::to_string_pretty(&tokens)?);
+        out_json(&serde_json::to_string_pretty(&tokens)?);
     } else if tokens.is_empty() {
         println!("no tokens");
     } else {
         let heading = ["ID", "STATE", "CREATED", "EXPIRES", "LAST USED", "NAME", "SCOPES"].map(str::to_owned);
         let rows: Vec<_> =
             std::iter::once(heading).chain(tokens.iter().map(|token| row(token, now))).collect();
-        print!("{}", aligned(&rows));
+        out_block(&aligned(&rows));
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ async fn revoke(args: &RevokeArgs, store: &Arc<dyn Storage>) -> anyhow::Result<(
     };
     write_down(store, "Revoke an API token", "tokens revoke", token.id, now).await;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&token_json(&token, now))?);
+        out_json(&serde_json::to_string_pretty(&token_json(&token, now))?);
     } else {
         println!(
             "revoked {} ({}): a running service refuses it within a second or two",

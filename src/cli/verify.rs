@@ -4,13 +4,13 @@ use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
 use anyhow::Context;
 use clap::Args;
 
 use super::http::TlsArgs;
 use super::jwks::{JwksLocation, JwksSource};
 use super::style::{BAD, BOLD, DIM, GOOD, WAITING, paint};
+use super::terminal::{eprintln, out_json, println};
 use super::token_view;
 use crate::clock::{Clock, SystemClock};
 use crate::config::parse_duration;
@@ -53,7 +53,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let expected = Expected { issuer: args.issuer, client_id: args.client_id, leeway: args.leeway };
     let report = verify(&token, &jwks, &expected, SystemClock.now());
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out_json(&serde_json::to_string_pretty(&report)?);
     } else {
         show(&report);
     }

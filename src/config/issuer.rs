@@ -130,6 +130,9 @@ pub(super) fn is_local(url: &Url) -> bool {
 fn jwks_uri(value: &Value) -> Parsed<String> {
     let text = value.text()?.into_owned();
     match Url::parse(&text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err(IssuerUrlError::Credentials.to_string())
+        }
         Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(&url)) => Ok(text),
         _ => Err("must be an absolute https URL, such as https://op.example.com/jwks".to_owned()),
     }

@@ -26,7 +26,6 @@ mod store;
 mod tls;
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +33,7 @@ use secrecy::SecretString;
 
 use crate::domain::client::Client;
 use crate::domain::session::Lifetimes;
+use crate::files;
 
 pub use self::access::{Access, Jwt};
 pub use self::delivery::{Delivery, MAX_SCHEDULE};
@@ -53,6 +53,9 @@ pub use self::tls::{ClientAuth, ClientCertificate, Tls};
 use self::environment::Environment;
 use self::pairwise::Salt;
 use self::reader::{Report, Section};
+
+/// The largest configuration file, in bytes: room for tens of thousands of clients.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The whole configuration, checked and with its defaults filled in. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +105,8 @@ impl Config {
         path: &Path,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Loaded, ConfigErrors> {
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = files::read_text_once(path, MAX_FILE_BYTES).map_err(|error| {
+            let error: io::Error = error.into();
             let message = match error.kind() {
                 io::ErrorKind::NotFound => {
                     "there is no such file; name the configuration with --config PATH".to_owned()

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::printable;
+
 /// Where in the configuration something was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -45,25 +47,12 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.whereabouts())?;
+        f.write_str(&printable::text(&self.whereabouts()))?;
         if !self.key.is_empty() {
-            write!(f, ": {}", one_line(&self.key))?;
+            write!(f, ": {}", printable::text(&self.key))?;
         }
-        write!(f, ": {}", one_line(&self.message))
+        write!(f, ": {}", printable::text(&self.message))
     }
-}
-
-/// Escapes what would break the line, or be a command to a terminal: keys and values are quoted in messages.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
 }
 
 /// A configuration that cannot be used: every problem found, a line each, in the order of the file.

@@ -1,12 +1,12 @@
 //! Secrets: given as `x` or, to keep them out of the environment and the file, as `x_file`. Their values
 //! are in no error and no `Debug` output.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
+
+use crate::files::{self, FileError};
 
 /// The longest secret file, in bytes: whatever is longer is some other file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -75,12 +75,10 @@ pub fn bearer(secret: SecretString) -> Result<SecretString, SecretError> {
 }
 
 fn read(path: &Path) -> Result<SecretString, SecretError> {
-    let mut text = Zeroizing::new(String::new());
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
-    let length = read.map_err(|source| SecretError::File { path: path.to_owned(), source })?;
-    if length as u64 > MAX_FILE_BYTES {
-        return Err(SecretError::FileTooLong { path: path.to_owned() });
-    }
+    let text = files::read_text_once(path, MAX_FILE_BYTES).map_err(|error| match error {
+        FileError::TooLarge(_) => SecretError::FileTooLong { path: path.to_owned() },
+        error => SecretError::File { path: path.to_owned(), source: error.into() },
+    })?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
 }

@@ -14,8 +14,8 @@ use super::lookup::look_up_end;
 use super::working_set::About;
 use super::writer::WriterConfig;
 use crate::domain::plan::KnownSession;
-use crate::domain::session::{EndNumber, SubjectEnd};
-use crate::storage::{IntakeTransaction, LeftToEnd, SessionCursor, StorageError};
+use crate::domain::session::{EndNumber, SessionKey, SubjectEnd};
+use crate::storage::{IntakeTransaction, LeftToEnd, StorageError};
 
 /// The most sessions that a piece looks at.
 const PIECE_SESSIONS: u32 = 200;
@@ -51,7 +51,7 @@ pub(super) struct Rest {
     /// The end that had the last piece: each has its turn.
     last: EndNumber,
     /// Up to where sessions were looked at for each end.
-    cursors: HashMap<EndNumber, SessionCursor>,
+    cursors: HashMap<EndNumber, SessionKey>,
     progress: Progress,
 }
 
@@ -113,16 +113,16 @@ impl Rest {
         end: &Arc<SubjectEnd>,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        let after = self.cursors.get(&end.number).copied().unwrap_or_default();
+        let after = self.cursors.get(&end.number).copied();
         let LeftToEnd { sessions, more } = transaction.left_to_end(end, after, PIECE_SESSIONS).await?;
-        let places: Vec<SessionCursor> = sessions.iter().map(|(place, _)| *place).collect();
-        let known = sessions.into_iter().map(|(_, session)| KnownSession { session, deliveries: Vec::new() });
+        let keys: Vec<SessionKey> = sessions.iter().map(|session| session.key).collect();
+        let known = sessions.into_iter().map(|session| KnownSession { session, deliveries: Vec::new() });
         let about = About { sessions: known.collect(), more, subject_known: true };
 
         let mut set = look_up_end(&mut *transaction, end, &about.sessions, &config.subjects).await?;
         let plan = config.plan_rest(&set, end, about, PIECE_DELIVERIES, now);
         let is_finished = !plan.more;
-        let reached = plan.sids.len().checked_sub(1).and_then(|last| places.get(last)).copied();
+        let reached = plan.sids.len().checked_sub(1).and_then(|last| keys.get(last)).copied();
         for client_id in &plan.untold {
             tracing::error!(
                 client_id = client_id.as_str(),

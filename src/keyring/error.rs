@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::kid::{Kid, KidError};
 use super::material::KeyKind;
 use crate::domain::algorithm::{SigningAlg, UnknownAlg};
+use crate::files::Exposure;
 
 /// Why some bytes are not a private key that logoutd can sign with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,14 +139,36 @@ pub enum KeyringError {
         /// Another.
         second: PathBuf,
     },
-    /// A private key that others can read.
-    #[error("key file {}: its mode is {mode:04o}, so that others can use it; run `chmod 600` on it", path.display())]
+    /// Something else than a regular file under a name that only a file may have.
+    #[error(
+        "{} does not belong in the keys folder: it is {what}, and must be a regular file; move it elsewhere",
+        path.display()
+    )]
+    NotRegular {
+        /// What it is called.
+        path: PathBuf,
+        /// What it is, with its article.
+        what: &'static str,
+    },
+    /// A file that others can read or change.
+    #[error("key file {}: {reason}", path.display())]
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+        /// How they can.
+        reason: Exposure,
     },
+    /// A folder that others can write to: whoever can, can replace the keys.
+    #[error("keys folder {}: {reason}", path.display())]
+    FolderExposed {
+        /// The folder.
+        path: PathBuf,
+        /// How they can.
+        reason: Exposure,
+    },
+    /// Another process keeps the folder's lock.
+    #[error("{} has been locked by another process for 10 seconds; end that, or try again", .0.display())]
+    LockedElsewhere(PathBuf),
     /// `keyring.json` cannot be used.
     #[error("{}: {reason}; correct it, or remove it to have every key adopted anew", path.display())]
     Manifest {

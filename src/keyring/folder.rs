@@ -2,8 +2,8 @@
 //!
 //! Nothing here knows what is inside a key file. Unix only: permissions are half of what it is about.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,16 @@ use zeroize::Zeroizing;
 
 use super::error::KeyringError;
 use super::kid::Kid;
+use super::lock::Lock;
 use super::manifest;
+use crate::files::{self, Custody, FileError, Verdict, may_chmod};
 
 /// The largest key file, in bytes: ten times the largest RSA key's JWK, so that nothing else is read in.
 pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-const LOCK_FILE: &str = ".lock";
+/// The largest `keyring.json`, in bytes: room for the times of thousands of keys.
+const MAX_MANIFEST_BYTES: u64 = 1024 * 1024;
+
 const IGNORED: [&str; 3] = [manifest::FILE_NAME, "README.md", "lost+found"];
 
 /// How a key is written down.
@@ -54,14 +58,18 @@ pub(super) struct KeyFile {
 /// What the folder's listing looked like: differs when a file was added, removed, replaced or changed.
 /// Taken by polling, which works where notifications do not: NFS, and Kubernetes' swapped symlinks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fingerprint(Vec<(std::ffi::OsString, FileMark)>);
+pub(super) struct Fingerprint {
+    /// Mode and owner of the folder itself. Its times change whenever something is written to it.
+    folder: (u32, u32),
+    files: Vec<(std::ffi::OsString, FileMark)>,
+}
 
 /// Size, inode, mode, and the times of change, in seconds and nanoseconds.
 type FileMark = (u64, u64, u32, (i64, i64), (i64, i64));
 
 enum Access {
     /// The lock is held until this is dropped: no other logoutd process changes the folder meanwhile.
-    Locked { _lock: File },
+    Locked { _lock: Lock },
     /// It takes no files: a mounted secret.
     ReadOnly,
     /// Only looked at.
@@ -81,21 +89,10 @@ impl Folder {
         made.map_err(KeyringError::io("make the keys folder", path))
     }
 
-    /// Opens the folder to change it, waiting for other processes that do. A folder that cannot be written
+    /// Opens the folder to change it, waiting a while for other processes that do. A folder that cannot be written
     /// to is opened all the same, see [`Folder::is_writable`].
     pub(super) fn lock(path: &Path) -> Result<Self, KeyringError> {
-        let lock_path = path.join(LOCK_FILE);
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
-        let access = match opened {
-            Ok(lock) => {
-                lock.lock().map_err(KeyringError::io("lock", lock_path))?;
-                Access::Locked { _lock: lock }
-            }
-            Err(error) if is_read_only(&error) => Access::ReadOnly,
-            Err(error) => {
-                return Err(KeyringError::Io { action: "open the lock file", path: lock_path, error });
-            }
-        };
+        let access = Lock::take(path)?.map_or(Access::ReadOnly, |lock| Access::Locked { _lock: lock });
         Ok(Self { path: path.to_owned(), access })
     }
 
@@ -142,32 +139,100 @@ impl Folder {
         }
     }
 
+    /// Refuses a folder that others can write to: they could replace the keys in it.
+    ///
+    /// One without keys becomes private with its first, see [`Folder::write_key`]; so it is not yet judged by its
+    /// mode, but closed as soon as it is going to get one.
+    pub(super) fn check(&self, has_keys: bool) -> Result<(), KeyringError> {
+        let metadata =
+            fs::metadata(&self.path).map_err(KeyringError::io("open the keys folder", &self.path))?;
+        match self.custody().folder(&self.path, &metadata) {
+            Verdict::Refused(files::Exposure::Mode { .. })
+                if !has_keys && may_chmod(&self.path, &metadata) =>
+            {
+                if self.is_writable() {
+                    self.close();
+                }
+                Ok(())
+            }
+            Verdict::Refused(reason) => Err(KeyringError::FolderExposed { path: self.path.clone(), reason }),
+            Verdict::Warned(reason) => {
+                self.warn(&self.path, &reason);
+                Ok(())
+            }
+            Verdict::Safe => Ok(()),
+        }
+    }
+
     /// A key file's content, or `None` if it is larger than any key.
     ///
-    /// A file that others can use is an error in a folder of our own. In a read-only one it is only worth a
-    /// warning: there the modes are given by whatever mounts it, and cannot be changed here.
+    /// A file that others can use is an error where that can be put right from here. Where it cannot, in a mounted
+    /// secret, it is only worth a warning: there the modes are given by whatever mounts it.
     pub(super) fn read_key(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
-        let file = File::open(path).map_err(KeyringError::io("open", path))?;
-        let metadata = file.metadata().map_err(KeyringError::io("read", path))?;
-        if !metadata.is_file() {
-            return Err(KeyringError::Stranger(path.to_owned()));
-        }
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            match self.access {
-                Access::Locked { .. } => return Err(KeyringError::Exposed { path: path.to_owned(), mode }),
-                Access::ReadOnly => tracing::warn!(
-                    file = %path.display(),
-                    mode = format_args!("{mode:04o}"),
-                    "a private key can be read by others; mount it with mode 0400",
-                ),
-                Access::Inspected => {}
+        let (file, metadata) = open(path)?;
+        self.admit(path, &metadata, self.custody().private_file(path, &metadata))?;
+        content(file, &metadata, path, MAX_FILE_BYTES)
+    }
+
+    /// The content of `keyring.json`; `None` if there is none. It is no secret, but says which key signs.
+    pub(super) fn read_manifest(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+        let (file, metadata) = match open(path) {
+            Err(KeyringError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            opened => opened?,
+        };
+        self.admit(path, &metadata, self.custody().public_file(path, &metadata))?;
+        let content = content(file, &metadata, path, MAX_MANIFEST_BYTES)?;
+        let too_large = || KeyringError::Manifest {
+            path: path.to_owned(),
+            reason: FileError::TooLarge(MAX_MANIFEST_BYTES).to_string(),
+        };
+        content.ok_or_else(too_large).map(Some)
+    }
+
+    fn admit(&self, path: &Path, metadata: &Metadata, verdict: Verdict) -> Result<(), KeyringError> {
+        let link = self.custody().link(&self.path, path, metadata);
+        for verdict in [verdict, link.map_err(KeyringError::io("read", path))?] {
+            match verdict {
+                Verdict::Safe => {}
+                Verdict::Warned(reason) => self.warn(path, &reason),
+                Verdict::Refused(reason) => {
+                    return Err(KeyringError::Exposed { path: path.to_owned(), reason });
+                }
             }
         }
-        read_bounded(file, metadata.len()).map_err(KeyringError::io("read", path))
+        Ok(())
+    }
+
+    fn custody(&self) -> Custody {
+        let custody = Custody::of(&self.path);
+        if matches!(self.access, Access::ReadOnly) { custody.read_only() } else { custody }
+    }
+
+    /// Whoever only looks says nothing: the service does.
+    fn warn(&self, path: &Path, reason: &files::Exposure) {
+        if !matches!(self.access, Access::Inspected) {
+            tracing::warn!(
+                path = %path.display(), %reason,
+                "others can get at the signing keys, and that cannot be put right from here; mount them with mode \
+                 0400, or 0440 with a group of their own",
+            );
+        }
+    }
+
+    fn close(&self) {
+        if let Err(error) = fs::set_permissions(&self.path, Permissions::from_mode(0o700)) {
+            tracing::warn!(
+                directory = %self.path.display(), %error,
+                "the keys folder's mode could not be set to 0700; the keys in it are 0600",
+            );
+        }
     }
 
     pub(super) fn fingerprint(&self) -> Result<Fingerprint, KeyringError> {
+        let folder =
+            fs::metadata(&self.path).map_err(KeyringError::io("open the keys folder", &self.path))?;
         let mut marks = Vec::new();
         for path in self.paths()? {
             let Some(name) = path.file_name().filter(|name| !name.to_string_lossy().starts_with('.')) else {
@@ -178,13 +243,13 @@ impl Folder {
                 Ok(m) => {
                     (m.len(), m.ino(), m.mode(), (m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec()))
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => FileMark::default(),
-                Err(error) => return Err(KeyringError::Io { action: "read", path, error }),
+                // It leads nowhere, or in a circle. The other files count all the same.
+                Err(_) => FileMark::default(),
             };
             marks.push((name.to_owned(), mark));
         }
         marks.sort();
-        Ok(Fingerprint(marks))
+        Ok(Fingerprint { folder: (folder.mode(), folder.uid()), files: marks })
     }
 
     /// Writes a new key's file, 0600; the folder becomes 0700 with its first key.
@@ -195,11 +260,8 @@ impl Folder {
         content: &[u8],
         first: bool,
     ) -> Result<KeyFile, KeyringError> {
-        if first && let Err(error) = fs::set_permissions(&self.path, Permissions::from_mode(0o700)) {
-            tracing::warn!(
-                directory = %self.path.display(), %error,
-                "the keys folder's mode could not be set to 0700; the keys in it are 0600",
-            );
+        if first {
+            self.close();
         }
         let path = self.write(&format!("{kid}.{}", format.extension()), content)?;
         Ok(KeyFile { kid: kid.clone(), path, format })
@@ -230,19 +292,25 @@ fn is_ignored(name: &str) -> bool {
     name.starts_with('.') || temporary || IGNORED.contains(&name)
 }
 
-fn is_read_only(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+fn open(path: &Path) -> Result<(File, Metadata), KeyringError> {
+    files::open(path).map_err(|error| match error {
+        FileError::NotRegular(what) => KeyringError::NotRegular { path: path.to_owned(), what },
+        error => KeyringError::Io { action: "open", path: path.to_owned(), error: error.into() },
+    })
 }
 
-/// Reads without ever growing the buffer, since growing leaves unwiped copies behind.
-pub(super) fn read_bounded(file: File, len: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    if len > MAX_FILE_BYTES {
-        return Ok(None);
+/// `None` if it is larger than `max`.
+fn content(
+    file: File,
+    metadata: &Metadata,
+    path: &Path,
+    max: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+    match files::content(file, metadata.len(), max) {
+        Ok(content) => Ok(Some(content)),
+        Err(FileError::TooLarge(_)) => Ok(None),
+        Err(error) => Err(KeyringError::Io { action: "read", path: path.to_owned(), error: error.into() }),
     }
-    let capacity = usize::try_from(len).map_err(io::Error::other)? + 1;
-    let mut content = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(len).read_to_end(&mut content)?;
-    Ok(Some(content))
 }
 
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -106,6 +106,8 @@ impl Generation {
     ) -> Result<(Self, bool), KeyringError> {
         // Taken first: what changes while the files are read makes the next look differ.
         let fingerprint = folder.fingerprint()?;
+        let files = folder.key_files()?;
+        folder.check(!files.is_empty())?;
         let written = manifest::read(folder)?;
         let mut schedule = written.clone().unwrap_or_default();
         for (kid, entry) in known.iter().filter(|(kid, _)| schedule.get(kid).is_none()).collect::<Vec<_>>() {
@@ -114,7 +116,6 @@ impl Generation {
         // Before entries are dropped: a key stays superseded when its successor's file is removed.
         schedule.settle(rules.now);
 
-        let files = folder.key_files()?;
         forget_missing(&mut schedule, &files);
         let mut keys = BTreeMap::new();
         for file in &files {

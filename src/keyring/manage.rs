@@ -6,13 +6,14 @@ use std::path::Path;
 
 use super::change::same_size;
 use super::error::{KeyError, KeyringError};
-use super::folder::{self, Format};
+use super::folder::{Format, MAX_FILE_BYTES};
 use super::generate::RsaBits;
 use super::generation;
 use super::kid::Kid;
 use super::schedule::{KeyState, Start};
 use super::{KeyInfo, Keyring};
 use crate::domain::algorithm::SigningAlg;
+use crate::files::{self, FileError};
 
 /// How to make a key.
 #[derive(Clone, Debug)]
@@ -70,10 +71,10 @@ impl Keyring {
 
     /// Imports a private key from a PKCS#8 PEM or JWK file. The file itself is left alone.
     pub fn import_file(&self, path: &Path, mut wanted: ImportKey) -> Result<KeyInfo, KeyringError> {
-        let file = std::fs::File::open(path).map_err(KeyringError::io("open", path))?;
-        let len = file.metadata().map_err(KeyringError::io("read", path))?.len();
-        let content = folder::read_bounded(file, len).map_err(KeyringError::io("read", path))?;
-        let content = content.ok_or(KeyringError::Import(KeyError::TooLarge))?;
+        let content = files::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+            FileError::TooLarge(_) => KeyringError::Import(KeyError::TooLarge),
+            error => KeyringError::Io { action: "read", path: path.to_owned(), error: error.into() },
+        })?;
         let own_kid = is_jwk(&content)
             && generation::parse(Some(&content), Format::Jwk).is_ok_and(|key| key.kid.is_some());
         if wanted.kid.is_none() && !own_kid {

@@ -1,8 +1,5 @@
 //! `keyring.json`: the times of every key. No secret is in it; people may read it, and edit it with care.
 
-use std::fs;
-use std::io;
-
 use serde::{Deserialize, Serialize};
 
 use super::error::KeyringError;
@@ -24,11 +21,7 @@ struct Document {
 /// What the file says; `None` if there is none.
 pub(super) fn read(folder: &Folder) -> Result<Option<Schedule>, KeyringError> {
     let path = folder.path().join(FILE_NAME);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(KeyringError::Io { action: "read", path, error }),
-    };
+    let Some(text) = folder.read_manifest(&path)? else { return Ok(None) };
     let document: Document = serde_json::from_slice(&text)
         .map_err(|error| KeyringError::Manifest { path: path.clone(), reason: error.to_string() })?;
     if document.version != VERSION {

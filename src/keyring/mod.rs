@@ -12,6 +12,7 @@ mod generate;
 mod generation;
 mod jwk;
 mod kid;
+mod lock;
 mod manage;
 mod manifest;
 mod material;
@@ -24,6 +25,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -81,6 +83,17 @@ struct Inner {
     /// read-only folder has none.
     changing: Mutex<()>,
     certificates: Certificates,
+    reloaded: AtomicU64,
+    not_reloaded: AtomicU64,
+}
+
+/// How often the folder was read again since the keyring was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloads {
+    /// It was taken over.
+    pub loaded: u64,
+    /// It could not be used, and the keys stayed as they were.
+    pub failed: u64,
 }
 
 /// What there is to say about a key. Nothing in it is secret.
@@ -122,7 +135,7 @@ impl Keyring {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, KeyringError> {
         let keyring = Self::unloaded(config, required.clone(), clock, entropy);
-        keyring.reload()?;
+        keyring.load()?;
         if keyring.current().read_only {
             tracing::warn!(
                 directory = %keyring.inner.config.directory.display(),
@@ -183,6 +196,23 @@ impl Keyring {
 
     /// Reads the folder again, as at the start: on SIGHUP. On an error everything stays as it was.
     pub fn reload(&self) -> Result<(), KeyringError> {
+        let outcome = self.load();
+        self.count_reload(outcome.is_ok());
+        outcome
+    }
+
+    /// How often it was read again, for the metrics.
+    pub fn reloads(&self) -> Reloads {
+        let Inner { reloaded, not_reloaded, .. } = &*self.inner;
+        Reloads { loaded: reloaded.load(Ordering::Relaxed), failed: not_reloaded.load(Ordering::Relaxed) }
+    }
+
+    fn count_reload(&self, loaded: bool) {
+        let Inner { reloaded, not_reloaded, .. } = &*self.inner;
+        if loaded { reloaded } else { not_reloaded }.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn load(&self) -> Result<(), KeyringError> {
         self.change(|change| {
             for alg in &self.inner.config.algorithms {
                 change.succeed(*alg, None)?;
@@ -227,7 +257,19 @@ impl Keyring {
         let generation = RwLock::default();
         let changing = Mutex::default();
         let (required, certificates) = (RwLock::new(required), Certificates::default());
-        let inner = Inner { config, required, policy, clock, entropy, generation, changing, certificates };
+        let (reloaded, not_reloaded) = (AtomicU64::default(), AtomicU64::default());
+        let inner = Inner {
+            config,
+            required,
+            policy,
+            clock,
+            entropy,
+            generation,
+            changing,
+            certificates,
+            reloaded,
+            not_reloaded,
+        };
         Self { inner: Arc::new(inner) }
     }
 

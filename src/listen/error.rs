@@ -1,8 +1,9 @@
 //! What can be wrong with the files of a listener's TLS. The texts are for operators: each names the file
 //! and the fix, and none repeats anything of what is in a key file.
 
-use std::io;
 use std::path::PathBuf;
+
+use crate::files::FileError;
 
 /// Why a listener's files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,15 +42,9 @@ impl TlsFile {
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsErrorReason {
-    /// The file system refused.
-    #[error("it cannot be read: {0}")]
-    Read(io::Error),
-    /// A directory, a device, a pipe.
-    #[error("it is no file")]
-    NoFile,
-    /// Larger than such a file can be.
-    #[error("it has more than {max} bytes, which no file of certificates needs", max = super::files::MAX_FILE_BYTES)]
-    TooLarge,
+    /// There is no such file, or it is not one that can be read.
+    #[error("{0}")]
+    File(#[from] FileError),
     /// A private key that others can use.
     #[error("its mode is {mode:04o}, so that others can use the key; run `chmod 600` on it")]
     Exposed {

@@ -1,14 +1,14 @@
 //! The files of a listener's TLS: reading them, who else may, and seeing that they changed. What is inside
 //! them is not known here. Unix only, as the keys folder.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Read as _;
+use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::error::{TlsError, TlsErrorReason, TlsFile};
+use crate::files;
 
 /// The largest file, in bytes: a bundle of all public authorities has a fifth of it.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -72,14 +72,8 @@ impl TlsFiles {
 }
 
 /// A file's content.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsErrorReason> {
-    let file = open(path)?;
-    let mut content = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(TlsErrorReason::Read)?;
-    if content.len() as u64 > MAX_FILE_BYTES {
-        return Err(TlsErrorReason::TooLarge);
-    }
-    Ok(content)
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsErrorReason> {
+    Ok(files::read(path, MAX_FILE_BYTES)?)
 }
 
 /// A private key's file.
@@ -87,12 +81,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsErrorReason> {
 /// One that others can use is an error where its mode can be changed from here. Where it cannot, in a
 /// mounted secret or a folder shared through a group, it is only worth a warning.
 pub(super) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsErrorReason> {
-    let file = open(path)?;
-    let metadata = file.metadata().map_err(TlsErrorReason::Read)?;
+    let (file, metadata) = files::open(path)?;
     let mode = metadata.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        // Whoever may write to it is most likely its owner; opening it changes nothing.
-        if OpenOptions::new().write(true).open(path).is_ok() {
+        if files::may_chmod(path, &metadata) {
             return Err(TlsErrorReason::Exposed { mode });
         }
         tracing::warn!(
@@ -101,21 +93,5 @@ pub(super) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsErrorReason
             "a private key can be read by others; mount it with mode 0400",
         );
     }
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(TlsErrorReason::TooLarge);
-    }
-    // Never grown while it is read, since growing leaves unwiped copies behind.
-    let capacity = usize::try_from(metadata.len()).expect("at most MAX_FILE_BYTES") + 1;
-    let mut content = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(metadata.len()).read_to_end(&mut content).map_err(TlsErrorReason::Read)?;
-    Ok(content)
-}
-
-fn open(path: &Path) -> Result<File, TlsErrorReason> {
-    // Looked at first: opening a pipe would wait for its other end.
-    let metadata = fs::metadata(path).map_err(TlsErrorReason::Read)?;
-    if !metadata.is_file() {
-        return Err(TlsErrorReason::NoFile);
-    }
-    File::open(path).map_err(TlsErrorReason::Read)
+    Ok(files::content(file, metadata.len(), MAX_FILE_BYTES)?)
 }

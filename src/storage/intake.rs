@@ -15,7 +15,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::plan::{KnownSession, Registration, Renewal, WaitingSubjects};
 use crate::domain::receipt::Receipt;
-use crate::domain::session::{EndNumber, Session, SubjectEnd};
+use crate::domain::session::{EndNumber, Session, SessionKey, SubjectEnd};
 
 /// Where events are accepted.
 #[async_trait]
@@ -51,8 +51,13 @@ pub trait IntakeTransaction: Send {
     /// in their order.
     async fn unfinished_end(&mut self, after: EndNumber) -> Result<Option<SubjectEnd>>;
 
-    /// Up to `limit` sessions that are still to be ended by an end, those after `after` in an order of the store's.
-    async fn left_to_end(&mut self, end: &SubjectEnd, after: SessionCursor, limit: u32) -> Result<LeftToEnd>;
+    /// Up to `limit` sessions that are still to be ended by an end, by their keys: those after `after`.
+    async fn left_to_end(
+        &mut self,
+        end: &SubjectEnd,
+        after: Option<SessionKey>,
+        limit: u32,
+    ) -> Result<LeftToEnd>;
 
     /// Stores what follows from a group of events.
     async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()>;
@@ -77,15 +82,11 @@ impl EventKey {
     }
 }
 
-/// A place in the store's order of sessions. One that is changed moves to the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SessionCursor(pub i64);
-
 /// Sessions that are still to be ended by an end.
 #[derive(Clone, Debug, Default)]
 pub struct LeftToEnd {
-    /// Each with its place.
-    pub sessions: Vec<(SessionCursor, Session)>,
+    /// In the order of their keys.
+    pub sessions: Vec<Session>,
     /// Whether there may be more.
     pub more: bool,
 }

@@ -23,7 +23,7 @@ pub use error::StorageError;
 pub use groups::Groups;
 pub use intake::{
     AcceptedBefore, AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part,
-    SessionCursor, Wanted,
+    Wanted,
 };
 pub use logs::{LogOrder, LogRecord, LogStore, LogsAfter};
 pub use queue::{

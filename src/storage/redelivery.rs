@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::Result;
 use crate::domain::ids::{ClientId, DeliveryId};
-use crate::domain::redelivery::{JobId, RedeliveryJob, RedeliveryRefusal};
+use crate::domain::redelivery::{JobId, RedeliveryJob, RedeliveryRefusal, TooManyJobs};
 
 /// Deliveries put back into the queue.
 #[async_trait]
@@ -19,17 +19,21 @@ pub trait RedeliveryStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<std::result::Result<ClientId, RedeliveryRefusal>>>;
 
-    /// Stores a new job, with the number of deliveries that match it now. Returns it.
-    async fn create_job(&self, job: RedeliveryJob) -> Result<RedeliveryJob>;
+    /// Stores a new job, with the number of deliveries that match it now, as far as they can be counted without
+    /// looking at more than a few thousand. One that nothing matches is complete at once. Returns it, unless
+    /// [`MAX_UNFINISHED_JOBS`](crate::domain::redelivery::MAX_UNFINISHED_JOBS) are unfinished.
+    async fn create_job(&self, job: RedeliveryJob)
+    -> Result<std::result::Result<RedeliveryJob, TooManyJobs>>;
 
     /// A job.
     async fn job(&self, id: JobId) -> Result<Option<RedeliveryJob>>;
 
-    /// The oldest job that is not complete.
-    async fn unfinished_job(&self) -> Result<Option<RedeliveryJob>>;
+    /// The first job after `after`, or of all, that is not complete.
+    async fn unfinished_job(&self, after: Option<JobId>) -> Result<Option<JobId>>;
 
-    /// Goes on with a job: looks at the next `limit` deliveries, puts those that match back into the queue
-    /// as [`redeliver`](Self::redeliver) does, and remembers how far it came, in one transaction.
+    /// Goes on with a job: looks at the next few thousand deliveries, puts those that match, `limit` at the most, back
+    /// into the queue as [`redeliver`](Self::redeliver) does, and remembers how far it came. Only what is put back is
+    /// written, in one transaction.
     async fn advance_job(
         &self,
         id: JobId,

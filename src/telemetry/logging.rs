@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use super::writer::SafeStderr;
 use crate::config::{ConfigErrors, Loaded, LogFormat};
 
 /// Checks that `log.level` can be read.
@@ -13,13 +14,13 @@ pub fn check(loaded: &Loaded) -> Result<(), ConfigErrors> {
 
 /// Sets up the log of this process. Whoever set one up before keeps it.
 pub fn init(loaded: &Loaded) -> Result<(), ConfigErrors> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(loaded)?).with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();
     let json = match loaded.config.log.format {
         LogFormat::Auto => !terminal,
         LogFormat::Json => true,
         LogFormat::Human => false,
     };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(loaded)?).with_writer(SafeStderr { json });
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     } else {

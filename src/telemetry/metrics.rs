@@ -17,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::connections::ConnectionMetrics;
+use super::keys::KeysMetrics;
 use super::tls::TlsMetrics;
 
 /// How many clients have a label of their own.
@@ -45,6 +46,7 @@ pub struct Metrics {
     leases_lost: Counter,
     tls: TlsMetrics,
     listeners: ConnectionMetrics,
+    keys: KeysMetrics,
     sensitive_metadata: Family<KindLabels, Counter>,
 }
 
@@ -149,6 +151,7 @@ impl Metrics {
         registry.register("build", "The running version", version);
         let tls = TlsMetrics::register(&mut registry);
         let listeners = ConnectionMetrics::register(&mut registry);
+        let keys = KeysMetrics::register(&mut registry);
         let metrics = Self {
             registry: Registry::default(),
             clients: Mutex::default(),
@@ -168,6 +171,7 @@ impl Metrics {
             leases_lost: Counter::default(),
             tls,
             listeners,
+            keys,
             sensitive_metadata: Family::default(),
         };
         registry.register("events", "Reported events by what became of them", metrics.events.clone());
@@ -324,6 +328,11 @@ impl Metrics {
     /// What is counted of the listeners' connections.
     pub fn listeners(&self) -> &ConnectionMetrics {
         &self.listeners
+    }
+
+    /// What is counted of the keys folder.
+    pub fn keys(&self) -> &KeysMetrics {
+        &self.keys
     }
 
     /// All of it as text (`application/openmetrics-text`).

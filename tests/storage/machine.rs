@@ -371,13 +371,15 @@ impl Machine {
             filter,
             until: DeliveryId(self.new_id()),
             cursor: None,
+            first: None,
+            counted_to: None,
             matched: 0,
             redelivered: 0,
             skipped: 0,
             created_at: self.now,
             completed_at: None,
         };
-        let job = self.store().create_job(job).await.unwrap();
+        let job = self.store().create_job(job).await.unwrap().unwrap();
         assert_eq!(job.matched, expected.len() as u64);
         let expires_at = self.now + MAX_AGE;
         while !self.store().advance_job(id, 2, expires_at, self.now).await.unwrap().complete {}
@@ -386,7 +388,7 @@ impl Machine {
         let subscribed = self.model.clients[client].is_subscribed();
         let count = expected.len() as u64;
         assert_eq!((job.redelivered, job.skipped), if subscribed { (count, 0) } else { (0, count) });
-        assert_eq!(self.store().unfinished_job().await.unwrap(), None);
+        assert_eq!(self.store().unfinished_job(None).await.unwrap(), None);
         for id in expected.into_iter().filter(|_| subscribed) {
             self.model.requeue(id, expires_at, self.now);
         }

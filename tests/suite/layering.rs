@@ -5,19 +5,22 @@ use std::path::{Path, PathBuf};
 
 /// For each module, what of the crate it may import. Itself is always allowed.
 ///
-/// `authorities`, `causes`, `clock`, `entropy` and `shutdown` are leaves that everything but the pure modules may use.
+/// `authorities`, `causes`, `clock`, `entropy`, `files`, `printable` and `shutdown` are leaves that
+/// everything but the pure modules may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
     ("shutdown", &[]),
     ("causes", &[]),
-    ("authorities", &[]),
+    ("files", &[]),
+    ("printable", &[]),
+    ("authorities", &["files"]),
     ("domain", &[]),
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
-    ("config", &["domain"]),
+    ("config", &["domain", "files", "printable"]),
     ("storage", &["domain", "causes"]),
-    ("keyring", &["domain", "causes", "clock", "entropy"]),
+    ("keyring", &["domain", "causes", "files", "clock", "entropy"]),
     ("egress", &["domain", "clock", "authorities"]),
     ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),
     (
@@ -53,9 +56,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["domain", "storage", "keyring", "egress", "causes", "clock", "entropy"]),
-    ("access", &["domain", "storage", "causes", "authorities", "clock", "entropy", "shutdown"]),
-    ("telemetry", &["config"]),
-    ("listen", &["telemetry", "clock"]),
+    ("access", &["domain", "storage", "causes", "printable", "authorities", "clock", "entropy", "shutdown"]),
+    ("telemetry", &["config", "printable"]),
+    ("listen", &["telemetry", "files", "clock"]),
     (
         "app",
         &[
@@ -89,8 +92,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "keyring",
             "egress",
             "listen",
+            "printable",
             "relying_party",
             "telemetry",
+            "files",
             "causes",
             "clock",
             "entropy",

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod audit_objects;
 mod bad_input;
 mod bulk;
 mod clients;
@@ -22,12 +23,16 @@ mod engine;
 mod event_order;
 mod events;
 mod help;
+mod keys_folder;
 mod layering;
 mod lists;
 mod logs;
+mod named_files;
 mod openapi;
 mod process;
+mod proxies;
 mod receivers;
+mod redelivery_jobs;
 mod retention;
 mod sensitive_metadata;
 mod sessions;
@@ -35,5 +40,6 @@ mod sessions_from_the_shell;
 mod signing_keys;
 mod subjects;
 mod support;
+mod terminal;
 mod tls;
 mod tokens;

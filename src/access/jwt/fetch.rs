@@ -13,6 +13,7 @@ use url::{Host, Url};
 use super::JwtConfig;
 use super::key_set::KeySet;
 use crate::authorities::{self, AuthoritiesError};
+use crate::printable;
 
 /// The deadline over DNS, connect, TLS, headers and body, for each of the two documents.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -120,17 +121,20 @@ impl HttpJwks {
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {
         let unreachable = |source: reqwest::Error| FetchError::Unreachable {
-            url: url.to_owned(),
+            url: printable::url(url).into_owned(),
             source: source.without_url(),
         };
         let mut response = self.client.get(url).send().await.map_err(unreachable)?;
         if response.status() != reqwest::StatusCode::OK {
-            return Err(FetchError::Status { url: url.to_owned(), status: response.status().as_u16() });
+            return Err(FetchError::Status {
+                url: printable::url(url).into_owned(),
+                status: response.status().as_u16(),
+            });
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > MAX_BYTES {
-                return Err(FetchError::TooLong { url: url.to_owned() });
+                return Err(FetchError::TooLong { url: printable::url(url).into_owned() });
             }
             body.extend_from_slice(&chunk);
         }
@@ -146,7 +150,8 @@ impl FetchKeys for HttpJwks {
             None => self.discover().await?,
         };
         let text = self.get(url.as_str()).await?;
-        KeySet::parse(&text).map_err(|source| FetchError::Jwks { url: url.to_string(), source })
+        KeySet::parse(&text)
+            .map_err(|source| FetchError::Jwks { url: printable::url(url.as_str()).into_owned(), source })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anstream::println;
 use clap::{ArgGroup, Args};
 use serde_json::Value;
 
@@ -10,6 +9,7 @@ use super::options::{BodyFile, ClientOptions};
 use super::{Api, ApiArgs, Segment, print_json, show, text};
 use crate::cli::WrongUsage;
 use crate::cli::style::{GOOD, paint};
+use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("switches").args(["disabled"]).multiple(true))]

@@ -1,10 +1,10 @@
 //! `logoutd clients delete`.
 
-use anstream::println;
 use clap::Args;
 
 use super::{Api, ApiArgs, Segment, path};
 use crate::cli::style::{DIM, GOOD, paint};
+use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct DeleteArgs {

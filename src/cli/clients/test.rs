@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use anstream::println;
 use clap::Args;
 use serde_json::Value;
 
 use super::{Api, ApiArgs, Segment, path, print_json, text};
 use crate::cli::style::{BAD, GOOD, paint};
+use crate::cli::terminal::println;
 use crate::cli::{attempt_view, token_view};
 
 #[derive(Debug, Args)]

@@ -1,10 +1,10 @@
 //! `logoutd deliveries breakers`.
 
-use anstream::println;
 use clap::Args;
 
 use super::{Api, ApiArgs, print_json, seconds, text};
 use crate::cli::style::{DIM, WAITING, paint};
+use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct BreakersArgs {

@@ -1,11 +1,11 @@
 //! `logoutd deliveries list`.
 
-use anstream::println;
 use clap::Args;
 use serde_json::Value;
 
 use super::{Api, ApiArgs, FilterArgs, print_json, seconds, text};
 use crate::cli::style::{DIM, paint, state_style};
+use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstream::println;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +10,7 @@ use super::{Api, ApiArgs, FilterArgs, Segment, print_json, text};
 use crate::cli::WrongUsage;
 use crate::cli::api::Refused;
 use crate::cli::style::{GOOD, paint};
+use crate::cli::terminal::println;
 
 /// How often a job is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -75,7 +75,8 @@ async fn by_filter(
     let mut job = api.post("/api/v2/deliveries/redeliver", Some(&body)).await?;
     let path = format!("/api/v2/jobs/{}", text(&job, "id"));
     if !args.api.json {
-        println!("job {}: {} deliveries match", text(&job, "id"), job["matched"]);
+        let at_least = if job["matched_is_final"] == false { "at least " } else { "" };
+        println!("job {}: {at_least}{} deliveries match", text(&job, "id"), job["matched"]);
     }
     while !args.no_wait && job["status"] != "completed" {
         tokio::time::sleep(LOOK).await;
@@ -91,7 +92,10 @@ async fn by_filter(
     if args.api.json {
         print_json(&job);
     } else if job["skipped"] != 0 {
-        println!("  {} left alone: their clients are subscribed no more", job["skipped"]);
+        println!(
+            "  {} left alone: their clients are subscribed no more, or they have changed meanwhile",
+            job["skipped"]
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

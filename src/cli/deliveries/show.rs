@@ -1,11 +1,11 @@
 //! `logoutd deliveries show`.
 
-use anstream::println;
 use clap::Args;
 
 use super::{Api, ApiArgs, Segment, print_json, seconds, text};
 use crate::cli::attempt_view;
 use crate::cli::style::{BAD, DIM, paint, state_style};
+use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use anstream::println;
 use serde_json::{Map, Value, json};
 
 use super::progress::{Story, text};
 use super::stage::FAILURES;
 use crate::cli::style::{BAD, GOOD, paint};
+use crate::cli::terminal::println;
 use crate::domain::delivery::{Attempt, State};
 use crate::relying_party::mock::{Received, Verdict};
 

@@ -6,10 +6,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstream::println;
 use clap::Args;
 
 use super::style::{BOLD, DIM, paint};
+use crate::cli::terminal::println;
 
 mod expectations;
 mod progress;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use anstream::{print, println};
+use anstream::print;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::stage::{Party, Stage, Watched};
 use crate::cli::style::{BAD, DIM, GOOD, WAITING, paint};
+use crate::cli::terminal::println;
 use crate::cli::token_view;
 use crate::domain::delivery::{Attempt, State};
 use crate::domain::ids::DeliveryId;

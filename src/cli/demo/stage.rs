@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anstream::println;
 use anyhow::{Context, ensure};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -19,6 +18,7 @@ use crate::app::{App, Listeners};
 use crate::cli::http::{self, TlsArgs};
 use crate::cli::jwks::{JwksLocation, JwksSource};
 use crate::cli::style::{DIM, GOOD, paint};
+use crate::cli::terminal::println;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::ids::DeliveryId;

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use anstream::println;
 use clap::Args;
 use serde_json::Value;
 
 use super::wait::WaitArgs;
 use super::{Api, ApiArgs, Segment, items, path, path_of_user, print_deliveries, print_json};
 use crate::cli::style::{BAD, GOOD, paint};
+use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct EndArgs {

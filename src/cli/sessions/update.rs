@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anstream::println;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +10,7 @@ use super::{Api, ApiArgs, Segment, path, print_json, show};
 use crate::cli::WrongUsage;
 use crate::cli::input::read_object;
 use crate::cli::style::{GOOD, paint};
+use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct UpdateArgs {

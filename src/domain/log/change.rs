@@ -12,6 +12,10 @@ pub struct Change {
     pub description: String,
     /// How it came.
     pub asked: Asked,
+    /// The id in its path, decoded and whole, where the path holds one that may be written down; the SHA-256 of it
+    /// (`sha256:…`) where it is longer than any id can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// Whether it was made.
     pub succeeded: bool,
     /// The HTTP status it was answered with.
@@ -67,6 +71,7 @@ impl Change {
         Self {
             description: description.to_owned(),
             asked: Asked::Cli { command: command.to_owned() },
+            object: None,
             succeeded: true,
             status: None,
             error_code: None,

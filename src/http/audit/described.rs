@@ -1,9 +1,11 @@
 //! What each change is called, and which paths may be written down.
 
+use std::borrow::Cow;
+
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::domain::ids::ClientId;
+use crate::domain::ids::{ClientId, MAX_ID_CHARS};
 
 /// A change: its method, its path, what it is called, and whether the ids in its path may be written down.
 type Row = (&'static str, &'static str, &'static str, Ids);
@@ -63,8 +65,25 @@ impl Described {
 
     /// The client that a request's path names.
     pub(super) fn client_id(&self, requested: &str) -> Option<ClientId> {
-        let at = self.path.strip_prefix(OF_A_CLIENT).and(Some(OF_A_CLIENT.matches('/').count()))?;
-        percent_decode_str(requested.split('/').nth(at)?).decode_utf8().ok()?.parse().ok()
+        self.path.starts_with(OF_A_CLIENT).then(|| self.id(requested))??.parse().ok()
+    }
+
+    /// The id in a request's path, if it may be written down: whole, or its digest where it is too long to be one.
+    pub(super) fn object(&self, requested: &str) -> Option<String> {
+        let Some((.., Ids::Shown)) = self.row else { return None };
+        let id = self.id(requested)?;
+        if id.chars().count() <= MAX_ID_CHARS {
+            return Some(id.into_owned());
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
+        let hex: Vec<String> = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(format!("sha256:{}", hex.concat()))
+    }
+
+    /// The segment of a request's path that varies, decoded.
+    fn id<'p>(&self, requested: &'p str) -> Option<Cow<'p, str>> {
+        let at = self.path.split('/').position(|segment| segment.starts_with('{'))?;
+        percent_decode_str(requested.split('/').nth(at)?).decode_utf8().ok()
     }
 }
 
@@ -97,6 +116,19 @@ mod tests {
         let unknown = Described::route(&Method::POST, "/api/v2/anything/{id}");
         assert_eq!(unknown.path("/api/v2/anything/alice"), "/api/v2/anything/{id}");
         assert_eq!(unknown.description(), "POST /api/v2/anything/{id}");
+    }
+
+    #[test]
+    fn an_object_is_named_whole_or_by_its_digest() {
+        let object = |path, requested: &str| Described::route(&Method::DELETE, path).object(requested);
+        let session = |id: &str| object("/api/v2/sessions/{id}", &format!("/api/v2/sessions/{id}"));
+        assert_eq!(session("a%2Fb%20%C3%BC").as_deref(), Some("a/b ü"));
+        assert_eq!(session(&"x".repeat(255)), Some("x".repeat(255)));
+        let digest = session(&"x".repeat(256)).unwrap();
+        assert!(digest.starts_with("sha256:") && digest.len() == 7 + 64, "{digest}");
+        assert_ne!(session(&format!("{}y", "x".repeat(255))), Some(digest));
+        assert_eq!(object("/api/v2/users/{id}/sessions", "/api/v2/users/alice/sessions"), None);
+        assert_eq!(session("%FF"), None);
     }
 
     #[test]

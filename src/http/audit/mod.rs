@@ -107,11 +107,13 @@ impl Draft {
     fn of(audited: &Audited, request: &Request) -> Self {
         let Audited { method, path, .. } = audited;
         let described = Described::route(method, path);
+        let object = described.object(request.uri().path());
         let path = described.path(request.uri().path());
         let headers = request.headers();
         let change = Change {
             description: described.description(),
             asked: Asked::Api { method: method.to_string(), path: shortened(&path, MAX_PATH) },
+            object,
             succeeded: false,
             status: None,
             error_code: None,

@@ -68,23 +68,28 @@ pub(in crate::http) struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     completed_at: Option<Timestamp>,
-    /// An estimate, until it is complete.
+    /// An estimate, until it is complete: by what matches, or by the time the deliveries are from where that is not
+    /// counted yet.
     #[schema(maximum = 100)]
     percentage_done: u8,
     #[schema(value_type = doc::DeliveryFilter)]
     filter: DeliveryFilter,
-    /// How many deliveries matched when it began.
+    /// How many deliveries match: those that did when it began, as far as they were counted then (5,000 deliveries are
+    /// looked at), and what it has found since beyond these.
     matched: u64,
+    /// Whether `matched` counts all of them.
+    matched_is_final: bool,
     /// How many it has put back into the queue.
     redelivered: u64,
-    /// How many it has passed over, since their clients are subscribed no more.
+    /// How many it has passed over, since their clients are subscribed no more, or somebody else has changed them.
     skipped: u64,
 }
 
 /// Puts all deliveries that match back into the queue.
 ///
-/// It is done by a job, which survives a restart. What the filter leaves out does not restrict; without `state`
-/// it is `rejected` and `exhausted`.
+/// It is done by a job, which survives a restart; jobs take turns. Where nothing matches it is complete at once. What
+/// the filter leaves out does not restrict; without `state` it is `rejected` and `exhausted`. 100 jobs may be unfinished:
+/// another is refused with 429 and `too_many_jobs`.
 #[utoipa::path(
     post,
     path = "/api/v2/deliveries/redeliver",
@@ -110,7 +115,7 @@ pub(in crate::http) async fn redeliver_all(
         return Err(ApiError::invalid_body("state", message));
     }
     let filter = DeliveryFilter { client_id, states, initiator, created_after, created_before };
-    let job = state.redelivery.all(filter).await?;
+    let job = state.redelivery.all(filter).await??;
     let note = Note { affected: vec![job.id.0.to_string()], ..Note::default() };
     Ok((StatusCode::ACCEPTED, Extension(note), Json(job.into())))
 }
@@ -146,6 +151,7 @@ impl From<RedeliveryJob> for JobView {
             created_at: job.created_at,
             completed_at: job.completed_at,
             percentage_done: job.percentage_done(),
+            matched_is_final: job.is_counted(),
             filter: job.filter,
             matched: job.matched,
             redelivered: job.redelivered,

@@ -1,5 +1,7 @@
 //! What other modules refuse, or fail at, as answers.
 
+use std::time::Duration;
+
 use axum::extract::rejection::BytesRejection;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
@@ -10,12 +12,15 @@ use crate::access::Denied;
 use crate::causes::Causes;
 use crate::domain::metadata::MetadataError;
 use crate::domain::plan::{CommandRefusal, Refusal};
-use crate::domain::redelivery::RedeliveryRefusal;
+use crate::domain::redelivery::{RedeliveryRefusal, TooManyJobs};
 use crate::intake::cloudevents::WireError;
 use crate::intake::{AcceptError, CommandError};
 use crate::keyring::KeyringError;
 use crate::registry::{ClientError, InvalidMember};
 use crate::storage::StorageError;
+
+/// When there may be room for another redelivery job: later than the commands wait by themselves.
+const JOB_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// RFC 6750 §3: the challenge names the error, and the scope where that is what is missing.
 impl From<Denied> for ApiError {
@@ -70,6 +75,13 @@ impl From<RedeliveryRefusal> for ApiError {
     }
 }
 
+impl From<TooManyJobs> for ApiError {
+    fn from(refusal: TooManyJobs) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", refusal.to_string())
+            .with_retry_after(JOB_RETRY_AFTER)
+    }
+}
+
 impl From<KeyringError> for ApiError {
     fn from(error: KeyringError) -> Self {
         use KeyringError as E;
@@ -80,7 +92,7 @@ impl From<KeyringError> for ApiError {
                 "The keys folder (keys.directory) is read-only; change the keys where it comes from, or let \
                  logoutd write there",
             ),
-            E::Io { .. } | E::Generate(_) | E::Certificate(_) => {
+            E::Io { .. } | E::LockedElsewhere(_) | E::Generate(_) | E::Certificate(_) => {
                 tracing::error!(error = %Causes(&error), "a request failed at the keys");
                 return Self::unavailable(
                     "keys_unavailable",
@@ -92,7 +104,9 @@ impl From<KeyringError> for ApiError {
             | E::FileName { .. }
             | E::Stranger(_)
             | E::SameKid { .. }
+            | E::NotRegular { .. }
             | E::Exposed { .. }
+            | E::FolderExposed { .. }
             | E::Manifest { .. }
             | E::AllGone(_)
             | E::KidTaken(_)

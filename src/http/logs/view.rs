@@ -83,6 +83,9 @@ fn change_details(change: &Change) -> Value {
         request["auth"] = json!(actor);
     }
     let mut details = json!({"request": request, "response": {}});
+    if let Some(object) = &change.object {
+        details["object"] = json!({ "id": object });
+    }
     if let Some(status) = change.status {
         details["response"]["statusCode"] = json!(status);
     }

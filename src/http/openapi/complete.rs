@@ -51,7 +51,7 @@ const TOO_MANY_REQUESTS: Shared = Shared {
     status: 429,
     name: "TooManyRequests",
     description: "`too_many_requests`: the token's rate limit is reached, or too many attempts with wrong tokens came \
-                  from this address. Try again after `Retry-After`.",
+                  from this address. `too_many_jobs`: as many redelivery jobs as are taken are unfinished. Try again after `Retry-After`.",
     headers: &["Retry-After"],
     example: (
         "too_many_requests",

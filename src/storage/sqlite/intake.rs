@@ -13,7 +13,7 @@ use crate::domain::plan::{KnownSession, Registration, WaitingSubjects};
 use crate::domain::receipt::Receipt;
 use crate::domain::session::{EndNumber, Session, SessionKey, SubjectEnd};
 use crate::storage::{
-    Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part, Result, SessionCursor, Wanted,
+    Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part, Result, Wanted,
 };
 
 #[async_trait]
@@ -79,7 +79,12 @@ impl IntakeTransaction for SqliteIntake {
         subject_ends::first_unfinished(&mut self.transaction, after).await
     }
 
-    async fn left_to_end(&mut self, end: &SubjectEnd, after: SessionCursor, limit: u32) -> Result<LeftToEnd> {
+    async fn left_to_end(
+        &mut self,
+        end: &SubjectEnd,
+        after: Option<SessionKey>,
+        limit: u32,
+    ) -> Result<LeftToEnd> {
         sessions::left_to_end(&mut self.transaction, end, after, limit).await
     }
 

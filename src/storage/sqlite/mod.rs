@@ -32,6 +32,7 @@ mod columns;
 mod deliveries;
 mod events;
 mod intake;
+mod jobs;
 mod lists;
 mod logs;
 mod queue;
@@ -65,6 +66,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("migrations/0001_initial.sql")),
     (2, "ends", include_str!("migrations/0002_ends.sql")),
     (5, "live sessions of a user", include_str!("migrations/0005_live_sessions.sql")),
+    (6, "redelivery jobs", include_str!("migrations/0006_redelivery_jobs.sql")),
 ];
 
 /// The store in an SQLite file.

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use super::columns::{Columns, hex, millis, to_json};
-use super::{SqliteStore, clients, deliveries, logs};
+use super::{SqliteStore, clients, deliveries, jobs, logs};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
-use crate::domain::redelivery::{JobId, RedeliveryJob, RedeliveryRefusal};
+use crate::domain::redelivery::{JobId, MAX_UNFINISHED_JOBS, RedeliveryJob, RedeliveryRefusal, TooManyJobs};
 use crate::storage::{JobProgress, RedeliveryStore, Result};
 
 #[async_trait]
@@ -57,25 +57,37 @@ impl RedeliveryStore for SqliteStore {
         Ok(Some(Ok(client_id)))
     }
 
-    async fn create_job(&self, job: RedeliveryJob) -> Result<RedeliveryJob> {
-        let mut query = QueryBuilder::new("SELECT COUNT(*) FROM deliveries WHERE id <= ");
-        query.push_bind(job.until.0);
-        deliveries::push_filter(&mut query, &job.filter);
-        let matched: i64 = query.build().fetch_one(&self.reader).await?.try_get(0)?;
-        let job = RedeliveryJob { matched: matched.unsigned_abs(), ..job };
+    async fn create_job(
+        &self,
+        job: RedeliveryJob,
+    ) -> Result<std::result::Result<RedeliveryJob, TooManyJobs>> {
+        // Before anything is counted for it. What counts is the look at the same when it is stored.
+        if unfinished(&mut *self.reader.acquire().await?).await? >= MAX_UNFINISHED_JOBS {
+            return Ok(Err(TooManyJobs));
+        }
+        let job = jobs::survey(&mut *self.reader.acquire().await?, job).await?;
         let mut write = self.write().await?;
+        if job.completed_at.is_none() && unfinished(&mut write).await? >= MAX_UNFINISHED_JOBS {
+            write.rollback().await?;
+            return Ok(Err(TooManyJobs));
+        }
         sqlx::query(
-            "INSERT INTO redelivery_jobs (id, filter, until, matched, created_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO redelivery_jobs (id, filter, until, cursor, first, counted_to, matched, created_at, completed_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(job.id.0)
         .bind(to_json(&job.filter))
         .bind(job.until.0)
-        .bind(matched)
+        .bind(job.cursor.map(|id| id.0))
+        .bind(job.first.map(|id| id.0))
+        .bind(job.counted_to.map(|id| id.0))
+        .bind(i64::try_from(job.matched).unwrap_or(i64::MAX))
         .bind(millis(job.created_at))
+        .bind(job.completed_at.map(millis))
         .execute(&mut *write)
         .await?;
         write.commit().await?;
-        Ok(job)
+        Ok(Ok(job))
     }
 
     async fn job(&self, id: JobId) -> Result<Option<RedeliveryJob>> {
@@ -86,11 +98,16 @@ impl RedeliveryStore for SqliteStore {
         row.as_ref().map(job).transpose()
     }
 
-    async fn unfinished_job(&self) -> Result<Option<RedeliveryJob>> {
-        let row = sqlx::query("SELECT * FROM redelivery_jobs WHERE completed_at IS NULL ORDER BY id LIMIT 1")
-            .fetch_optional(&self.reader)
-            .await?;
-        row.as_ref().map(job).transpose()
+    async fn unfinished_job(&self, after: Option<JobId>) -> Result<Option<JobId>> {
+        // An id of another length is no id: it would be read again and again.
+        let row = sqlx::query(
+            "SELECT id FROM redelivery_jobs WHERE completed_at IS NULL AND (?1 IS NULL OR id > ?1) AND length(id) = 16
+             ORDER BY id LIMIT 1",
+        )
+        .bind(after.map(|id| id.0))
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|row| Columns(&row).plain("id").map(JobId)).transpose()
     }
 
     async fn advance_job(
@@ -100,77 +117,48 @@ impl RedeliveryStore for SqliteStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<JobProgress> {
-        let mut transaction = self.write().await?;
         let row = sqlx::query("SELECT * FROM redelivery_jobs WHERE id = ? AND completed_at IS NULL")
             .bind(id.0)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&self.reader)
             .await?;
-        let Some(row) = row else {
-            transaction.rollback().await?;
-            return Ok(JobProgress { clients: Vec::new(), complete: true });
-        };
-        let step = step(&mut transaction, &job(&row)?, limit).await?;
-        requeue(&mut transaction, &step.to_requeue, expires_at, now).await?;
-        let requeued = i64::try_from(step.to_requeue.len()).unwrap_or(i64::MAX);
-        sqlx::query(
-            "UPDATE redelivery_jobs SET cursor = coalesce(?, cursor), redelivered = redelivered + ?,
-                 skipped = skipped + ?, completed_at = ? WHERE id = ?",
+        let Some(row) = row else { return Ok(JobProgress { clients: Vec::new(), complete: true }) };
+        let job = job(&row)?;
+        // Looked for outside of the transaction, so that nobody who writes waits for it.
+        let step = jobs::step(&mut *self.reader.acquire().await?, &job, limit).await?;
+
+        let mut transaction = self.write().await?;
+        let to_requeue = jobs::still_matching(&mut transaction, &step.to_requeue, &job.filter).await?;
+        requeue(&mut transaction, &to_requeue, expires_at, now).await?;
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let remembered = sqlx::query(
+            "UPDATE redelivery_jobs SET cursor = ?1, redelivered = redelivered + ?2, skipped = skipped + ?3,
+                 matched = matched + ?4, completed_at = ?5
+             WHERE id = ?6 AND completed_at IS NULL AND cursor IS ?7",
         )
-        .bind(step.cursor.map(|id| id.0))
-        .bind(requeued)
-        .bind(step.skipped)
-        .bind(step.cursor.is_none().then(|| millis(now)))
+        .bind(step.cursor.0)
+        .bind(count(to_requeue.len()))
+        .bind(count(step.skipped + step.to_requeue.len() - to_requeue.len()))
+        .bind(count(step.newly_counted))
+        .bind(step.complete.then(|| millis(now)))
         .bind(id.0)
+        .bind(job.cursor.map(|id| id.0))
         .execute(&mut *transaction)
         .await?;
+        if remembered.rows_affected() == 0 {
+            // Another process went on with it in the meantime.
+            transaction.rollback().await?;
+            return Ok(JobProgress { clients: Vec::new(), complete: false });
+        }
         transaction.commit().await?;
-        Ok(JobProgress { clients: step.clients, complete: step.cursor.is_none() })
+        Ok(JobProgress { clients: step.clients, complete: step.complete })
     }
 }
 
-/// What a step of a job is to do.
-struct Step {
-    to_requeue: Vec<DeliveryId>,
-    clients: Vec<ClientId>,
-    skipped: i64,
-    /// The last delivery it looked at; `None` if there was none left.
-    cursor: Option<DeliveryId>,
-}
-
-/// Looks at the next deliveries after a job's cursor: so many, whether they match or not, so that a step
-/// takes the same time however rare a match is.
-async fn step(connection: &mut SqliteConnection, job: &RedeliveryJob, limit: u32) -> Result<Step> {
-    let mut query = QueryBuilder::new("SELECT id, client_id, (TRUE");
-    deliveries::push_filter(&mut query, &job.filter);
-    query.push(
-        ") AS matches, client_id IN (SELECT client_id FROM clients WHERE subscribed) AS subscribed
-         FROM deliveries WHERE id <= ",
-    );
-    query.push_bind(job.until.0);
-    if let Some(cursor) = job.cursor {
-        query.push(" AND id > ").push_bind(cursor.0);
-    }
-    query.push(" ORDER BY id LIMIT ").push_bind(limit);
-    let rows = query.build().fetch_all(connection).await?;
-
-    let mut step = Step { to_requeue: Vec::new(), clients: Vec::new(), skipped: 0, cursor: None };
-    for row in &rows {
-        let columns = Columns(row);
-        let id = DeliveryId(columns.plain("id")?);
-        step.cursor = Some(id);
-        if !columns.plain::<bool>("matches")? {
-            continue;
-        }
-        if columns.plain::<bool>("subscribed")? {
-            step.to_requeue.push(id);
-            step.clients.push(columns.parsed("client_id")?);
-        } else {
-            step.skipped += 1;
-        }
-    }
-    step.clients.sort();
-    step.clients.dedup();
-    Ok(step)
+async fn unfinished(connection: &mut SqliteConnection) -> Result<u32> {
+    let row = sqlx::query("SELECT COUNT(*) FROM redelivery_jobs WHERE completed_at IS NULL")
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get(0)?)
 }
 
 /// Puts final deliveries back into the queue, with a schedule that starts anew. The audit trail keeps what
@@ -201,11 +189,14 @@ async fn requeue(
 fn job(row: &SqliteRow) -> Result<RedeliveryJob> {
     let columns = Columns(row);
     let count = |column| -> Result<u64> { Ok(columns.plain::<i64>(column)?.unsigned_abs()) };
+    let delivery = |column| -> Result<_> { Ok(columns.plain::<Option<uuid::Uuid>>(column)?.map(DeliveryId)) };
     Ok(RedeliveryJob {
         id: JobId(columns.plain("id")?),
         filter: columns.json("filter")?,
         until: DeliveryId(columns.plain("until")?),
-        cursor: columns.plain::<Option<uuid::Uuid>>("cursor")?.map(DeliveryId),
+        cursor: delivery("cursor")?,
+        first: delivery("first")?,
+        counted_to: delivery("counted_to")?,
         matched: count("matched")?,
         redelivered: count("redelivered")?,
         skipped: count("skipped")?,

@@ -14,7 +14,7 @@ use super::subject_ends::number;
 use crate::domain::event::NamedClients;
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::session::{EndNumber, Ended, Flow, Session, SessionKey, SubjectEnd};
-use crate::storage::{LeftToEnd, Result, SessionCursor, SessionPage, SessionReader};
+use crate::storage::{LeftToEnd, Result, SessionPage, SessionReader};
 
 /// A user's live sessions, along the index from where the page begins. No key is the nil UUID.
 const LIVE_SESSIONS_OF: &str = "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND key > ?2
@@ -82,7 +82,7 @@ pub(super) async fn live_of(
 ) -> Result<(Vec<Session>, BTreeSet<Sub>)> {
     let rows = sqlx::query(
         "SELECT sessions.* FROM json_each(?1) AS wanted JOIN sessions ON sessions.rowid IN
-             (SELECT rowid FROM sessions WHERE sub = wanted.value AND ended_at IS NULL ORDER BY rowid LIMIT ?2)",
+             (SELECT rowid FROM sessions WHERE sub = wanted.value AND ended_at IS NULL ORDER BY key LIMIT ?2)",
     )
     .bind(to_json(&subs))
     // One more than asked for tells whether there are more.
@@ -110,23 +110,22 @@ pub(super) async fn live_of(
 pub(super) async fn left_to_end(
     connection: &mut SqliteConnection,
     end: &SubjectEnd,
-    after: SessionCursor,
+    after: Option<SessionKey>,
     limit: u32,
 ) -> Result<LeftToEnd> {
     let rows = sqlx::query(
-        "SELECT rowid AS place, * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND rowid > ?2
+        "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND key > ?2
              AND (begun_after IS NULL OR begun_after < ?3)
-         ORDER BY rowid LIMIT ?4",
+         ORDER BY key LIMIT ?4",
     )
     .bind(end.sub.as_str())
-    .bind(after.0)
+    .bind(after.map_or_else(Vec::new, |key| key.0.as_bytes().to_vec()))
     .bind(number(end.number))
     .bind(limit)
     .fetch_all(connection)
     .await?;
     let more = rows.len() == limit as usize;
-    let sessions = rows.iter().map(|row| Ok((SessionCursor(Columns(row).plain("place")?), session(row)?)));
-    Ok(LeftToEnd { sessions: sessions.collect::<Result<_>>()?, more })
+    Ok(LeftToEnd { sessions: rows.iter().map(session).collect::<Result<_>>()?, more })
 }
 
 /// Those of these `sub`s of whom any session is known.

@@ -35,9 +35,14 @@ impl Serve {
 
     /// The same, with what is logged.
     pub fn start_logging(path: &Path, directives: &str) -> Self {
+        Self::start_with(path, &[("LOGOUTD_LOG", directives)])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(path: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = logoutd();
         command.args(["serve", "--config"]);
-        Self::start_command(command, path, directives)
+        Self::start_command(command, path, environment)
     }
 
     /// The same as [`start`](Self::start), with a limit of open files that the process cannot raise.
@@ -45,10 +50,10 @@ impl Serve {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" serve --config \"$1\"")]);
         command.arg(logoutd().get_program());
-        Self::start_command(command, path, "info")
+        Self::start_command(command, path, &[])
     }
 
-    fn start_command(mut command: Command, path: &Path, directives: &str) -> Self {
+    fn start_command(mut command: Command, path: &Path, environment: &[(&str, &str)]) -> Self {
         let (server, management) = (free_port(), free_port());
         let mut child = command
             .arg(path)
@@ -56,7 +61,8 @@ impl Serve {
             .env("LOGOUTD_SERVER__LISTEN", format!("127.0.0.1:{server}"))
             .env("LOGOUTD_MANAGEMENT__LISTEN", format!("127.0.0.1:{management}"))
             .env("LOGOUTD_LOG__FORMAT", "json")
-            .env("LOGOUTD_LOG", directives)
+            .env("LOGOUTD_LOG", "info")
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
