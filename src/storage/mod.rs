@@ -2,6 +2,9 @@
 //!
 //! The traits say what must hold, the backends how; only `app` names a backend. Nothing here decides
 //! anything: plans come from `domain`, times and tokens from the caller.
+//!
+//! A row that cannot be read is left out of whatever is read in number, and is an error
+//! ([`StorageError::Corrupt`]) for who asks for it by its name: it never stops the others.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -19,7 +22,7 @@ pub mod sqlite;
 mod tokens;
 
 pub use clients::{ClientFilter, ClientStore};
-pub use error::StorageError;
+pub use error::{RowName, StorageError};
 pub use groups::Groups;
 pub use intake::{AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, Wanted};
 pub use logs::{LogOrder, LogRecord, LogStore};

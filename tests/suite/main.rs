@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod acknowledged;
 mod bad_input;
 mod clients;
 mod clients_from_the_shell;
@@ -29,7 +30,10 @@ mod sensitive_metadata;
 mod sessions;
 mod sessions_from_the_shell;
 mod signing_keys;
+mod store_files;
 mod subjects;
 mod support;
+mod times;
 mod tls;
 mod tokens;
+mod unreadable_rows;

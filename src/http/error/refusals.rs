@@ -51,7 +51,8 @@ impl From<WireError> for ApiError {
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         tracing::error!(error = %Causes(&error), "a request failed at the store");
-        Self::store_unavailable()
+        // To try again helps against an outage, and not against a row that has to be mended first.
+        if error.is_corrupt() { Self::unreadable_row() } else { Self::store_unavailable() }
     }
 }
 
@@ -147,6 +148,7 @@ impl From<CommandError> for ApiError {
             }
             CommandError::Busy => Self::unavailable("busy", "Too many requests are waiting; try again"),
             CommandError::Unavailable => Self::store_unavailable(),
+            CommandError::Unreadable => Self::unreadable_row(),
         }
     }
 }
@@ -209,6 +211,7 @@ pub(in crate::http) fn not_accepted(error: &AcceptError, batch: bool) -> ApiErro
         }
         AcceptError::Busy => ApiError::unavailable("busy", "Too many events are waiting; try again"),
         AcceptError::Unavailable => ApiError::store_unavailable(),
+        AcceptError::Unreadable => ApiError::unreadable_row(),
     }
 }
 

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::columns::{Columns, hex, millis, to_json};
+use super::rows::{DELIVERIES, Page, QUEUES, Rows};
 use super::{SqliteStore, attempts, breakers};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliverySummary, Intent, State};
@@ -26,7 +27,7 @@ impl DeliveryReader for SqliteStore {
         .bind(to_json(&ids.iter().map(|id| hex(id.0)).collect::<Vec<_>>()))
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(summary).collect()
+        self.rows.readable(&DELIVERIES, &rows, summary)
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
@@ -34,11 +35,11 @@ impl DeliveryReader for SqliteStore {
             .bind(id.0)
             .fetch_optional(&self.reader)
             .await?;
-        row.as_ref().map(delivery).transpose()
+        row.as_ref().map(|row| self.rows.one(&DELIVERIES, row, delivery)).transpose()
     }
 
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<AttemptRecord>> {
-        attempts::of(&mut *self.reader.acquire().await?, id).await
+        attempts::of(&mut *self.reader.acquire().await?, &self.rows, id).await
     }
 
     async fn deliveries(
@@ -48,20 +49,24 @@ impl DeliveryReader for SqliteStore {
         before: Option<DeliveryId>,
         limit: u32,
     ) -> Result<DeliveryPage> {
-        let mut query = QueryBuilder::new("SELECT * FROM deliveries WHERE TRUE");
-        push_filter(&mut query, filter);
-        if let Some(sid) = sid {
-            // By way of the session, whose deliveries have an index.
-            query.push(" AND session_key = (SELECT key FROM sessions WHERE sid = ");
-            query.push_bind(sid.as_str()).push(")");
-        }
-        if let Some(before) = before {
-            query.push(" AND id < ").push_bind(before.0);
-        }
         // One more than asked for tells whether there are more.
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit.saturating_add(1));
-        let rows = query.build().fetch_all(&self.reader).await?;
-        let mut deliveries: Vec<Delivery> = rows.iter().map(delivery).collect::<Result<_>>()?;
+        let mut page = Page::of(limit.saturating_add(1));
+        while let Some((wanted, skip)) = page.wanted() {
+            let mut query = QueryBuilder::new("SELECT * FROM deliveries WHERE TRUE");
+            push_filter(&mut query, filter);
+            if let Some(sid) = sid {
+                // By way of the session, whose deliveries have an index.
+                query.push(" AND session_key = (SELECT key FROM sessions WHERE sid = ");
+                query.push_bind(sid.as_str()).push(")");
+            }
+            if let Some(before) = before {
+                query.push(" AND id < ").push_bind(before.0);
+            }
+            query.push(" ORDER BY id DESC LIMIT ").push_bind(wanted).push(" OFFSET ").push_bind(skip);
+            let rows = query.build().fetch_all(&self.reader).await?;
+            page.add(&self.rows, &DELIVERIES, &rows, delivery)?;
+        }
+        let mut deliveries = page.items;
         let more = deliveries.len() > limit as usize;
         deliveries.truncate(limit as usize);
         Ok(DeliveryPage { deliveries, more })
@@ -74,19 +79,18 @@ impl DeliveryReader for SqliteStore {
         )
         .fetch_all(&self.reader)
         .await?;
-        let depths = rows.iter().map(|row| {
+        self.rows.readable(&QUEUES, &rows, |row| {
             let columns = Columns(row);
             Ok(QueueDepth {
                 client_id: columns.parsed("client_id")?,
                 pending: columns.plain::<i64>("pending")?.unsigned_abs(),
                 due_at: columns.time("due_at")?,
             })
-        });
-        depths.collect()
+        })
     }
 
     async fn open_breakers(&self) -> Result<Vec<(ClientId, OpenBreaker)>> {
-        breakers::all(&mut *self.reader.acquire().await?).await
+        breakers::all(&mut *self.reader.acquire().await?, &self.rows).await
     }
 }
 
@@ -112,38 +116,41 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFil
     }
 }
 
-/// The deliveries that arose from the ends of these sessions.
+/// The deliveries that arose from the ends of these sessions. One that cannot be read is an error: who was told
+/// already must not be told again.
 pub(super) async fn of_sessions(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     keys: &[SessionKey],
 ) -> Result<Vec<(SessionKey, DeliverySummary)>> {
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT session_key, id, client_id, state FROM deliveries
          WHERE session_key IN (SELECT unhex(value) FROM json_each(?)) ORDER BY client_id",
     )
     .bind(to_json(&keys.iter().map(|key| hex(key.0)).collect::<Vec<_>>()))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((SessionKey(Columns(row).plain("session_key")?), summary(row)?))).collect()
+    let read = |row| Ok((SessionKey(Columns(row).plain("session_key")?), summary(row)?));
+    found.iter().map(|row| rows.one(&DELIVERIES, row, read)).collect()
 }
 
 /// The pending deliveries that have one of these `sub`s and no `sid`.
 pub(super) async fn waiting_subjects(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     subs: &BTreeSet<Sub>,
 ) -> Result<Vec<WaitingSubject>> {
     let subs: Vec<_> = subs.iter().map(Sub::as_str).collect();
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT sub, id, client_id, state FROM deliveries
          WHERE state = 'pending' AND sid IS NULL AND sub IN (SELECT value FROM json_each(?))",
     )
     .bind(to_json(&subs))
     .fetch_all(connection)
     .await?;
-    let waiting = rows
-        .iter()
-        .map(|row| Ok(WaitingSubject { sub: Columns(row).parsed("sub")?, delivery: summary(row)? }));
-    waiting.collect()
+    rows.readable(&DELIVERIES, &found, |row| {
+        Ok(WaitingSubject { sub: Columns(row).parsed("sub")?, delivery: summary(row)? })
+    })
 }
 
 /// Queues deliveries: leased where there is a lease, else pending and due at once.

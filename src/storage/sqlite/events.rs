@@ -8,28 +8,31 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::columns::{Columns, hex_bytes, millis, to_json};
+use super::rows::{EVENTS, Rows};
 use crate::storage::{AcceptedEvent, EventKey, Result};
 
-/// Those of these events that were accepted before.
+/// Those of these events that were accepted before. One that cannot be read is an error: what was answered to it is
+/// not known, and it must not be acted on again.
 pub(super) async fn accepted(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     keys: &BTreeSet<EventKey>,
 ) -> Result<HashMap<EventKey, AcceptedEvent>> {
     let wanted: Vec<_> = keys.iter().map(hashed).collect();
-    let rows = sqlx::query(
-        "SELECT source, id, digest, receipt FROM events WHERE key IN (SELECT unhex(value) FROM json_each(?))",
+    let found = sqlx::query(
+        "SELECT key, source, id, digest, receipt FROM events WHERE key IN (SELECT unhex(value) FROM json_each(?))",
     )
     .bind(to_json(&wanted))
     .fetch_all(connection)
     .await?;
-    let events = rows.iter().map(|row| {
+    let read = |row| {
         let columns = Columns(row);
         let key = EventKey { source: columns.plain("source")?, id: columns.plain("id")? };
         // A digest of another length equals none that is computed now.
         let digest = columns.plain::<Vec<u8>>("digest")?.try_into().unwrap_or_default();
         Ok((key, AcceptedEvent { digest, receipt: columns.json("receipt")? }))
-    });
-    events.collect()
+    };
+    found.iter().map(|row| rows.one(&EVENTS, row, read)).collect()
 }
 
 /// Remembers events as accepted.

@@ -1,10 +1,12 @@
 //! The transaction in which events are accepted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::rows::Rows;
 use super::write::Write;
 use super::{SqliteStore, clients, deliveries, events, sessions};
 use crate::domain::delivery::DeliverySummary;
@@ -16,25 +18,26 @@ use crate::storage::{Changes, IntakeStore, IntakeTransaction, Known, Result, Wan
 #[async_trait]
 impl IntakeStore for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>> {
-        Ok(Box::new(SqliteIntake { transaction: self.write().await? }))
+        Ok(Box::new(SqliteIntake { transaction: self.write().await?, rows: Arc::clone(&self.rows) }))
     }
 }
 
 struct SqliteIntake {
     transaction: Write,
+    rows: Arc<Rows>,
 }
 
 #[async_trait]
 impl IntakeTransaction for SqliteIntake {
     async fn load(&mut self, wanted: &Wanted) -> Result<Known> {
-        let connection = &mut *self.transaction;
-        let mut known =
-            Known { events: events::accepted(connection, &wanted.events).await?, ..Known::default() };
-        let mut found = sessions::by_sid(connection, &wanted.sids).await?;
+        let (connection, rows) = (&mut *self.transaction, &*self.rows);
+        let events = events::accepted(connection, rows, &wanted.events).await?;
+        let mut known = Known { events, ..Known::default() };
+        let mut found = sessions::by_sid(connection, rows, &wanted.sids).await?;
         if !wanted.subs.is_empty() {
             let subs: Vec<_> = wanted.subs.iter().map(Sub::as_str).collect();
             let seen: BTreeSet<_> = found.iter().map(|session| session.key.0).collect();
-            let live = sessions::live_of(connection, &subs).await?;
+            let live = sessions::live_of(connection, rows, &subs).await?;
             found.extend(live.into_iter().filter(|session| !seen.contains(&session.key.0)));
             known.subs = sessions::known_subs(connection, &subs).await?;
         }
@@ -42,7 +45,7 @@ impl IntakeTransaction for SqliteIntake {
         let ended: Vec<SessionKey> = found.iter().filter(|it| it.ended.is_some()).map(|it| it.key).collect();
         let mut told: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
         if !ended.is_empty() {
-            for (key, delivery) in deliveries::of_sessions(connection, &ended).await? {
+            for (key, delivery) in deliveries::of_sessions(connection, rows, &ended).await? {
                 told.entry(key).or_default().push(delivery);
             }
         }
@@ -55,11 +58,11 @@ impl IntakeTransaction for SqliteIntake {
     }
 
     async fn clients(&mut self, ids: &BTreeSet<ClientId>) -> Result<BTreeMap<ClientId, Registration>> {
-        clients::registered(&mut self.transaction, ids).await
+        clients::registered(&mut self.transaction, &self.rows, ids).await
     }
 
     async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<Vec<WaitingSubject>> {
-        deliveries::waiting_subjects(&mut self.transaction, subs).await
+        deliveries::waiting_subjects(&mut self.transaction, &self.rows, subs).await
     }
 
     async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()> {

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::columns::{Columns, hex, millis, to_json};
+use super::rows::{DELIVERIES, Page, REDELIVERY_JOBS, Rows};
 use super::{SqliteStore, clients, deliveries, logs};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
@@ -21,7 +22,7 @@ impl RedeliveryStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<std::result::Result<ClientId, RedeliveryRefusal>>> {
         let mut transaction = self.write().await?;
-        let row = sqlx::query("SELECT client_id, state FROM deliveries WHERE id = ?")
+        let row = sqlx::query("SELECT id, client_id, state FROM deliveries WHERE id = ?")
             .bind(id.0)
             .fetch_optional(&mut *transaction)
             .await?;
@@ -29,9 +30,11 @@ impl RedeliveryStore for SqliteStore {
             transaction.rollback().await?;
             return Ok(None);
         };
-        let columns = Columns(&row);
-        let client_id: ClientId = columns.parsed("client_id")?;
-        match deliveries::state(&columns)? {
+        let (client_id, state) = self.rows.one(&DELIVERIES, &row, |row| {
+            let columns = Columns(row);
+            Ok((columns.parsed::<ClientId>("client_id")?, deliveries::state(&columns)?))
+        })?;
+        match state {
             State::InFlight => {
                 transaction.rollback().await?;
                 return Ok(Some(Err(RedeliveryRefusal::InFlight)));
@@ -45,12 +48,12 @@ impl RedeliveryStore for SqliteStore {
             }
             State::Delivered | State::Rejected | State::Exhausted | State::Discarded => {
                 let ids = [client_id.clone()].into();
-                let registered = clients::registered(&mut transaction, &ids).await?;
+                let registered = clients::registered(&mut transaction, &self.rows, &ids).await?;
                 if !registered.get(&client_id).is_some_and(|it| it.subscribed) {
                     transaction.rollback().await?;
                     return Ok(Some(Err(RedeliveryRefusal::NotSubscribed(client_id))));
                 }
-                requeue(&mut transaction, &[id], expires_at, now).await?;
+                requeue(&mut transaction, &self.rows, &[id], expires_at, now).await?;
             }
         }
         transaction.commit().await?;
@@ -83,14 +86,22 @@ impl RedeliveryStore for SqliteStore {
             .bind(id.0)
             .fetch_optional(&self.reader)
             .await?;
-        row.as_ref().map(job).transpose()
+        row.as_ref().map(|row| self.rows.one(&REDELIVERY_JOBS, row, job)).transpose()
     }
 
     async fn unfinished_job(&self) -> Result<Option<RedeliveryJob>> {
-        let row = sqlx::query("SELECT * FROM redelivery_jobs WHERE completed_at IS NULL ORDER BY id LIMIT 1")
-            .fetch_optional(&self.reader)
+        let mut page = Page::of(1);
+        while let Some((wanted, skip)) = page.wanted() {
+            let rows = sqlx::query(
+                "SELECT * FROM redelivery_jobs WHERE completed_at IS NULL ORDER BY id LIMIT ? OFFSET ?",
+            )
+            .bind(wanted)
+            .bind(skip)
+            .fetch_all(&self.reader)
             .await?;
-        row.as_ref().map(job).transpose()
+            page.add(&self.rows, &REDELIVERY_JOBS, &rows, job)?;
+        }
+        Ok(page.items.pop())
     }
 
     async fn advance_job(
@@ -109,8 +120,9 @@ impl RedeliveryStore for SqliteStore {
             transaction.rollback().await?;
             return Ok(JobProgress { clients: Vec::new(), complete: true });
         };
-        let step = step(&mut transaction, &job(&row)?, limit).await?;
-        requeue(&mut transaction, &step.to_requeue, expires_at, now).await?;
+        let job = self.rows.one(&REDELIVERY_JOBS, &row, job)?;
+        let step = step(&mut transaction, &self.rows, &job, limit).await?;
+        requeue(&mut transaction, &self.rows, &step.to_requeue, expires_at, now).await?;
         let requeued = i64::try_from(step.to_requeue.len()).unwrap_or(i64::MAX);
         sqlx::query(
             "UPDATE redelivery_jobs SET cursor = coalesce(?, cursor), redelivered = redelivered + ?,
@@ -139,31 +151,37 @@ struct Step {
 
 /// Looks at the next deliveries after a job's cursor: so many, whether they match or not, so that a step
 /// takes the same time however rare a match is.
-async fn step(connection: &mut SqliteConnection, job: &RedeliveryJob, limit: u32) -> Result<Step> {
+async fn step(
+    connection: &mut SqliteConnection,
+    rows: &Rows,
+    job: &RedeliveryJob,
+    limit: u32,
+) -> Result<Step> {
     let mut query = QueryBuilder::new("SELECT id, client_id, (TRUE");
     deliveries::push_filter(&mut query, &job.filter);
     query.push(
         ") AS matches, client_id IN (SELECT client_id FROM clients WHERE subscribed) AS subscribed
-         FROM deliveries WHERE id <= ",
+         FROM deliveries WHERE length(id) = 16 AND id <= ",
     );
     query.push_bind(job.until.0);
     if let Some(cursor) = job.cursor {
         query.push(" AND id > ").push_bind(cursor.0);
     }
     query.push(" ORDER BY id LIMIT ").push_bind(limit);
-    let rows = query.build().fetch_all(connection).await?;
+    let found = query.build().fetch_all(connection).await?;
 
     let mut step = Step { to_requeue: Vec::new(), clients: Vec::new(), skipped: 0, cursor: None };
-    for row in &rows {
+    for row in &found {
         let columns = Columns(row);
         let id = DeliveryId(columns.plain("id")?);
         step.cursor = Some(id);
         if !columns.plain::<bool>("matches")? {
             continue;
         }
-        if columns.plain::<bool>("subscribed")? {
+        let client = rows.readable(&DELIVERIES, [row], |row| Columns(row).parsed("client_id"))?;
+        if columns.plain::<bool>("subscribed")? && !client.is_empty() {
             step.to_requeue.push(id);
-            step.clients.push(columns.parsed("client_id")?);
+            step.clients.extend(client);
         } else {
             step.skipped += 1;
         }
@@ -177,6 +195,7 @@ async fn step(connection: &mut SqliteConnection, job: &RedeliveryJob, limit: u32
 /// they had come to.
 async fn requeue(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     ids: &[DeliveryId],
     expires_at: Timestamp,
     now: Timestamp,
@@ -184,7 +203,7 @@ async fn requeue(
     if ids.is_empty() {
         return Ok(());
     }
-    logs::keep_outcomes(connection, ids).await?;
+    logs::keep_outcomes(connection, rows, ids).await?;
     sqlx::query(
         "UPDATE deliveries SET state = 'pending', settled_at = NULL, due_at = ?1, expires_at = ?2,
              failures = 0, redeliveries = redeliveries + 1

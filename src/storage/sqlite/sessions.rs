@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
+use super::rows::{Page, Rows, SESSIONS};
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{Ended, Flow, Session, SessionKey};
 use crate::storage::{Result, SessionPage, SessionReader};
@@ -21,7 +22,7 @@ impl SessionReader for SqliteStore {
             .bind(sid.as_str())
             .fetch_optional(&self.reader)
             .await?;
-        row.as_ref().map(session).transpose()
+        row.as_ref().map(|row| self.rows.one(&SESSIONS, row, session)).transpose()
     }
 
     async fn live_sessions_of(
@@ -30,56 +31,72 @@ impl SessionReader for SqliteStore {
         after: Option<SessionKey>,
         limit: u32,
     ) -> Result<SessionPage> {
-        let rows = sqlx::query(
-            "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND (?2 IS NULL OR key > ?2)
-             ORDER BY key LIMIT ?3",
-        )
-        .bind(sub.as_str())
-        .bind(after.map(|key| key.0))
         // One more than asked for tells whether there are more.
-        .bind(limit.saturating_add(1))
-        .fetch_all(&self.reader)
-        .await?;
-        let mut sessions: Vec<Session> = rows.iter().map(session).collect::<Result<_>>()?;
+        let mut page = Page::of(limit.saturating_add(1));
+        while let Some((wanted, skip)) = page.wanted() {
+            let rows = sqlx::query(
+                "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND (?2 IS NULL OR key > ?2)
+                 ORDER BY key LIMIT ?3 OFFSET ?4",
+            )
+            .bind(sub.as_str())
+            .bind(after.map(|key| key.0))
+            .bind(wanted)
+            .bind(skip)
+            .fetch_all(&self.reader)
+            .await?;
+            page.add(&self.rows, &SESSIONS, &rows, session)?;
+        }
+        let mut sessions = page.items;
         let more = sessions.len() > limit as usize;
         sessions.truncate(limit as usize);
         Ok(SessionPage { sessions, more })
     }
 
     async fn expired_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<(Sid, SessionKey)>> {
-        let rows = sqlx::query(
-            "SELECT sid, key FROM sessions WHERE ended_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ?",
-        )
-        .bind(millis(now))
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await?;
-        let expired = rows.iter().map(|row| {
-            let columns = Columns(row);
-            Ok((columns.parsed("sid")?, SessionKey(columns.plain("key")?)))
-        });
-        expired.collect()
+        // Read whole: one that cannot be read cannot be ended, and those that are named together are ended together.
+        let mut page = Page::of(limit);
+        while let Some((wanted, skip)) = page.wanted() {
+            let rows = sqlx::query(
+                "SELECT * FROM sessions WHERE ended_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ? OFFSET ?",
+            )
+            .bind(millis(now))
+            .bind(wanted)
+            .bind(skip)
+            .fetch_all(&self.reader)
+            .await?;
+            page.add(&self.rows, &SESSIONS, &rows, |row| session(row).map(|it| (it.sid, it.key)))?;
+        }
+        Ok(page.items)
     }
 }
 
-/// The sessions of these `sid`s, ended or not.
-pub(super) async fn by_sid(connection: &mut SqliteConnection, sids: &BTreeSet<Sid>) -> Result<Vec<Session>> {
-    let rows = sqlx::query("SELECT * FROM sessions WHERE sid IN (SELECT value FROM json_each(?))")
+/// The sessions of these `sid`s, ended or not. One that cannot be read is an error: what is reported of it cannot
+/// be put together with what is known, and must not take its place.
+pub(super) async fn by_sid(
+    connection: &mut SqliteConnection,
+    rows: &Rows,
+    sids: &BTreeSet<Sid>,
+) -> Result<Vec<Session>> {
+    let found = sqlx::query("SELECT * FROM sessions WHERE sid IN (SELECT value FROM json_each(?))")
         .bind(json_list(sids))
         .fetch_all(connection)
         .await?;
-    rows.iter().map(session).collect()
+    found.iter().map(|row| rows.one(&SESSIONS, row, session)).collect()
 }
 
 /// The sessions of these `sub`s that have not ended.
-pub(super) async fn live_of(connection: &mut SqliteConnection, subs: &[&str]) -> Result<Vec<Session>> {
-    let rows = sqlx::query(
+pub(super) async fn live_of(
+    connection: &mut SqliteConnection,
+    rows: &Rows,
+    subs: &[&str],
+) -> Result<Vec<Session>> {
+    let found = sqlx::query(
         "SELECT * FROM sessions WHERE sub IN (SELECT value FROM json_each(?)) AND ended_at IS NULL",
     )
     .bind(to_json(&subs))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(session).collect()
+    rows.readable(&SESSIONS, &found, session)
 }
 
 /// Those of these `sub`s of whom any session is known.

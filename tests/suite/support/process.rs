@@ -35,8 +35,13 @@ impl Serve {
 
     /// The same, with what is logged.
     pub fn start_logging(path: &Path, directives: &str) -> Self {
+        Self::start_command(logoutd(), path, directives)
+    }
+
+    /// The same, by a command that is given the arguments of `logoutd`.
+    pub fn start_command(mut command: Command, path: &Path, directives: &str) -> Self {
         let (server, management) = (free_port(), free_port());
-        let mut child = logoutd()
+        let mut child = command
             .args(["serve", "--config"])
             .arg(path)
             .env("LOGOUTD_BOOTSTRAP_TOKEN", TOKEN)
@@ -69,9 +74,14 @@ impl Serve {
         self.log.lock().unwrap().clone()
     }
 
+    /// The process.
+    pub fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args(["-s", name, &self.id()]).status().unwrap();
         assert!(status.success());
     }
 
