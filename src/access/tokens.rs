@@ -180,8 +180,7 @@ mod tests {
             self.lookups.fetch_add(1, Ordering::Relaxed);
             sleep(LOOKUP).await;
             if self.broken.load(Ordering::Relaxed) {
-                let source = "not today".into();
-                return Err(StorageError::Corrupt { column: "name", source });
+                return Err(StorageError::Corrupt { row: None, column: "name", problem: "is not today's" });
             }
             let token = ApiToken {
                 id: TokenId(Uuid::nil()),

@@ -126,8 +126,8 @@ impl App {
         let egress_config = egress_config(config);
         let policy = egress_config.policy.clone();
         let egress = Egress::new(egress_config)?;
-        let store = open_store(config, &keyring, clock.now()).await?;
         let metrics = Arc::new(Metrics::new());
+        let store = open_store(config, &keyring, Arc::clone(&metrics), clock.now()).await?;
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
         let waiting = Waiting::new();
         let attempter = Attempter::new(AttempterConfig {
@@ -315,9 +315,16 @@ pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Ar
 
 /// Opens the store, with the clients of the configuration in it and nothing left in flight, and has the keyring
 /// hold on to what its clients use.
-async fn open_store(config: &Config, keyring: &Keyring, now: Timestamp) -> anyhow::Result<Arc<dyn Storage>> {
+async fn open_store(
+    config: &Config,
+    keyring: &Keyring,
+    metrics: Arc<Metrics>,
+    now: Timestamp,
+) -> anyhow::Result<Arc<dyn Storage>> {
     let url = config.store.url.to_string();
-    let store: Arc<dyn Storage> = Arc::new(SqliteStore::open(&url).await?);
+    let store = SqliteStore::open(&url).await?;
+    let store: Arc<dyn Storage> =
+        Arc::new(store.counting_unreadable(move |table| metrics.unreadable_row(table)));
     // A disk that is full or read-only may let it be opened, and refuse the first thing that is written.
     prepare(&*store, config, keyring, now)
         .await

@@ -12,6 +12,7 @@ use super::settler::Settlements;
 use super::window::{Room, Slot, Window};
 use crate::clock::Clock;
 use crate::domain::ids::ClientId;
+use crate::domain::time::after;
 use crate::entropy::Entropy;
 use crate::storage::{Lease, LeasedDelivery};
 
@@ -71,8 +72,7 @@ impl Runner {
     }
 
     pub(super) fn new_lease(&self, now: Timestamp) -> Lease {
-        let until = now.saturating_add(LEASE).expect("a std Duration has no calendar units");
-        Lease { token: self.entropy.uuid_v4(), until }
+        Lease { token: self.entropy.uuid_v4(), until: after(now, LEASE) }
     }
 
     /// Attempts a delivery.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::time::after;
+
 /// When breakers open, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerRules {
@@ -114,7 +116,7 @@ impl BreakerRules {
 /// A little later than `pause` alone would be, so that probes of many clients do not fall together.
 fn later(now: Timestamp, pause: Duration, jitter: f64) -> Timestamp {
     let pause = pause.mul_f64(1.0 + 0.2 * jitter.clamp(0.0, 1.0));
-    now.saturating_add(pause).expect("a std Duration has no calendar units")
+    after(now, pause)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use axum::http::Uri;
 use jiff::Timestamp;
 
 use super::error::ApiError;
+use crate::domain::time;
 
 /// The parameters that were not taken yet.
 pub(super) struct Query {
@@ -46,7 +47,7 @@ impl Query {
 
     /// A time.
     pub(super) fn time(&mut self, name: &'static str) -> Result<Option<Timestamp>, ApiError> {
-        self.take(name, |text| text.parse().map_err(|_| NOT_A_TIME))
+        self.take(name, time::parse)
     }
 
     /// A whole number from `min` to `max`.
@@ -85,6 +86,3 @@ pub(super) const MAX_PAGE: u32 = 100;
 
 /// What a checkpoint must be.
 pub(super) const NOT_A_CHECKPOINT: &str = "must be the `next` of an earlier page";
-
-/// What a time must look like.
-pub(super) const NOT_A_TIME: &str = "must be an RFC 3339 time such as 2026-01-02T03:04:05Z";

@@ -82,6 +82,9 @@ pub enum AcceptError {
     /// The store failed; the log says why. Nothing was stored, or the same event reported again gets its answer.
     #[error("the store is not available")]
     Unavailable,
+    /// What the store has of one of them cannot be read; the log names the row. Nothing was stored.
+    #[error("what the store has of this cannot be read")]
+    Unreadable,
 }
 
 /// Why a command was not carried out.
@@ -99,6 +102,9 @@ pub enum CommandError {
     /// The store failed; the log says why. Nothing was stored.
     #[error("the store is not available")]
     Unavailable,
+    /// What the store has of it cannot be read; the log names the row. Nothing was stored.
+    #[error("what the store has of this cannot be read")]
+    Unreadable,
 }
 
 /// A handle to the door. When the last one is dropped, the [`Writer`] finishes what waits and ends.

@@ -10,6 +10,7 @@ use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::plan::Command;
+use crate::storage::StorageError;
 
 /// A request. All of it is stored, or nothing.
 pub(super) enum Request {
@@ -76,10 +77,12 @@ impl Request {
     }
 
     /// The store failed.
-    pub(super) fn unavailable(&self) -> Answer {
-        match self {
-            Self::Events { .. } => Answer::Events(Err(AcceptError::Unavailable)),
-            Self::Command { .. } => Answer::Command(Err(CommandError::Unavailable)),
+    pub(super) fn failed(&self, error: &StorageError) -> Answer {
+        match (self, error.is_corrupt()) {
+            (Self::Events { .. }, false) => Answer::Events(Err(AcceptError::Unavailable)),
+            (Self::Events { .. }, true) => Answer::Events(Err(AcceptError::Unreadable)),
+            (Self::Command { .. }, false) => Answer::Command(Err(CommandError::Unavailable)),
+            (Self::Command { .. }, true) => Answer::Command(Err(CommandError::Unreadable)),
         }
     }
 

@@ -114,7 +114,7 @@ impl Rest {
         now: Timestamp,
     ) -> Result<(), StorageError> {
         let after = self.cursors.get(&end.number).copied();
-        let LeftToEnd { sessions, more } = transaction.left_to_end(end, after, PIECE_SESSIONS).await?;
+        let LeftToEnd { sessions, last, more } = transaction.left_to_end(end, after, PIECE_SESSIONS).await?;
         let keys: Vec<SessionKey> = sessions.iter().map(|session| session.key).collect();
         let known = sessions.into_iter().map(|session| KnownSession { session, deliveries: Vec::new() });
         let about = About { sessions: known.collect(), more, subject_known: true };
@@ -122,7 +122,8 @@ impl Rest {
         let mut set = look_up_end(&mut *transaction, end, &about.sessions, &config.subjects).await?;
         let plan = config.plan_rest(&set, end, about, PIECE_DELIVERIES, now);
         let is_finished = !plan.more;
-        let reached = plan.sids.len().checked_sub(1).and_then(|last| keys.get(last)).copied();
+        let ended = plan.sids.len();
+        let reached = if ended == keys.len() { last } else { ended.checked_sub(1).map(|index| keys[index]) };
         for client_id in &plan.untold {
             tracing::error!(
                 client_id = client_id.as_str(),

@@ -127,7 +127,7 @@ impl Writer {
                 );
                 for request in group {
                     self.config.metrics.events(EventOutcome::unavailable, request.events().len());
-                    let answer = request.unavailable();
+                    let answer = request.failed(&error);
                     request.reply(answer);
                 }
                 Vec::new()

@@ -85,8 +85,10 @@ impl EventKey {
 /// Sessions that are still to be ended by an end.
 #[derive(Clone, Debug, Default)]
 pub struct LeftToEnd {
-    /// In the order of their keys.
+    /// In the order of their keys. Those that cannot be read are left out.
     pub sessions: Vec<Session>,
+    /// The last one that was looked at.
+    pub last: Option<SessionKey>,
     /// Whether there may be more.
     pub more: bool,
 }

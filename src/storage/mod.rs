@@ -19,7 +19,7 @@ pub mod sqlite;
 mod tokens;
 
 pub use clients::{ClientFilter, ClientStore};
-pub use error::StorageError;
+pub use error::{RowName, StorageError};
 pub use groups::Groups;
 pub use intake::{
     AcceptedBefore, AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part,

@@ -48,6 +48,7 @@ pub struct Metrics {
     listeners: ConnectionMetrics,
     keys: KeysMetrics,
     sensitive_metadata: Family<KindLabels, Counter>,
+    unreadable_rows: Family<TableLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -113,6 +114,11 @@ struct KindLabels {
     kind: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TableLabels {
+    table: &'static str,
+}
+
 /// What waits for a client, as the collector is to see it.
 #[derive(Clone, Debug)]
 pub struct ClientGauges {
@@ -173,6 +179,7 @@ impl Metrics {
             listeners,
             keys,
             sensitive_metadata: Family::default(),
+            unreadable_rows: Family::default(),
         };
         registry.register("events", "Reported events by what became of them", metrics.events.clone());
         registry.register(
@@ -234,6 +241,11 @@ impl Metrics {
             "Session metadata entries that look like secrets or high-risk personal data, accepted or refused",
             metrics.sensitive_metadata.clone(),
         );
+        registry.register(
+            "store_unreadable_rows",
+            "How often a row was passed over since it cannot be read, by table",
+            metrics.unreadable_rows.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -291,6 +303,11 @@ impl Metrics {
     /// An entry of session metadata looks like a secret or like high-risk personal data.
     pub fn sensitive_metadata(&self, kind: &'static str) {
         self.sensitive_metadata.get_or_create(&KindLabels { kind }).inc();
+    }
+
+    /// A row of this table cannot be read, and was passed over.
+    pub fn unreadable_row(&self, table: &'static str) {
+        self.unreadable_rows.get_or_create(&TableLabels { table }).inc();
     }
 
     /// How many attempts are under way.

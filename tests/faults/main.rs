@@ -18,7 +18,9 @@ mod crash;
 mod crowd;
 mod disk;
 mod fencing;
+mod io_errors;
 mod mount;
+mod ownership;
 mod source;
 #[expect(dead_code, reason = "it is the suite's, which uses all of it")]
 #[path = "../suite/support/mod.rs"]

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod acknowledged;
 mod audit_objects;
 mod bad_input;
 mod bulk;
@@ -38,8 +39,11 @@ mod sensitive_metadata;
 mod sessions;
 mod sessions_from_the_shell;
 mod signing_keys;
+mod store_files;
 mod subjects;
 mod support;
 mod terminal;
+mod times;
 mod tls;
 mod tokens;
+mod unreadable_rows;

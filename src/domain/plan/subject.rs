@@ -19,10 +19,20 @@ use crate::domain::session::{Ended, Session, SubjectEnd};
 #[derive(Clone, Debug, Default)]
 pub struct WaitingSubjects(HashMap<(ClientId, Sub), DeliverySummary>);
 
+impl FromIterator<(Sub, DeliverySummary)> for WaitingSubjects {
+    fn from_iter<I: IntoIterator<Item = (Sub, DeliverySummary)>>(found: I) -> Self {
+        let mut waiting = Self::default();
+        for (sub, delivery) in found {
+            waiting.insert(sub, delivery);
+        }
+        waiting
+    }
+}
+
 impl WaitingSubjects {
-    /// Adds one; whether there was none yet.
-    pub fn insert(&mut self, sub: Sub, delivery: DeliverySummary) -> bool {
-        self.0.insert((delivery.client_id.clone(), sub), delivery).is_none()
+    /// Adds one.
+    pub fn insert(&mut self, sub: Sub, delivery: DeliverySummary) {
+        self.0.insert((delivery.client_id.clone(), sub), delivery);
     }
 
     /// Takes one out.

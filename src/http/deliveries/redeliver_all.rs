@@ -23,6 +23,7 @@ use crate::domain::delivery::{self, DeliveryFilter};
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiator;
 use crate::domain::redelivery::{JobId, RedeliveryJob};
+use crate::domain::time;
 
 /// Which deliveries; what is left out does not restrict. Without `state`, what failed for good.
 #[derive(Deserialize, ToSchema)]
@@ -37,9 +38,11 @@ struct Filter {
     #[schema(value_type = Option<doc::Initiator>)]
     initiator: Option<Initiator>,
     /// Those made at this time or later.
+    #[serde(default, deserialize_with = "time::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     created_after: Option<Timestamp>,
     /// Those made before this time.
+    #[serde(default, deserialize_with = "time::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     created_before: Option<Timestamp>,
 }

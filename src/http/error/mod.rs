@@ -165,6 +165,13 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
+    /// A row of the store cannot be read. The log names it.
+    fn unreadable_row() -> Self {
+        let message =
+            "What the store has of this cannot be read, and has to be mended first; the log names the row";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+
     fn store_unavailable() -> Self {
         let message = "The store is not available; nothing was stored, try again";
         Self::unavailable("store_unavailable", message)

@@ -61,7 +61,8 @@ impl From<StorageError> for ApiError {
             return Self::new(StatusCode::BAD_REQUEST, "filter_too_broad", message);
         }
         tracing::error!(error = %Causes(&error), "a request failed at the store");
-        Self::store_unavailable()
+        // To try again helps against an outage, and not against a row that has to be mended first.
+        if error.is_corrupt() { Self::unreadable_row() } else { Self::store_unavailable() }
     }
 }
 
@@ -166,6 +167,7 @@ impl From<CommandError> for ApiError {
             }
             CommandError::Busy => Self::unavailable("busy", "Too many requests are waiting; try again"),
             CommandError::Unavailable => Self::store_unavailable(),
+            CommandError::Unreadable => Self::unreadable_row(),
         }
     }
 }
@@ -232,6 +234,7 @@ pub(in crate::http) fn not_accepted(error: &AcceptError, batch: bool) -> ApiErro
         }
         AcceptError::Busy => ApiError::unavailable("busy", "Too many events are waiting; try again"),
         AcceptError::Unavailable => ApiError::store_unavailable(),
+        AcceptError::Unreadable => ApiError::unreadable_row(),
     }
 }
 

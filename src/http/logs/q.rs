@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::log::{LogFilter, LogType};
+use crate::domain::time;
 
 /// What is not understood, and what is. The texts are shown to whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -241,17 +242,22 @@ fn instant(text: &str) -> Result<Option<Instant>, QError> {
         return Ok(None);
     }
     let wrong = || QError::Time(text.to_owned());
-    let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time).map_err(|_| wrong());
-    if let Ok(day) = text.parse::<Date>().and_then(|day| Ok((day, day.checked_add(1.day())?))) {
-        // jiff reads the date of `2026-01-02T03:04` too.
-        if text.len() == "2026-01-02".len() {
-            let (day, next) = (utc(day.0.into())?, utc(day.1.into())?);
-            return Ok(Some(Instant { begins: day, ends: next }));
-        }
+    // Whoever looks until the end of the year 9999 looks without an end.
+    let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time).map_or(time::MAX, time::kept);
+    // jiff reads the date of `2026-01-02T03:04` too.
+    if text.len() == "2026-01-02".len()
+        && let Ok(day) = text.parse::<Date>()
+    {
+        let next = day.tomorrow().map_or(time::MAX, |next| utc(next.into()));
+        return Ok(Some(Instant { begins: utc(day.into()), ends: next }));
     }
-    let begins = match text.parse::<Timestamp>() {
+    let begins = match time::parse(text) {
         Ok(time) => time,
-        Err(_) => utc(text.parse().map_err(|_| wrong())?)?,
+        // What else jiff takes for a time, and one without an offset.
+        Err(_) => match text.parse::<Timestamp>() {
+            Ok(time) => time::kept(time),
+            Err(_) => utc(text.parse().map_err(|_| wrong())?),
+        },
     };
     let ends = begins.checked_add(SignedDuration::from_millis(1)).map_err(|_| wrong())?;
     Ok(Some(Instant { begins, ends }))

@@ -18,6 +18,7 @@ use crate::domain::ids::{ClientId, MAX_ID_CHARS, Sid, Sub};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::Flow;
+use crate::domain::time;
 
 mod named_clients;
 #[cfg(test)]
@@ -95,7 +96,7 @@ pub fn parse_binary<'h>(header: impl Fn(&str) -> Option<&'h str>, body: &[u8]) -
         optional(name)?.ok_or_else(|| WireError::new(name, "this header is required in binary mode"))
     };
     let time = match optional("ce-time")? {
-        Some(text) => Some(text.parse().map_err(|_| WireError::new("ce-time", NOT_A_TIME))?),
+        Some(text) => Some(time::parse(&text).map_err(|error| WireError::new("ce-time", error.to_string()))?),
         None => None,
     };
     let attributes = Attributes {
@@ -109,15 +110,13 @@ pub fn parse_binary<'h>(header: impl Fn(&str) -> Option<&'h str>, body: &[u8]) -
     event(attributes, data)
 }
 
-const NOT_A_TIME: &str = "must be an RFC 3339 time such as 2026-01-02T03:04:05Z";
-
 #[derive(Deserialize)]
 struct Attributes {
     specversion: String,
     id: String,
     source: String,
     r#type: String,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "time::option")]
     time: Option<Timestamp>,
 }
 
@@ -130,11 +129,11 @@ struct CreatedData {
     clients: NamedClientList,
     #[serde(default)]
     session_metadata: SessionMetadata,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "time::option")]
     authenticated_at: Option<Timestamp>,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "time::option")]
     idle_expires_at: Option<Timestamp>,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "time::option")]
     expires_at: Option<Timestamp>,
     #[serde(default)]
     flow: Flow,
@@ -153,9 +152,9 @@ struct ClientAddedData {
 struct UpdatedData {
     sid: Sid,
     session_metadata: Option<SessionMetadata>,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "time::option")]
     idle_expires_at: Option<Timestamp>,
-    #[serde(default, deserialize_with = "time")]
+    #[serde(default, deserialize_with = "time::option")]
     expires_at: Option<Timestamp>,
 }
 
@@ -227,11 +226,6 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, WireError> {
         let path = error.path().to_string();
         WireError::new(if path == "." { String::new() } else { path }, error.into_inner().to_string())
     })
-}
-
-fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| serde::de::Error::custom(NOT_A_TIME))
 }
 
 impl CreatedData {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::columns::{Columns, hex, micros, millis, to_json};
+use super::rows::{ATTEMPTS, Rows};
 use crate::domain::delivery::{Attempt, Phases};
 use crate::domain::ids::DeliveryId;
 use crate::storage::{AttemptRecord, Result};
@@ -52,13 +53,14 @@ fn row(id: DeliveryId, number: u32, attempt: &Attempt) -> impl Serialize {
 /// The attempts of a delivery, oldest first.
 pub(super) async fn of(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     delivery: DeliveryId,
 ) -> Result<Vec<AttemptRecord>> {
-    let rows = sqlx::query("SELECT * FROM attempts WHERE delivery_id = ? ORDER BY number")
+    let found = sqlx::query("SELECT * FROM attempts WHERE delivery_id = ? ORDER BY number")
         .bind(delivery.0)
         .fetch_all(connection)
         .await?;
-    let attempts = rows.iter().map(|row| {
+    rows.readable(&ATTEMPTS, &found, |row| {
         let columns = Columns(row);
         let attempt = Attempt {
             started_at: columns.time("started_at")?,
@@ -80,6 +82,5 @@ pub(super) async fn of(
             outcome_unknown: columns.plain("outcome_unknown")?,
         };
         Ok(AttemptRecord { number: columns.plain("number")?, attempt })
-    });
-    attempts.collect()
+    })
 }

@@ -3,25 +3,31 @@
 use std::collections::BTreeMap;
 
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::columns::{Columns, millis};
+use super::rows::{BREAKERS, Rows};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::ids::ClientId;
 use crate::storage::Result;
 
 /// Every breaker that is open.
-pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<(ClientId, OpenBreaker)>> {
-    let rows = sqlx::query("SELECT * FROM breakers").fetch_all(connection).await?;
-    let breakers = rows.iter().map(|row| {
-        let columns = Columns(row);
-        let open = OpenBreaker {
-            since: columns.time("since")?,
-            until: columns.time("until")?,
-            probes: columns.plain("probes")?,
-        };
-        Ok((columns.parsed("client_id")?, open))
-    });
-    breakers.collect()
+pub(super) async fn all(
+    connection: &mut SqliteConnection,
+    rows: &Rows,
+) -> Result<Vec<(ClientId, OpenBreaker)>> {
+    let found = sqlx::query("SELECT * FROM breakers").fetch_all(connection).await?;
+    rows.readable(&BREAKERS, &found, |row| Ok((Columns(row).parsed("client_id")?, breaker(row)?)))
+}
+
+/// A breaker, from its row.
+pub(super) fn breaker(row: &SqliteRow) -> Result<OpenBreaker> {
+    let columns = Columns(row);
+    Ok(OpenBreaker {
+        since: columns.time("since")?,
+        until: columns.time("until")?,
+        probes: columns.plain("probes")?,
+    })
 }
 
 /// Stores breakers that opened, and forgets those that closed.

@@ -10,9 +10,11 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::SqliteStore;
 use super::columns::{Columns, json_list, millis, to_json};
+use super::rows::{CLIENTS, DELIVERIES, Page, Rows};
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord, Origin};
 use crate::domain::ids::ClientId;
+use crate::domain::initiator::Initiators;
 use crate::domain::plan::Registration;
 use crate::storage::{ClientFilter, ClientStore, DeliveryQueue, Result};
 
@@ -55,7 +57,7 @@ impl ClientStore for SqliteStore {
             .bind(client_id.as_str())
             .fetch_optional(&self.reader)
             .await?;
-        row.as_ref().map(record).transpose()
+        row.as_ref().map(|row| self.rows.one(&CLIENTS, row, record)).transpose()
     }
 
     async fn client_count(&self, filter: &ClientFilter) -> Result<u64> {
@@ -72,23 +74,32 @@ impl ClientStore for SqliteStore {
         skip: u32,
         limit: u32,
     ) -> Result<Vec<ClientRecord>> {
-        let mut query = QueryBuilder::new("SELECT * FROM clients WHERE TRUE");
-        push_filter(&mut query, filter);
-        if let Some(after) = after {
-            query.push(" AND client_id > ").push_bind(after.as_str().to_owned());
+        let mut page = Page::of(limit);
+        while let Some((wanted, seen)) = page.wanted() {
+            let mut query = QueryBuilder::new("SELECT * FROM clients WHERE TRUE");
+            push_filter(&mut query, filter);
+            if let Some(after) = after {
+                query.push(" AND client_id > ").push_bind(after.as_str().to_owned());
+            }
+            query.push(" ORDER BY client_id LIMIT ").push_bind(wanted);
+            query.push(" OFFSET ").push_bind(skip.saturating_add(seen));
+            let rows = query.build().fetch_all(&mut *self.lists.acquire().await?).await?;
+            page.add(&self.rows, &CLIENTS, &rows, record)?;
         }
-        query.push(" ORDER BY client_id LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
-        let rows = query.build().fetch_all(&mut *self.lists.acquire().await?).await?;
-        rows.iter().map(record).collect()
+        Ok(page.items)
     }
 
     async fn client_algorithms(&self) -> Result<BTreeSet<SigningAlg>> {
         let rows = sqlx::query(
-            "SELECT DISTINCT document ->> '$.id_token_signed_response_alg' AS alg FROM clients WHERE subscribed",
+            // SQLite looks into a document only if it is one; else the whole statement would fail.
+            "SELECT MIN(client_id) AS client_id,
+                 iif(json_valid(document), document ->> '$.id_token_signed_response_alg', NULL) AS alg
+             FROM clients WHERE subscribed GROUP BY alg",
         )
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(|row| Columns(row).parsed("alg")).collect()
+        let algs = self.rows.readable(&CLIENTS, &rows, |row| Columns(row).parsed("alg"))?;
+        Ok(algs.into_iter().collect())
     }
 
     async fn create_client(&self, client: &Client, now: Timestamp) -> Result<bool> {
@@ -171,7 +182,7 @@ impl SqliteStore {
         )
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(|row| Columns(row).parsed("client_id")).collect()
+        self.rows.readable(&DELIVERIES, &rows, |row| Columns(row).parsed("client_id"))
     }
 
     /// Discards some of what waits for a client unless it is subscribed; whether there was any. Nobody leases
@@ -187,12 +198,12 @@ impl SqliteStore {
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &ClientFilter) {
     let ClientFilter { app_types, first_party } = filter;
     if let Some(app_types) = app_types {
-        query.push(" AND document ->> '$.descriptive.app_type' IN (SELECT value FROM json_each(");
+        query.push(" AND iif(json_valid(document), document, '{}') ->> '$.descriptive.app_type' IN (SELECT value FROM json_each(");
         query.push_bind(json_list(app_types)).push("))");
     }
     if let Some(first_party) = first_party {
         query
-            .push(" AND coalesce(document ->> '$.descriptive.is_first_party', 1) = ")
+            .push(" AND coalesce(iif(json_valid(document), document, '{}') ->> '$.descriptive.is_first_party', 1) = ")
             .push_bind(*first_party);
     }
 }
@@ -210,24 +221,36 @@ fn record(row: &SqliteRow) -> Result<ClientRecord> {
     })
 }
 
-/// Those of these clients that are registered.
+/// Those of these clients that are registered. One whose document cannot be read has a [stand-in](stand_in) for it.
 pub(super) async fn registered(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     ids: &BTreeSet<ClientId>,
 ) -> Result<BTreeMap<ClientId, Registration>> {
-    let rows = sqlx::query(
-        "SELECT document, subscribed FROM clients WHERE client_id IN (SELECT value FROM json_each(?))",
+    let found = sqlx::query(
+        "SELECT client_id, document, subscribed FROM clients WHERE client_id IN (SELECT value FROM json_each(?))",
     )
     .bind(json_list(ids))
     .fetch_all(connection)
     .await?;
-    let registrations = rows.iter().map(|row| {
+    let registrations = rows.readable(&CLIENTS, &found, |row| {
         let columns = Columns(row);
-        let client: Arc<Client> = Arc::new(columns.json("document")?);
+        let client_id: ClientId = columns.parsed("client_id")?;
+        let client = match rows.one(&CLIENTS, row, |row| Columns(row).json("document")) {
+            Err(error) if error.is_corrupt() => stand_in(client_id.clone()),
+            other => other?,
+        };
         let subscribed = columns.plain("subscribed")?;
-        Ok((client.client_id.clone(), Registration { client, subscribed }))
-    });
-    registrations.collect()
+        Ok((client_id, Registration { client: Arc::new(client), subscribed }))
+    })?;
+    Ok(registrations.into_iter().collect())
+}
+
+/// What a client is taken for whose document cannot be read. It hears of every end, so that none is lost, and is not
+/// enabled, so that its deliveries wait until its document is mended. They have no metadata, since it is not known
+/// what the client asked for; whether it may be told the `sub` is looked at again when its tokens are made.
+fn stand_in(client_id: ClientId) -> Client {
+    Client { enabled: false, initiators: Initiators::All, ..Client::new(client_id) }
 }
 
 /// Ends a client's subscription and discards some of what waits for it; the rest is discarded as what waits for a

@@ -1,22 +1,23 @@
-//! How domain values are written to columns and read from them.
+//! How domain values are written to columns and read from them: whatever is written can be read back.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
+use crate::domain::time::{kept, of_millis};
 use crate::storage::{Result, StorageError};
 
-/// A time as it is stored: milliseconds since the Unix epoch.
+/// A time as it is stored: milliseconds since the Unix epoch, within the range that times are kept in.
 pub(super) fn millis(time: Timestamp) -> i64 {
-    time.as_millisecond()
+    kept(time).as_millisecond()
 }
 
 /// A duration as it is stored: microseconds.
@@ -39,7 +40,8 @@ pub(super) fn hex_bytes(bytes: &[u8]) -> String {
     text
 }
 
-/// Reads columns by name, turning what cannot be read into [`StorageError::Corrupt`].
+/// Reads columns by name, turning what cannot be read into [`StorageError::Corrupt`]. Which row that is of is
+/// added by [`Rows`](super::rows::Rows).
 pub(super) struct Columns<'r>(pub(super) &'r SqliteRow);
 
 impl<'r> Columns<'r> {
@@ -48,46 +50,46 @@ impl<'r> Columns<'r> {
     where
         T: Decode<'r, Sqlite> + Type<Sqlite>,
     {
-        Ok(self.0.try_get(column)?)
+        self.0.try_get(column).map_err(|error| match error {
+            // Of another type, too large for this one, no UTF-8, or NULL.
+            sqlx::Error::ColumnDecode { .. } => corrupt(column, "does not hold a value of its type"),
+            other => other.into(),
+        })
     }
 
     /// So many bytes.
     pub(super) fn bytes<const N: usize>(&self, column: &'static str) -> Result<[u8; N]> {
-        let bytes: &[u8] = self.0.try_get(column)?;
-        bytes.try_into().map_err(|source| corrupt(column, source))
+        let bytes: &[u8] = self.plain(column)?;
+        bytes.try_into().map_err(|_| corrupt(column, "does not have the right number of bytes"))
     }
 
     /// A value parsed from text.
-    pub(super) fn parsed<T>(&self, column: &'static str) -> Result<T>
-    where
-        T: TryFrom<String, Error: Error + Send + Sync + 'static>,
-    {
-        self.plain::<String>(column)?.try_into().map_err(|source| corrupt(column, source))
+    pub(super) fn parsed<T: TryFrom<String>>(&self, column: &'static str) -> Result<T> {
+        self.plain::<String>(column)?.try_into().map_err(|_| corrupt(column, NOT_VALID))
     }
 
     /// A value parsed from text, or nothing.
-    pub(super) fn parsed_option<T>(&self, column: &'static str) -> Result<Option<T>>
-    where
-        T: TryFrom<String, Error: Error + Send + Sync + 'static>,
-    {
+    pub(super) fn parsed_option<T: TryFrom<String>>(&self, column: &'static str) -> Result<Option<T>> {
         let text: Option<String> = self.plain(column)?;
-        text.map(T::try_from).transpose().map_err(|source| corrupt(column, source))
+        text.map(T::try_from).transpose().map_err(|_| corrupt(column, NOT_VALID))
     }
 
     /// A value stored as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T> {
-        serde_json::from_str(self.0.try_get(column)?).map_err(|source| corrupt(column, source))
+        serde_json::from_str(self.plain(column)?).map_err(|error| {
+            let is_json = error.classify() == Category::Data;
+            corrupt(column, if is_json { "holds JSON of another shape" } else { "does not hold JSON" })
+        })
     }
 
-    /// A time.
+    /// A time. One that nothing here wrote, since it is beyond those that are kept, is the nearest of them.
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp> {
-        Timestamp::from_millisecond(self.plain(column)?).map_err(|source| corrupt(column, source))
+        Ok(of_millis(self.plain(column)?))
     }
 
     /// A time, or nothing.
     pub(super) fn time_option(&self, column: &'static str) -> Result<Option<Timestamp>> {
-        let millis: Option<i64> = self.plain(column)?;
-        millis.map(Timestamp::from_millisecond).transpose().map_err(|source| corrupt(column, source))
+        Ok(self.plain::<Option<i64>>(column)?.map(of_millis))
     }
 
     /// Times by what they are of, stored as a JSON object; none if there is nothing.
@@ -95,11 +97,11 @@ impl<'r> Columns<'r> {
         &self,
         column: &'static str,
     ) -> Result<BTreeMap<K, Timestamp>> {
-        let Some(text) = self.0.try_get::<Option<&str>, _>(column)? else { return Ok(BTreeMap::new()) };
-        let times: BTreeMap<K, i64> = serde_json::from_str(text).map_err(|source| corrupt(column, source))?;
-        let time = |(of, millis)| Ok((of, Timestamp::from_millisecond(millis)?));
-        let times = times.into_iter().map(time).collect::<std::result::Result<_, jiff::Error>>();
-        times.map_err(|source| corrupt(column, source))
+        if self.plain::<Option<&str>>(column)?.is_none() {
+            return Ok(BTreeMap::new());
+        }
+        let times: BTreeMap<K, i64> = self.json(column)?;
+        Ok(times.into_iter().map(|(of, millis)| (of, of_millis(millis))).collect())
     }
 
     /// A duration, or nothing.
@@ -110,17 +112,14 @@ impl<'r> Columns<'r> {
 
     /// One of a fixed set of words.
     pub(super) fn word<T>(&self, column: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
-        let word: &str = self.0.try_get(column)?;
-        parse(word).ok_or_else(|| corrupt(column, UnknownWord(word.to_owned())))
+        parse(self.plain(column)?).ok_or_else(|| corrupt(column, NOT_VALID))
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is none of the words this column can hold")]
-struct UnknownWord(String);
+const NOT_VALID: &str = "holds a value that is not valid";
 
-fn corrupt(column: &'static str, source: impl Error + Send + Sync + 'static) -> StorageError {
-    StorageError::Corrupt { column, source: Box::new(source) }
+fn corrupt(column: &'static str, problem: &'static str) -> StorageError {
+    StorageError::Corrupt { row: None, column, problem }
 }
 
 /// A value stored as JSON. Our own types with string keys always serialize.

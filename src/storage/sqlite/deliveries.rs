@@ -10,6 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::columns::{Columns, hex, millis, to_json};
+use super::rows::{DELIVERIES, Page, Rows};
 use super::{SqliteStore, attempts, breakers};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliverySummary, Intent, State};
@@ -28,7 +29,7 @@ impl DeliveryReader for SqliteStore {
         .bind(to_json(&ids.iter().map(|id| hex(id.0)).collect::<Vec<_>>()))
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(summary).collect()
+        self.rows.readable(&DELIVERIES, &rows, summary)
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
@@ -36,11 +37,11 @@ impl DeliveryReader for SqliteStore {
             .bind(id.0)
             .fetch_optional(&self.reader)
             .await?;
-        row.as_ref().map(delivery).transpose()
+        row.as_ref().map(|row| self.rows.one(&DELIVERIES, row, delivery)).transpose()
     }
 
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<AttemptRecord>> {
-        attempts::of(&mut *self.reader.acquire().await?, id).await
+        attempts::of(&mut *self.reader.acquire().await?, &self.rows, id).await
     }
 
     async fn deliveries(
@@ -60,9 +61,13 @@ impl DeliveryReader for SqliteStore {
             None => None,
         };
         // One more than asked for tells whether there are more.
-        let mut query = list.page(window_end, limit.saturating_add(1));
-        let rows = query.build().fetch_all(&mut *connection).await?;
-        let mut deliveries: Vec<Delivery> = rows.iter().map(delivery).collect::<Result<_>>()?;
+        let mut page = Page::of(limit.saturating_add(1));
+        while let Some((wanted, skip)) = page.wanted() {
+            let mut query = list.page(window_end, wanted, skip);
+            let rows = query.build().fetch_all(&mut *connection).await?;
+            page.add(&self.rows, &DELIVERIES, &rows, delivery)?;
+        }
+        let mut deliveries = page.items;
         let more = deliveries.len() > limit as usize;
         deliveries.truncate(limit as usize);
         let next = if more { deliveries.last().map(|last| last.intent.id) } else { window_end };
@@ -76,19 +81,18 @@ impl DeliveryReader for SqliteStore {
         )
         .fetch_all(&mut *self.lists.acquire_unlimited().await?)
         .await?;
-        let depths = rows.iter().map(|row| {
+        self.rows.readable(&DELIVERIES, &rows, |row| {
             let columns = Columns(row);
             Ok(QueueDepth {
                 client_id: columns.parsed("client_id")?,
                 pending: columns.plain::<i64>("pending")?.unsigned_abs(),
                 due_at: columns.time("due_at")?,
             })
-        });
-        depths.collect()
+        })
     }
 
     async fn open_breakers(&self) -> Result<Vec<(ClientId, OpenBreaker)>> {
-        breakers::all(&mut *self.reader.acquire().await?).await
+        breakers::all(&mut *self.reader.acquire().await?, &self.rows).await
     }
 }
 
@@ -117,14 +121,14 @@ impl List<'_> {
     }
 
     /// A query for those that match, down to the end of the window.
-    fn page(&self, window_end: Option<DeliveryId>, limit: u32) -> QueryBuilder<Sqlite> {
+    fn page(&self, window_end: Option<DeliveryId>, limit: u32, skip: u32) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new("SELECT * FROM deliveries WHERE TRUE");
         self.push_way(&mut query);
         if let Some(end) = window_end {
             query.push(" AND id >= ").push_bind(end.0);
         }
         push_conditions(&mut query, self.filter, "+");
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
         query
     }
 
@@ -185,39 +189,41 @@ fn push_conditions(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter, si
     }
 }
 
-/// The deliveries that arose from the ends of these sessions.
+/// The deliveries that arose from the ends of these sessions. One that cannot be read is an error: who was told
+/// already must not be told again.
 pub(super) async fn of_sessions(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     keys: &[SessionKey],
 ) -> Result<Vec<(SessionKey, DeliverySummary)>> {
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT session_key, id, client_id, state FROM deliveries
          WHERE session_key IN (SELECT unhex(value) FROM json_each(?)) ORDER BY client_id",
     )
     .bind(to_json(&keys.iter().map(|key| hex(key.0)).collect::<Vec<_>>()))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((SessionKey(Columns(row).plain("session_key")?), summary(row)?))).collect()
+    let read = |row| Ok((SessionKey(Columns(row).plain("session_key")?), summary(row)?));
+    found.iter().map(|row| rows.one(&DELIVERIES, row, read)).collect()
 }
 
 /// The pending deliveries that have one of these `sub`s and no `sid`.
 pub(super) async fn waiting_subjects(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     subs: &BTreeSet<Sub>,
 ) -> Result<WaitingSubjects> {
     let subs: Vec<_> = subs.iter().map(Sub::as_str).collect();
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT sub, id, client_id, state FROM deliveries
          WHERE state = 'pending' AND sid IS NULL AND sub IN (SELECT value FROM json_each(?))",
     )
     .bind(to_json(&subs))
     .fetch_all(connection)
     .await?;
-    let mut waiting = WaitingSubjects::default();
-    for row in &rows {
-        waiting.insert(Columns(row).parsed("sub")?, summary(row)?);
-    }
-    Ok(waiting)
+    let waiting =
+        rows.readable(&DELIVERIES, &found, |row| Ok((Columns(row).parsed("sub")?, summary(row)?)))?;
+    Ok(waiting.into_iter().collect())
 }
 
 /// Has pending deliveries tell of a newer end too: due at once, with a schedule that starts anew. They stay retries
@@ -343,7 +349,7 @@ mod tests {
         if let Some(query) = list.window_end() {
             steps.extend(plan(&store, query.sql().as_str()).await);
         }
-        steps.extend(plan(&store, list.page(Some(DeliveryId(Uuid::nil())), 51).sql().as_str()).await);
+        steps.extend(plan(&store, list.page(Some(DeliveryId(Uuid::nil())), 51, 0).sql().as_str()).await);
         steps
     }
 

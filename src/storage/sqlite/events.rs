@@ -8,40 +8,44 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::columns::{Columns, hex_bytes, millis, to_json};
+use super::rows::{EVENTS, Rows};
 use super::subject_ends::number;
 use crate::domain::receipt::Receipt;
 use crate::domain::session::EndNumber;
 use crate::storage::{AcceptedBefore, AcceptedEvent, EventKey, Result};
 
-/// Those of these events that were accepted before.
+/// Those of these events that were accepted before. One that cannot be read is an error: what was answered to it is
+/// not known, and it must not be acted on again.
 pub(super) async fn accepted(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     keys: &BTreeSet<EventKey>,
 ) -> Result<HashMap<EventKey, AcceptedBefore>> {
     let wanted: Vec<_> = keys.iter().map(hashed).collect();
-    let rows = sqlx::query(
-        "SELECT source, id, digest, end_number FROM events WHERE key IN (SELECT unhex(value) FROM json_each(?))",
+    let found = sqlx::query(
+        "SELECT key, source, id, digest, end_number FROM events
+         WHERE key IN (SELECT unhex(value) FROM json_each(?))",
     )
     .bind(to_json(&wanted))
     .fetch_all(connection)
     .await?;
-    let events = rows.iter().map(|row| {
+    let read = |row| {
         let columns = Columns(row);
         let key = EventKey { source: columns.plain("source")?, id: columns.plain("id")? };
         // A digest of another length equals none that is computed now.
         let digest = columns.plain::<Vec<u8>>("digest")?.try_into().unwrap_or_default();
         Ok((key, AcceptedBefore { digest, end: end_number(&columns)? }))
-    });
-    events.collect()
+    };
+    found.iter().map(|row| rows.one(&EVENTS, row, read)).collect()
 }
 
 /// What was answered to an event when it was accepted.
-pub(super) async fn answer(reader: &SqlitePool, key: &EventKey) -> Result<Option<Receipt>> {
-    let row = sqlx::query("SELECT receipt FROM events WHERE key = unhex(?)")
+pub(super) async fn answer(reader: &SqlitePool, rows: &Rows, key: &EventKey) -> Result<Option<Receipt>> {
+    let row = sqlx::query("SELECT key, receipt FROM events WHERE key = unhex(?)")
         .bind(hashed(key))
         .fetch_optional(reader)
         .await?;
-    row.as_ref().map(|row| Columns(row).json("receipt")).transpose()
+    row.as_ref().map(|row| rows.one(&EVENTS, row, |row| Columns(row).json("receipt"))).transpose()
 }
 
 fn end_number(columns: &Columns<'_>) -> Result<Option<EndNumber>> {

@@ -1,10 +1,12 @@
 //! The transaction in which events are accepted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::rows::Rows;
 use super::write::Write;
 use super::{SqliteStore, clients, deliveries, events, sessions, subject_ends};
 use crate::domain::delivery::DeliverySummary;
@@ -19,11 +21,11 @@ use crate::storage::{
 #[async_trait]
 impl IntakeStore for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>> {
-        Ok(Box::new(SqliteIntake { transaction: self.write().await? }))
+        Ok(Box::new(SqliteIntake { transaction: self.write().await?, rows: Arc::clone(&self.rows) }))
     }
 
     async fn answer(&self, event: &EventKey) -> Result<Option<Receipt>> {
-        events::answer(&self.reader, event).await
+        events::answer(&self.reader, &self.rows, event).await
     }
 
     async fn is_finished(&self, end: EndNumber) -> Result<bool> {
@@ -31,52 +33,53 @@ impl IntakeStore for SqliteStore {
     }
 
     async fn parts(&self, end: EndNumber) -> Result<Part> {
-        subject_ends::parts(&self.reader, end).await
+        subject_ends::parts(&self.reader, &self.rows, end).await
     }
 }
 
 struct SqliteIntake {
     transaction: Write,
+    rows: Arc<Rows>,
 }
 
 #[async_trait]
 impl IntakeTransaction for SqliteIntake {
     async fn load(&mut self, wanted: &Wanted) -> Result<Known> {
-        let connection = &mut *self.transaction;
-        let mut known =
-            Known { events: events::accepted(connection, &wanted.events).await?, ..Known::default() };
-        let mut found = sessions::by_sid(connection, &wanted.sids).await?;
+        let (connection, rows) = (&mut *self.transaction, &*self.rows);
+        let events = events::accepted(connection, rows, &wanted.events).await?;
+        let mut known = Known { events, ..Known::default() };
+        let mut found = sessions::by_sid(connection, rows, &wanted.sids).await?;
         if !wanted.subs.is_empty() {
             let subs: Vec<_> = wanted.subs.iter().map(Sub::as_str).collect();
             let seen: BTreeSet<_> = found.iter().map(|session| session.key.0).collect();
-            let (live, more_of) = sessions::live_of(connection, &subs, wanted.sessions_of_each).await?;
+            let (live, more_of) = sessions::live_of(connection, rows, &subs, wanted.sessions_of_each).await?;
             found.extend(live.into_iter().filter(|session| !seen.contains(&session.key.0)));
             known.subs = sessions::known_subs(connection, &subs).await?;
             known.more_of = more_of;
             known.last_end = subject_ends::last(connection).await?;
         }
         if !wanted.ends_since.is_empty() {
-            known.ended_since = subject_ends::since(connection, &wanted.ends_since).await?;
+            known.ended_since = subject_ends::since(connection, rows, &wanted.ends_since).await?;
         }
         let live = found.iter().filter(|it| it.ended.is_none()).filter_map(|it| it.sub.as_ref());
         let subs: BTreeSet<_> = live.chain(&wanted.subs).chain(&wanted.ends_of).map(Sub::as_str).collect();
         if !subs.is_empty() {
-            known.unfinished = subject_ends::unfinished_of(connection, &subs).await?;
+            known.unfinished = subject_ends::unfinished_of(connection, rows, &subs).await?;
         }
-        known.sessions = with_deliveries(connection, found).await?;
+        known.sessions = with_deliveries(connection, rows, found).await?;
         Ok(known)
     }
 
     async fn clients(&mut self, ids: &BTreeSet<ClientId>) -> Result<BTreeMap<ClientId, Registration>> {
-        clients::registered(&mut self.transaction, ids).await
+        clients::registered(&mut self.transaction, &self.rows, ids).await
     }
 
     async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<WaitingSubjects> {
-        deliveries::waiting_subjects(&mut self.transaction, subs).await
+        deliveries::waiting_subjects(&mut self.transaction, &self.rows, subs).await
     }
 
     async fn unfinished_end(&mut self, after: EndNumber) -> Result<Option<SubjectEnd>> {
-        subject_ends::first_unfinished(&mut self.transaction, after).await
+        subject_ends::first_unfinished(&mut self.transaction, &self.rows, after).await
     }
 
     async fn left_to_end(
@@ -85,7 +88,7 @@ impl IntakeTransaction for SqliteIntake {
         after: Option<SessionKey>,
         limit: u32,
     ) -> Result<LeftToEnd> {
-        sessions::left_to_end(&mut self.transaction, end, after, limit).await
+        sessions::left_to_end(&mut self.transaction, &self.rows, end, after, limit).await
     }
 
     async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()> {
@@ -123,12 +126,13 @@ impl IntakeTransaction for SqliteIntake {
 /// Sessions with the deliveries of those that have ended. One that lives has none: they arise from its end.
 async fn with_deliveries(
     connection: &mut sqlx::SqliteConnection,
+    rows: &Rows,
     sessions: Vec<Session>,
 ) -> Result<Vec<KnownSession>> {
     let ended: Vec<SessionKey> = sessions.iter().filter(|it| it.ended.is_some()).map(|it| it.key).collect();
     let mut told: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
     if !ended.is_empty() {
-        for (key, delivery) in deliveries::of_sessions(connection, &ended).await? {
+        for (key, delivery) in deliveries::of_sessions(connection, rows, &ended).await? {
             told.entry(key).or_default().push(delivery);
         }
     }

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, ValueRef as _};
 use uuid::Uuid;
 
 use super::columns::{Columns, hex, millis, to_json};
+use super::rows::{AUDIT_LOG, DELIVERIES, Page, Rows, Table};
 use super::{SqliteStore, deliveries};
 use crate::domain::delivery::State;
 use crate::domain::ids::DeliveryId;
@@ -27,7 +28,9 @@ impl LogStore for SqliteStore {
 
     async fn log(&self, id: LogId) -> Result<Option<LogRecord>> {
         let filter = LogFilter { id: Some(id), ..LogFilter::default() };
-        Ok(self.logs(&filter, LogOrder::Newest, 0, 1).await?.pop())
+        let part = Part { order: LogOrder::Newest, after: None, skip: 0, limit: 1 };
+        let row = page(&filter, &part).build().fetch_optional(&self.reader).await?;
+        row.as_ref().map(|row| self.rows.one(table(row), row, record)).transpose()
     }
 
     async fn logs(
@@ -37,7 +40,7 @@ impl LogStore for SqliteStore {
         skip: u32,
         limit: u32,
     ) -> Result<Vec<LogRecord>> {
-        self.read(page(filter, &Part { order, after: None, skip, limit })).await
+        self.read(filter, Part { order, after: None, skip, limit }).await
     }
 
     async fn log_count(&self, filter: &LogFilter, most: u32) -> Result<u32> {
@@ -66,7 +69,7 @@ impl LogStore for SqliteStore {
         let window_end = self.window_end(&filter, after).await?;
         filter.before = window_end.or(filter.before);
         let part = Part { order: LogOrder::Oldest, after: Some(after), skip: 0, limit };
-        let records = self.read(page(&filter, &part)).await?;
+        let records = self.read(&filter, part).await?;
         // Those at the end of the window come after this.
         let looked_at =
             window_end.filter(|_| records.len() < limit as usize).map(|at| LogId::new(at, Uuid::nil()));
@@ -98,14 +101,24 @@ impl SqliteStore {
         Ok(end.filter(|end| *end > after.at()))
     }
 
-    async fn read(&self, mut query: QueryBuilder<Sqlite>) -> Result<Vec<LogRecord>> {
-        let rows = query.build().fetch_all(&mut *self.lists.acquire().await?).await?;
-        rows.iter().map(record).collect()
+    async fn read(&self, filter: &LogFilter, part: Part) -> Result<Vec<LogRecord>> {
+        let mut read = Page::of(part.limit);
+        let mut connection = self.lists.acquire().await?;
+        while let Some((limit, seen)) = read.wanted() {
+            let part = Part { skip: part.skip.saturating_add(seen), limit, ..part };
+            let rows = page(filter, &part).build().fetch_all(&mut *connection).await?;
+            read.add(&self.rows, &AUDIT_LOG, &rows, |row| self.rows.one(table(row), row, record))?;
+        }
+        Ok(read.items)
     }
 }
 
 /// Writes down what these deliveries came to, before they are put back into the queue.
-pub(super) async fn keep_outcomes(connection: &mut SqliteConnection, ids: &[DeliveryId]) -> Result<()> {
+pub(super) async fn keep_outcomes(
+    connection: &mut SqliteConnection,
+    rows: &Rows,
+    ids: &[DeliveryId],
+) -> Result<()> {
     let states = Outcome::STATES.map(|state| format!("'{state}'")).join(", ");
     let mut query = QueryBuilder::new(format!(
         "SELECT settled_at AS at, id, client_id, NULL AS type, NULL AS event, state, initiator, sid, attempts,
@@ -114,8 +127,8 @@ pub(super) async fn keep_outcomes(connection: &mut SqliteConnection, ids: &[Deli
          WHERE state IN ({states}) AND id IN (SELECT unhex(value) FROM json_each("
     ));
     query.push_bind(to_json(&ids.iter().map(|id| hex(id.0)).collect::<Vec<_>>())).push("))");
-    let rows = query.build().fetch_all(&mut *connection).await?;
-    let entries: Vec<_> = rows.iter().map(|row| Ok(record(row)?.entry)).collect::<Result<_>>()?;
+    let found = query.build().fetch_all(&mut *connection).await?;
+    let entries = rows.readable(&DELIVERIES, &found, |row| Ok(record(row)?.entry))?;
     insert(connection, &entries).await
 }
 
@@ -164,6 +177,12 @@ fn record(row: &SqliteRow) -> Result<LogRecord> {
     Ok(LogRecord { entry, client_name: columns.plain("client_name")? })
 }
 
+/// The table that an entry was read from.
+fn table(row: &SqliteRow) -> &'static Table {
+    let is_outcome = row.try_get_raw("type").is_ok_and(|it| it.is_null());
+    if is_outcome { &DELIVERIES } else { &AUDIT_LOG }
+}
+
 /// Where entries come from.
 #[derive(Clone, Copy)]
 enum Source {
@@ -174,6 +193,7 @@ enum Source {
 }
 
 /// Which of the entries that match.
+#[derive(Clone, Copy)]
 struct Part {
     order: LogOrder,
     after: Option<LogId>,
@@ -189,7 +209,7 @@ fn page(filter: &LogFilter, part: &Part) -> QueryBuilder<Sqlite> {
     };
     let mut query = QueryBuilder::new(
         "SELECT page.*, attempts.uri, attempts.status, attempts.error,
-             clients.document ->> '$.client_name' AS client_name
+             iif(json_valid(clients.document), clients.document ->> '$.client_name', NULL) AS client_name
          FROM (",
     );
     for (index, source) in Source::of(filter).into_iter().enumerate() {

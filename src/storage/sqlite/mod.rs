@@ -6,23 +6,14 @@
 //! statements on them say `OR ROLLBACK`, since a transaction is given up whatever goes wrong in it: then
 //! SQLite keeps no journal to undo the one statement.
 
-use std::borrow::Cow;
-use std::fs::{File, TryLockError};
-use std::path::Path;
-use std::str::FromStr;
+use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::SqlitePool;
 
-use super::error::opening_hint;
-use super::{Maintenance, Result, StorageError};
+use super::{Maintenance, Result};
 
 mod attempts;
 mod breakers;
@@ -31,12 +22,15 @@ mod clients;
 mod columns;
 mod deliveries;
 mod events;
+mod files;
 mod intake;
 mod jobs;
 mod lists;
 mod logs;
+mod open;
 mod queue;
 mod redelivery;
+mod rows;
 mod sessions;
 mod settle;
 mod subject_ends;
@@ -45,8 +39,9 @@ mod test_support;
 mod tokens;
 mod write;
 
-use checkpoint::{Checkpointer, WRITER_CHECKPOINT_PAGES};
+use checkpoint::Checkpointer;
 use lists::Lists;
+use rows::Rows;
 use write::Write;
 
 /// How many connections read single rows and small groups of them. Lists have [others](lists).
@@ -55,12 +50,6 @@ const READERS: u32 = 4;
 /// How many connections find API tokens: whoever calls is told from strangers even when all the readers are
 /// busy. One is left for tokens that are in use when a stranger's is looked up, one at a time.
 const TOKEN_READERS: u32 = 2;
-
-/// How long a writer of another process is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The page cache of the connection that writes, in KiB: the inner pages of the indexes of millions of rows.
-const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("migrations/0001_initial.sql")),
@@ -79,50 +68,26 @@ pub struct SqliteStore {
     checkpointer: Arc<Checkpointer>,
     /// Held for as long as the store is open, where this process was the first to open it.
     lock: Option<Arc<File>>,
+    rows: Arc<Rows>,
 }
 
 impl SqliteStore {
     /// Opens the store at `url`, such as `sqlite://logoutd.db`; makes the file (mode 0600, it holds
-    /// personal data) and brings its schema up to date.
+    /// personal data) and brings its schema up to date. While others do the same, it waits for them.
     pub async fn open(url: &str) -> Result<Self> {
-        Self::connect(url, lock).await.map_err(|source| not_opened(url, source))
+        open::open(url, true).await
     }
 
     /// Opens the store as [`open`](Self::open) does, for a command that looks at or changes a few rows beside
     /// a service that may be running. It takes no part in who is first: a service that starts meanwhile is.
     pub async fn open_beside(url: &str) -> Result<Self> {
-        Self::connect(url, |_| Ok(None)).await.map_err(|source| not_opened(url, source))
+        open::open(url, false).await
     }
 
-    async fn connect(url: &str, lock: impl FnOnce(&Path) -> std::io::Result<Option<Arc<File>>>) -> Connected {
-        let options = SqliteConnectOptions::from_str(url)?
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .create_if_missing(false);
-        let path = options.get_filename();
-        make_private_file(path)?;
-        let lock = lock(path)?;
-
-        // A connection to a file does not go stale: asking it before each use would only cost time.
-        let pool = || SqlitePoolOptions::new().test_before_acquire(false);
-        let writing = options
-            .clone()
-            .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-            .pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES.to_string());
-        let writer = pool().max_connections(1).connect_with(writing).await?;
-        let migrator = Migrator::with_migrations(migrations());
-        if migrator.run(&writer).await.is_err() {
-            // Another process may have made the same changes at the same time. Then they are made now.
-            migrator.run(&writer).await?;
-        }
-        let checkpointing = pool().max_connections(1).connect_with(options.clone()).await?;
-        let checkpointer = Arc::new(Checkpointer::start(checkpointing));
-        let reading = options.read_only(true);
-        let reader = pool().max_connections(READERS).connect_with(reading.clone()).await?;
-        let tokens = pool().max_connections(TOKEN_READERS).connect_with(reading.clone()).await?;
-        let lists = Lists::open(reading).await?;
-        Ok(Self { writer, reader, tokens, lists, checkpointer, lock })
+    /// Has `count` called, with the name of the table, whenever a row is found that cannot be read.
+    #[must_use]
+    pub fn counting_unreadable(self, count: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
+        Self { rows: Arc::new(Rows::new(count)), ..self }
     }
 
     /// Whether no other process had the store open when this one did.
@@ -133,40 +98,6 @@ impl SqliteStore {
     async fn write(&self) -> Result<Write> {
         self.checkpointer.note();
         Write::begin(&self.writer).await
-    }
-}
-
-type Connected = std::result::Result<SqliteStore, Box<dyn std::error::Error + Send + Sync>>;
-
-fn not_opened(url: &str, source: Box<dyn std::error::Error + Send + Sync>) -> StorageError {
-    let hint = source.downcast_ref().map_or("", opening_hint);
-    StorageError::Open { url: url.to_owned(), hint, source }
-}
-
-fn migrations() -> Vec<Migration> {
-    let migration = |&(version, description, sql): &(i64, &'static str, &'static str)| {
-        let sql = sql.into_sql_str();
-        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
-    };
-    MIGRATIONS.iter().map(migration).collect()
-}
-
-/// SQLite gives its files the process's umask; the log and shared-memory files take after the main one.
-fn make_private_file(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options().create(true).append(true).mode(0o600).open(path)
-}
-
-/// Locks a file beside the database's, unless another process has. Not the database's own: SQLite loses its
-/// locks when any descriptor of that is closed (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
-fn lock(database: &Path) -> std::io::Result<Option<Arc<File>>> {
-    let mut path = database.as_os_str().to_owned();
-    path.push("-lock");
-    let file = make_private_file(Path::new(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Arc::new(file))),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -235,6 +166,12 @@ impl Maintenance for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
+    use sqlx::Row as _;
+    use sqlx::migrate::Migrator;
+    use sqlx::sqlite::SqliteConnectOptions;
+
     use super::*;
     use crate::storage::SessionReader;
 
@@ -255,7 +192,7 @@ mod tests {
         let url = format!("sqlite://{}/store.db", folder.path().display());
         let options = SqliteConnectOptions::from_str(&url).unwrap().create_if_missing(true);
         let pool = SqlitePool::connect_with(options).await.unwrap();
-        Migrator::with_migrations(migrations().drain(..1).collect()).run(&pool).await.unwrap();
+        Migrator::with_migrations(open::migrations().drain(..1).collect()).run(&pool).await.unwrap();
         sqlx::query(
             "INSERT INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at, updated_at,
                  revision, ended_at, initiator, told_as_subject)
@@ -276,5 +213,25 @@ mod tests {
         // Whom an end before the change did not tell is not told by what comes after it.
         assert_eq!(decided("over").await, ["blog", "shop"]);
         assert_eq!(decided("lives").await, Vec::<String>::new());
+    }
+
+    /// What SQLite is told to do on each of the store's connections. `synchronous` is 2 (FULL): with less, a commit
+    /// that was acknowledged can be lost with the power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+    #[tokio::test]
+    async fn every_commit_is_on_the_disk_before_it_is_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/store.db", folder.path().display());
+        let store = SqliteStore::open(&url).await.unwrap();
+        let asked = async |pool: &SqlitePool, pragma: &'static str| -> String {
+            let row = sqlx::query(pragma).fetch_one(pool).await.unwrap();
+            row.try_get::<i64, _>(0).map_or_else(|_| row.get(0), |number| number.to_string())
+        };
+        for pool in [&store.writer, &store.reader] {
+            assert_eq!(asked(pool, "PRAGMA journal_mode").await, "wal");
+            assert_eq!(asked(pool, "PRAGMA synchronous").await, "2");
+        }
+        // One that was given up after a fault is replaced by another, which must not be less careful.
+        drop(store.write().await.unwrap());
+        assert_eq!(asked(&store.writer, "PRAGMA synchronous").await, "2");
     }
 }

@@ -12,18 +12,23 @@ use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::columns::{Columns, hex, millis, to_json};
-use super::{SqliteStore, clients, deliveries, settle};
+use super::rows::{BREAKERS, CLIENTS, DELIVERIES, Rows};
+use super::{SqliteStore, breakers, clients, deliveries, settle};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::client::Client;
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::plan::Registration;
+use crate::domain::time::after;
 use crate::storage::{
     ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Result, Settled, Settlement, Turn,
 };
 
 /// How many rows a statement that goes through the whole table changes in one transaction.
 const STRIDE: i64 = 10_000;
+
+/// After how long a delivery that could not be read is looked at again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 #[async_trait]
 impl DeliveryQueue for SqliteStore {
@@ -51,13 +56,13 @@ impl DeliveryQueue for SqliteStore {
         )
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(client_queue).collect()
+        self.rows.readable(&CLIENTS, &rows, |row| client_queue(&self.rows, row))
     }
 
     async fn lease(&self, turns: &[Turn], lease: Lease, now: Timestamp) -> Result<Vec<LeasedTurn>> {
         let mut transaction = self.write().await?;
         let ids: BTreeSet<ClientId> = turns.iter().map(|turn| turn.client_id.clone()).collect();
-        let registered = clients::registered(&mut transaction, &ids).await?;
+        let registered = clients::registered(&mut transaction, &self.rows, &ids).await?;
         let mut leased = Vec::with_capacity(turns.len());
         for turn in turns {
             let (mut deliveries, mut due_at) = (Vec::new(), None);
@@ -65,8 +70,11 @@ impl DeliveryQueue for SqliteStore {
             if let Some(Registration { client, subscribed: true }) = registered.get(&turn.client_id)
                 && client.enabled
             {
-                for row in lease_turn(&mut transaction, turn, lease, now).await? {
-                    deliveries.push(leased_delivery(&row, Arc::clone(client), lease)?);
+                let rows = lease_turn(&mut transaction, turn, lease, now).await?;
+                let read = |row| leased_delivery(row, Arc::clone(client), lease);
+                deliveries = self.rows.readable(&DELIVERIES, &rows, read)?;
+                if deliveries.len() < rows.len() {
+                    put_off_unreadable(&mut transaction, &rows, &deliveries, now).await?;
                 }
                 due_at = next_due(&mut transaction, &turn.client_id).await?;
             }
@@ -88,7 +96,7 @@ impl DeliveryQueue for SqliteStore {
         .fetch_all(&mut *write)
         .await?;
         write.commit().await?;
-        rows.iter().map(|row| Ok(DeliveryId(Columns(row).plain("id")?))).collect()
+        self.rows.readable(&DELIVERIES, &rows, |row| Ok(DeliveryId(Columns(row).plain("id")?)))
     }
 
     async fn settle(
@@ -98,7 +106,7 @@ impl DeliveryQueue for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<Option<Settled>>> {
         let mut transaction = self.write().await?;
-        let settled = settle::all(&mut transaction, settlements, breakers, now).await?;
+        let settled = settle::all(&mut transaction, &self.rows, settlements, breakers, now).await?;
         transaction.commit().await?;
         Ok(settled)
     }
@@ -136,12 +144,11 @@ impl DeliveryQueue for SqliteStore {
         .fetch_all(&mut *write)
         .await?;
         write.commit().await?;
-        let expired = rows.iter().map(|row| {
+        self.rows.readable(&DELIVERIES, &rows, |row| {
             let columns = Columns(row);
             let id = DeliveryId(columns.plain("id")?);
             Ok((id, columns.parsed("client_id")?, deliveries::state(&columns)?))
-        });
-        expired.collect()
+        })
     }
 
     async fn discard_left(&self, now: Timestamp) -> Result<()> {
@@ -233,7 +240,7 @@ async fn lease_kind(
          WHERE id IN (SELECT id FROM deliveries
              WHERE client_id = ?3 AND state = 'pending' AND (failures + redeliveries > 0) = ?4 AND due_at <= ?5
              ORDER BY due_at LIMIT ?6)
-         RETURNING *",
+         RETURNING *, rowid AS row",
     )
     .bind(lease.token)
     .bind(millis(lease.until))
@@ -244,6 +251,32 @@ async fn lease_kind(
     .fetch_all(connection)
     .await?;
     Ok(rows)
+}
+
+/// Puts back what was leased and cannot be read. It waits a while and is looked at again, so that it holds up nothing
+/// that can be read, goes out once it is mended, and is exhausted like any other when its time runs out.
+async fn put_off_unreadable(
+    connection: &mut SqliteConnection,
+    leased: &[SqliteRow],
+    read: &[LeasedDelivery],
+    now: Timestamp,
+) -> Result<()> {
+    let readable: BTreeSet<&[u8]> = read.iter().map(|it| it.intent.id.0.as_bytes().as_slice()).collect();
+    let mut unreadable: Vec<i64> = Vec::new();
+    for row in leased {
+        if !readable.contains(Columns(row).plain::<&[u8]>("id")?) {
+            unreadable.push(row.try_get("row")?);
+        }
+    }
+    sqlx::query(
+        "UPDATE OR ROLLBACK deliveries SET state = 'pending', lease_token = NULL, lease_until = NULL, due_at = ?1
+         WHERE rowid IN (SELECT value FROM json_each(?2))",
+    )
+    .bind(millis(after(now, LOOK_AGAIN_AFTER)))
+    .bind(to_json(&unreadable))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn next_due(connection: &mut SqliteConnection, client_id: &ClientId) -> Result<Option<Timestamp>> {
@@ -259,12 +292,11 @@ async fn next_due(connection: &mut SqliteConnection, client_id: &ClientId) -> Re
     earlier(&Columns(&row))
 }
 
-fn client_queue(row: &SqliteRow) -> Result<ClientQueue> {
+fn client_queue(rows: &Rows, row: &SqliteRow) -> Result<ClientQueue> {
     let columns = Columns(row);
+    // A breaker that cannot be read is closed: the client is tried, and it opens again if that fails.
     let breaker = match columns.time_option("since")? {
-        Some(since) => {
-            Some(OpenBreaker { since, until: columns.time("until")?, probes: columns.plain("probes")? })
-        }
+        Some(_) => rows.readable(&BREAKERS, [row], breakers::breaker)?.pop(),
         None => None,
     };
     Ok(ClientQueue { client_id: columns.parsed("client_id")?, due_at: earlier(&columns)?, breaker })

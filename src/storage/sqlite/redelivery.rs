@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::columns::{Columns, hex, millis, to_json};
+use super::rows::{DELIVERIES, REDELIVERY_JOBS, Rows};
 use super::{SqliteStore, clients, deliveries, jobs, logs};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
@@ -21,7 +22,7 @@ impl RedeliveryStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<std::result::Result<ClientId, RedeliveryRefusal>>> {
         let mut transaction = self.write().await?;
-        let row = sqlx::query("SELECT client_id, state FROM deliveries WHERE id = ?")
+        let row = sqlx::query("SELECT id, client_id, state FROM deliveries WHERE id = ?")
             .bind(id.0)
             .fetch_optional(&mut *transaction)
             .await?;
@@ -29,9 +30,11 @@ impl RedeliveryStore for SqliteStore {
             transaction.rollback().await?;
             return Ok(None);
         };
-        let columns = Columns(&row);
-        let client_id: ClientId = columns.parsed("client_id")?;
-        match deliveries::state(&columns)? {
+        let (client_id, state) = self.rows.one(&DELIVERIES, &row, |row| {
+            let columns = Columns(row);
+            Ok((columns.parsed::<ClientId>("client_id")?, deliveries::state(&columns)?))
+        })?;
+        match state {
             State::InFlight => {
                 transaction.rollback().await?;
                 return Ok(Some(Err(RedeliveryRefusal::InFlight)));
@@ -45,12 +48,12 @@ impl RedeliveryStore for SqliteStore {
             }
             State::Delivered | State::Rejected | State::Exhausted | State::Discarded => {
                 let ids = [client_id.clone()].into();
-                let registered = clients::registered(&mut transaction, &ids).await?;
+                let registered = clients::registered(&mut transaction, &self.rows, &ids).await?;
                 if !registered.get(&client_id).is_some_and(|it| it.subscribed) {
                     transaction.rollback().await?;
                     return Ok(Some(Err(RedeliveryRefusal::NotSubscribed(client_id))));
                 }
-                requeue(&mut transaction, &[id], expires_at, now).await?;
+                requeue(&mut transaction, &self.rows, &[id], expires_at, now).await?;
             }
         }
         transaction.commit().await?;
@@ -95,7 +98,7 @@ impl RedeliveryStore for SqliteStore {
             .bind(id.0)
             .fetch_optional(&self.reader)
             .await?;
-        row.as_ref().map(job).transpose()
+        row.as_ref().map(|row| self.rows.one(&REDELIVERY_JOBS, row, job)).transpose()
     }
 
     async fn unfinished_job(&self, after: Option<JobId>) -> Result<Option<JobId>> {
@@ -122,13 +125,13 @@ impl RedeliveryStore for SqliteStore {
             .fetch_optional(&self.reader)
             .await?;
         let Some(row) = row else { return Ok(JobProgress { clients: Vec::new(), complete: true }) };
-        let job = job(&row)?;
+        let job = self.rows.one(&REDELIVERY_JOBS, &row, job)?;
         // Looked for outside of the transaction, so that nobody who writes waits for it.
         let step = jobs::step(&mut *self.reader.acquire().await?, &job, limit).await?;
 
         let mut transaction = self.write().await?;
         let to_requeue = jobs::still_matching(&mut transaction, &step.to_requeue, &job.filter).await?;
-        requeue(&mut transaction, &to_requeue, expires_at, now).await?;
+        requeue(&mut transaction, &self.rows, &to_requeue, expires_at, now).await?;
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let remembered = sqlx::query(
             "UPDATE redelivery_jobs SET cursor = ?1, redelivered = redelivered + ?2, skipped = skipped + ?3,
@@ -165,6 +168,7 @@ async fn unfinished(connection: &mut SqliteConnection) -> Result<u32> {
 /// they had come to.
 async fn requeue(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     ids: &[DeliveryId],
     expires_at: Timestamp,
     now: Timestamp,
@@ -172,7 +176,7 @@ async fn requeue(
     if ids.is_empty() {
         return Ok(());
     }
-    logs::keep_outcomes(connection, ids).await?;
+    logs::keep_outcomes(connection, rows, ids).await?;
     sqlx::query(
         "UPDATE deliveries SET state = 'pending', settled_at = NULL, due_at = ?1, expires_at = ?2,
              failures = 0, redeliveries = redeliveries + 1

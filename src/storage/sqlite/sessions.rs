@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
+use super::rows::{Page, Rows, SESSIONS};
 use super::subject_ends::number;
 use crate::domain::event::NamedClients;
 use crate::domain::ids::{ClientId, Sid, Sub};
@@ -18,7 +19,7 @@ use crate::storage::{LeftToEnd, Result, SessionPage, SessionReader};
 
 /// A user's live sessions, along the index from where the page begins. No key is the nil UUID.
 const LIVE_SESSIONS_OF: &str = "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND key > ?2
-     ORDER BY key LIMIT ?3";
+     ORDER BY key LIMIT ?3 OFFSET ?4";
 
 #[async_trait]
 impl SessionReader for SqliteStore {
@@ -27,7 +28,7 @@ impl SessionReader for SqliteStore {
             .bind(sid.as_str())
             .fetch_optional(&self.reader)
             .await?;
-        row.as_ref().map(session).transpose()
+        row.as_ref().map(|row| self.rows.one(&SESSIONS, row, session)).transpose()
     }
 
     async fn live_sessions_of(
@@ -36,51 +37,65 @@ impl SessionReader for SqliteStore {
         after: Option<SessionKey>,
         limit: u32,
     ) -> Result<SessionPage> {
-        let rows = sqlx::query(LIVE_SESSIONS_OF)
-            .bind(sub.as_str())
-            .bind(after.map_or(uuid::Uuid::nil(), |key| key.0))
-            // One more than asked for tells whether there are more.
-            .bind(limit.saturating_add(1))
-            .fetch_all(&mut *self.lists.acquire().await?)
-            .await?;
-        let mut sessions: Vec<Session> = rows.iter().map(session).collect::<Result<_>>()?;
+        // One more than asked for tells whether there are more.
+        let mut page = Page::of(limit.saturating_add(1));
+        let mut connection = self.lists.acquire().await?;
+        while let Some((wanted, skip)) = page.wanted() {
+            let rows = sqlx::query(LIVE_SESSIONS_OF)
+                .bind(sub.as_str())
+                .bind(after.map_or(uuid::Uuid::nil(), |key| key.0))
+                .bind(wanted)
+                .bind(skip)
+                .fetch_all(&mut *connection)
+                .await?;
+            page.add(&self.rows, &SESSIONS, &rows, session)?;
+        }
+        let mut sessions = page.items;
         let more = sessions.len() > limit as usize;
         sessions.truncate(limit as usize);
         Ok(SessionPage { sessions, more })
     }
 
     async fn expired_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<(Sid, SessionKey)>> {
-        let rows = sqlx::query(
-            "SELECT sid, key FROM sessions WHERE ended_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ?",
-        )
-        .bind(millis(now))
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await?;
-        let expired = rows.iter().map(|row| {
-            let columns = Columns(row);
-            Ok((columns.parsed("sid")?, SessionKey(columns.plain("key")?)))
-        });
-        expired.collect()
+        // Read whole: one that cannot be read cannot be ended, and those that are named together are ended together.
+        let mut page = Page::of(limit);
+        while let Some((wanted, skip)) = page.wanted() {
+            let rows = sqlx::query(
+                "SELECT * FROM sessions WHERE ended_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ? OFFSET ?",
+            )
+            .bind(millis(now))
+            .bind(wanted)
+            .bind(skip)
+            .fetch_all(&self.reader)
+            .await?;
+            page.add(&self.rows, &SESSIONS, &rows, |row| session(row).map(|it| (it.sid, it.key)))?;
+        }
+        Ok(page.items)
     }
 }
 
-/// The sessions of these `sid`s, ended or not.
-pub(super) async fn by_sid(connection: &mut SqliteConnection, sids: &BTreeSet<Sid>) -> Result<Vec<Session>> {
-    let rows = sqlx::query("SELECT * FROM sessions WHERE sid IN (SELECT value FROM json_each(?))")
+/// The sessions of these `sid`s, ended or not. One that cannot be read is an error: what is reported of it cannot
+/// be put together with what is known, and must not take its place.
+pub(super) async fn by_sid(
+    connection: &mut SqliteConnection,
+    rows: &Rows,
+    sids: &BTreeSet<Sid>,
+) -> Result<Vec<Session>> {
+    let found = sqlx::query("SELECT * FROM sessions WHERE sid IN (SELECT value FROM json_each(?))")
         .bind(json_list(sids))
         .fetch_all(connection)
         .await?;
-    rows.iter().map(session).collect()
+    found.iter().map(|row| rows.one(&SESSIONS, row, session)).collect()
 }
 
 /// Sessions of these `sub`s that have not ended, up to `limit` of each, and those of whom there are more.
 pub(super) async fn live_of(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     subs: &[&str],
     limit: u32,
 ) -> Result<(Vec<Session>, BTreeSet<Sub>)> {
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT sessions.* FROM json_each(?1) AS wanted JOIN sessions ON sessions.rowid IN
              (SELECT rowid FROM sessions WHERE sub = wanted.value AND ended_at IS NULL ORDER BY key LIMIT ?2)",
     )
@@ -89,43 +104,45 @@ pub(super) async fn live_of(
     .bind(limit.saturating_add(1))
     .fetch_all(connection)
     .await?;
-    let (mut live, mut more_of) = (Vec::new(), BTreeSet::new());
-    let mut counts: HashMap<Sub, u32> = HashMap::new();
-    for row in &rows {
-        let session = session(row)?;
-        if let Some(sub) = &session.sub {
-            let count = counts.entry(sub.clone()).or_default();
-            *count += 1;
-            if *count > limit {
-                more_of.insert(sub.clone());
-                continue;
-            }
+    let mut more_of = BTreeSet::new();
+    let mut counts: HashMap<&str, u32> = HashMap::new();
+    let mut within = Vec::with_capacity(found.len());
+    for row in &found {
+        // What cannot be read counts: else there would seem to be no more.
+        let sub: &str = Columns(row).plain("sub")?;
+        let count = counts.entry(sub).or_default();
+        *count += 1;
+        if *count > limit {
+            more_of.extend(Sub::try_from(sub.to_owned()));
+        } else {
+            within.push(row);
         }
-        live.push(session);
     }
-    Ok((live, more_of))
+    Ok((rows.readable(&SESSIONS, within, session)?, more_of))
 }
 
-/// Up to `limit` sessions that are still to be ended by an end.
+/// Up to `limit` sessions that are still to be ended by an end. Those that cannot be read are left out.
 pub(super) async fn left_to_end(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     end: &SubjectEnd,
     after: Option<SessionKey>,
     limit: u32,
 ) -> Result<LeftToEnd> {
-    let rows = sqlx::query(
-        "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND key > ?2
+    let found = sqlx::query(
+        "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND key > ?2 AND length(key) = 16
              AND (begun_after IS NULL OR begun_after < ?3)
          ORDER BY key LIMIT ?4",
     )
     .bind(end.sub.as_str())
-    .bind(after.map_or_else(Vec::new, |key| key.0.as_bytes().to_vec()))
+    .bind(after.map_or(uuid::Uuid::nil(), |key| key.0))
     .bind(number(end.number))
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    let more = rows.len() == limit as usize;
-    Ok(LeftToEnd { sessions: rows.iter().map(session).collect::<Result<_>>()?, more })
+    let more = found.len() == limit as usize;
+    let last = found.last().map(|row| Columns(row).plain("key").map(SessionKey)).transpose()?;
+    Ok(LeftToEnd { sessions: rows.readable(&SESSIONS, &found, session)?, last, more })
 }
 
 /// Those of these `sub`s of whom any session is known.

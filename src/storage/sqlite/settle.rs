@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::columns::{Columns, hex, millis, to_json};
+use super::rows::{DELIVERIES, Rows};
 use super::{attempts, breakers, clients, deliveries};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::delivery::Verdict;
@@ -16,11 +17,12 @@ use crate::storage::{Result, Settled, Settlement};
 /// Records settlements, their attempts, the breakers that changed and the subscriptions that ended.
 pub(super) async fn all(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     settlements: &[Settlement],
     changed: &BTreeMap<ClientId, Option<OpenBreaker>>,
     now: Timestamp,
 ) -> Result<Vec<Option<Settled>>> {
-    let settled = update(connection, settlements, now).await?;
+    let settled = update(connection, rows, settlements, now).await?;
     let made: Vec<_> = settlements
         .iter()
         .filter_map(|it| settled.get(&it.id).map(|done| (it.id, done.attempt, &it.attempt)))
@@ -43,12 +45,13 @@ pub(super) async fn all(
 /// Moves the deliveries that are still under their leases to their next states.
 async fn update(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     settlements: &[Settlement],
     now: Timestamp,
 ) -> Result<HashMap<DeliveryId, Settled>> {
-    let rows: Vec<_> = settlements.iter().map(row).collect();
+    let outcomes: Vec<_> = settlements.iter().map(row).collect();
     // A retry for a client that left meanwhile is discarded: nobody would ever lease it again.
-    let rows = sqlx::query(
+    let updated = sqlx::query(
         "UPDATE OR ROLLBACK deliveries SET
              state = iif(s.due_at IS NULL OR client_id IN (SELECT client_id FROM clients WHERE subscribed),
                          s.state, 'discarded'),
@@ -66,15 +69,16 @@ async fn update(
          RETURNING deliveries.id, deliveries.state, deliveries.attempts",
     )
     .bind(millis(now))
-    .bind(to_json(&rows))
+    .bind(to_json(&outcomes))
     .fetch_all(connection)
     .await?;
-    let settled = rows.iter().map(|row| {
+    // One that has become unreadable since it was leased is settled all the same; only how is not known.
+    let settled = rows.readable(&DELIVERIES, &updated, |row| {
         let columns = Columns(row);
         let done = Settled { state: deliveries::state(&columns)?, attempt: columns.plain("attempts")? };
         Ok((DeliveryId(columns.plain("id")?), done))
-    });
-    settled.collect()
+    })?;
+    Ok(settled.into_iter().collect())
 }
 
 fn row(settlement: &Settlement) -> impl Serialize {

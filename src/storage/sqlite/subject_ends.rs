@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::columns::{Columns, json_list, millis, to_json};
+use super::rows::{Page, Rows, SUBJECT_END_PARTS, SUBJECT_ENDS};
 use crate::domain::ids::Sub;
 use crate::domain::session::{EndNumber, Ended, SubjectEnd};
 use crate::storage::{Part, Result};
@@ -16,10 +17,11 @@ use crate::storage::{Part, Result};
 /// The first end of each of these users that is not before the time.
 pub(super) async fn since(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     wanted: &BTreeSet<(Sub, Timestamp)>,
 ) -> Result<HashMap<(Sub, Timestamp), Arc<SubjectEnd>>> {
     let times: Vec<_> = wanted.iter().map(|(sub, time)| (sub, millis(*time))).collect();
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT wanted.key AS wanted, subject_ends.* FROM json_each(?) AS wanted
          JOIN subject_ends ON number = (SELECT number FROM subject_ends
              WHERE sub = wanted.value ->> 0 AND ended_at >= wanted.value ->> 1 ORDER BY ended_at, number LIMIT 1)",
@@ -28,44 +30,52 @@ pub(super) async fn since(
     .fetch_all(connection)
     .await?;
     let wanted: Vec<_> = wanted.iter().collect();
-    let found = rows.iter().map(|row| {
+    let read = |row| {
         let index: i64 = Columns(row).plain("wanted")?;
         let of = wanted.get(usize::try_from(index).unwrap_or(usize::MAX)).copied();
         Ok(of.cloned().zip(Some(Arc::new(end(row)?))))
-    });
-    found.filter_map(Result::transpose).collect()
+    };
+    Ok(rows.readable(&SUBJECT_ENDS, &found, read)?.into_iter().flatten().collect())
 }
 
 /// The ends of these users that are not finished, in order.
 pub(super) async fn unfinished_of(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     subs: &BTreeSet<&str>,
 ) -> Result<Vec<Arc<SubjectEnd>>> {
-    let rows = sqlx::query(
+    let found = sqlx::query(
         "SELECT * FROM subject_ends WHERE finished_at IS NULL AND sub IN (SELECT value FROM json_each(?))
          ORDER BY number",
     )
     .bind(to_json(subs))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok(Arc::new(end(row)?))).collect()
+    rows.readable(&SUBJECT_ENDS, &found, |row| Ok(Arc::new(end(row)?)))
 }
 
 /// The first end after `after` that is not finished, and has none of the same user before it.
 pub(super) async fn first_unfinished(
     connection: &mut SqliteConnection,
+    rows: &Rows,
     after: EndNumber,
 ) -> Result<Option<SubjectEnd>> {
-    let row = sqlx::query(
-        "SELECT * FROM subject_ends AS next WHERE finished_at IS NULL AND number > ?
-             AND NOT EXISTS (SELECT 1 FROM subject_ends AS earlier
-                 WHERE earlier.sub = next.sub AND earlier.finished_at IS NULL AND earlier.number < next.number)
-         ORDER BY number LIMIT 1",
-    )
-    .bind(number(after))
-    .fetch_optional(connection)
-    .await?;
-    row.as_ref().map(end).transpose()
+    let mut page = Page::of(1);
+    while let Some((wanted, skip)) = page.wanted() {
+        let found = sqlx::query(
+            "SELECT * FROM subject_ends AS next WHERE finished_at IS NULL AND number > ?1
+                 AND NOT EXISTS (SELECT 1 FROM subject_ends AS earlier
+                     WHERE earlier.sub = next.sub AND earlier.finished_at IS NULL AND earlier.number < next.number)
+             ORDER BY number LIMIT ?2 OFFSET ?3",
+        )
+        .bind(number(after))
+        .bind(wanted)
+        .bind(skip)
+        .fetch_all(&mut *connection)
+        .await?;
+        page.add(rows, &SUBJECT_ENDS, &found, end)?;
+    }
+    Ok(page.items.pop())
 }
 
 /// The last number that was given, also to an end that is not there any more.
@@ -141,17 +151,23 @@ pub(super) async fn insert_parts(
 }
 
 /// What was done of an end, in its order.
-pub(super) async fn parts(reader: &SqlitePool, end: EndNumber) -> Result<Part> {
-    let rows =
-        sqlx::query("SELECT sessions, deliveries FROM subject_end_parts WHERE end_number = ? ORDER BY id")
-            .bind(number(end))
-            .fetch_all(reader)
-            .await?;
+pub(super) async fn parts(reader: &SqlitePool, rows: &Rows, end: EndNumber) -> Result<Part> {
+    let found = sqlx::query(
+        "SELECT id, sessions, deliveries FROM subject_end_parts WHERE end_number = ? ORDER BY id",
+    )
+    .bind(number(end))
+    .fetch_all(reader)
+    .await?;
     let mut all = Part::default();
-    for row in &rows {
-        let columns = Columns(row);
-        all.sessions.append(&mut columns.json("sessions")?);
-        all.deliveries.append(&mut columns.json("deliveries")?);
+    for row in &found {
+        let read = |row| {
+            let columns = Columns(row);
+            Ok(Part { sessions: columns.json("sessions")?, deliveries: columns.json("deliveries")? })
+        };
+        for part in rows.readable(&SUBJECT_END_PARTS, [row], read)? {
+            all.sessions.extend(part.sessions);
+            all.deliveries.extend(part.deliveries);
+        }
         // There may be hundreds of thousands.
         tokio::task::yield_now().await;
     }

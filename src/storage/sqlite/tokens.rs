@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use super::columns::{Columns, millis};
+use super::rows::API_TOKENS;
 use crate::domain::access::{ApiToken, TokenHash, TokenId};
 use crate::storage::{FoundToken, Result, TokenStore};
 
@@ -37,16 +38,13 @@ impl TokenStore for SqliteStore {
             .bind(hash.0.as_slice())
             .fetch_optional(&self.tokens)
             .await?;
-        row.map(|row| {
-            let hash = TokenHash(Columns(&row).bytes("hash")?);
-            Ok(FoundToken { token: read(&row)?, hash })
-        })
-        .transpose()
+        let found = |row| Ok(FoundToken { token: read(row)?, hash: TokenHash(Columns(row).bytes("hash")?) });
+        row.as_ref().map(|row| self.rows.one(&API_TOKENS, row, found)).transpose()
     }
 
     async fn tokens(&self) -> Result<Vec<ApiToken>> {
         let rows = sqlx::query("SELECT * FROM api_tokens ORDER BY id").fetch_all(&self.reader).await?;
-        rows.iter().map(read).collect()
+        self.rows.readable(&API_TOKENS, &rows, read)
     }
 
     async fn revoke_token(&self, id: TokenId, now: Timestamp) -> Result<Option<ApiToken>> {
@@ -58,9 +56,9 @@ impl TokenStore for SqliteStore {
         .bind(id.0)
         .fetch_optional(&mut *write)
         .await?;
-        let token = row.as_ref().map(read).transpose()?;
+        // First of all it is revoked, whether the rest of it can be read or not.
         write.commit().await?;
-        Ok(token)
+        row.as_ref().map(|row| self.rows.one(&API_TOKENS, row, read)).transpose()
     }
 
     async fn note_uses(&self, uses: &[(TokenId, Timestamp)]) -> Result<()> {

@@ -6,6 +6,7 @@ pub mod h2_rp;
 pub mod process;
 pub mod raw_rp;
 pub mod shell;
+pub mod store_file;
 pub mod tls_rp;
 pub mod validator;
 

@@ -40,22 +40,22 @@ impl Serve {
 
     /// The same, with more in its environment.
     pub fn start_with(path: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = logoutd();
-        command.args(["serve", "--config"]);
-        Self::start_command(command, path, environment)
+        Self::start_command(logoutd(), path, environment)
     }
 
     /// The same as [`start`](Self::start), with a limit of open files that the process cannot raise.
     pub fn start_with_open_files(path: &Path, limit: u32) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" serve --config \"$1\"")]);
+        command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
         command.arg(logoutd().get_program());
         Self::start_command(command, path, &[])
     }
 
-    fn start_command(mut command: Command, path: &Path, environment: &[(&str, &str)]) -> Self {
+    /// The same, by a command that is given the arguments of `logoutd`.
+    pub fn start_command(mut command: Command, path: &Path, environment: &[(&str, &str)]) -> Self {
         let (server, management) = (free_port(), free_port());
         let mut child = command
+            .args(["serve", "--config"])
             .arg(path)
             .env("LOGOUTD_BOOTSTRAP_TOKEN", TOKEN)
             .env("LOGOUTD_SERVER__LISTEN", format!("127.0.0.1:{server}"))
@@ -88,9 +88,14 @@ impl Serve {
         self.log.lock().unwrap().clone()
     }
 
+    /// The process.
+    pub fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args(["-s", name, &self.id()]).status().unwrap();
         assert!(status.success());
     }
 
