@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests: unit, storage against its model, front-door, faults (which need root), schemathesis over the OpenAPI
-# document, a real relying party and Auth0's management SDK.
+# document, a real relying party, and Auth0's management SDK and Deploy CLI.
 # Installs what they need where it is missing: Debian packages, npm packages pinned by tests/node/package-lock.json,
 # and PyPI packages pinned by tests/schemathesis/requirements.txt.
 #
@@ -67,7 +67,7 @@ export LOGOUTD_BIN
 say "schemathesis over the OpenAPI document"
 tests/schemathesis/run.sh
 
-say "real programs: a relying party with express-openid-connect, and Auth0's management SDK"
+say "real programs: a relying party with express-openid-connect, Auth0's management SDK and its Deploy CLI"
 (
     cd tests/node
     if ! cmp -s package-lock.json node_modules/.installed-lock; then

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::ids::{ClientId, Sid, Sub};
 use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
+use super::session_details::SessionDetails;
 
 /// Tells one life of a `sid` from the next: an OP may start a new session under an id that ended before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +29,8 @@ pub struct Session {
     pub flow: Flow,
     /// What the OP put on it.
     pub session_metadata: SessionMetadata,
+    /// What else a source told of it.
+    pub details: SessionDetails,
     /// The clients the user logged in to, each with the `sub` it knows the user by if that is its own.
     pub participants: BTreeMap<ClientId, Option<Sub>>,
     /// When it began, as far as is known.

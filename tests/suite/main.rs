@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod auth0_clients;
 mod bad_input;
 mod clients;
 mod clients_from_the_shell;
@@ -26,6 +27,7 @@ mod process;
 mod receivers;
 mod retention;
 mod sensitive_metadata;
+mod session_details;
 mod sessions;
 mod sessions_from_the_shell;
 mod signing_keys;

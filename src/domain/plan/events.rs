@@ -9,6 +9,7 @@ use crate::domain::event::{ClientAdded, NamedClients, SessionCreated, SessionTer
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Ended, Flow, Session, SessionKey};
+use crate::domain::session_details::SessionDetails;
 
 impl Planner<'_> {
     pub(super) fn created(
@@ -35,6 +36,7 @@ impl Planner<'_> {
                     }
                     session.session_metadata = event.session_metadata.clone();
                 }
+                session.details.replace_with(&event.details);
                 session.sub = Some(event.sub.clone());
                 session.authenticated_at = event.authenticated_at.or(session.authenticated_at);
                 session.expires_at = event.expires_at.or(session.expires_at);
@@ -47,6 +49,7 @@ impl Planner<'_> {
                     sub: Some(event.sub.clone()),
                     flow: event.flow,
                     session_metadata: event.session_metadata.clone(),
+                    details: event.details.clone(),
                     participants: event.clients.clone(),
                     authenticated_at: event.authenticated_at,
                     expires_at: event.expires_at,
@@ -66,6 +69,7 @@ impl Planner<'_> {
             sub: None,
             flow: Flow::default(),
             session_metadata: SessionMetadata::default(),
+            details: SessionDetails::default(),
             participants: BTreeMap::new(),
             created_at,
             updated_at: self.now,
@@ -106,6 +110,7 @@ impl Planner<'_> {
         if let Some(metadata) = &event.session_metadata {
             replace_metadata(&mut session, metadata)?;
         }
+        session.details.replace_with(&event.details);
         session.expires_at = event.expires_at.or(session.expires_at);
         self.lifetimes.renew(&mut session, happened_at, event.idle_expires_at);
         self.store(session, deliveries, &BTreeSet::new())

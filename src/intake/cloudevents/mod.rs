@@ -19,10 +19,12 @@ use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::Flow;
 
+mod details;
 mod named_clients;
 #[cfg(test)]
 mod tests;
 
+use details::{AuthenticationData, CookieData, DeviceData, details};
 use named_clients::NamedClientList;
 
 /// The most events in a batch.
@@ -138,6 +140,11 @@ struct CreatedData {
     expires_at: Option<Timestamp>,
     #[serde(default)]
     flow: Flow,
+    device: Option<DeviceData>,
+    authentication: Option<AuthenticationData>,
+    #[serde(default, deserialize_with = "time")]
+    last_interacted_at: Option<Timestamp>,
+    cookie: Option<CookieData>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +164,11 @@ struct UpdatedData {
     idle_expires_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "time")]
     expires_at: Option<Timestamp>,
+    device: Option<DeviceData>,
+    authentication: Option<AuthenticationData>,
+    #[serde(default, deserialize_with = "time")]
+    last_interacted_at: Option<Timestamp>,
+    cookie: Option<CookieData>,
 }
 
 #[derive(Deserialize)]
@@ -197,7 +209,7 @@ fn event(attributes: Attributes, data: Value) -> Result<Event, WireError> {
     check_attribute("id", &id)?;
     check_attribute("source", &source)?;
     let body = match r#type.as_str() {
-        "session.created" => typed(data).map(CreatedData::into_body),
+        "session.created" => typed(data).and_then(CreatedData::into_body),
         "session.client_added" => typed(data).map(ClientAddedData::into_body),
         "session.updated" => typed(data).and_then(UpdatedData::into_body),
         "session.terminated" => typed(data).and_then(TerminatedData::into_body),
@@ -235,8 +247,8 @@ fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Time
 }
 
 impl CreatedData {
-    fn into_body(self) -> EventBody {
-        EventBody::Created(SessionCreated {
+    fn into_body(self) -> Result<EventBody, WireError> {
+        Ok(EventBody::Created(SessionCreated {
             sid: self.sid,
             sub: self.sub,
             clients: self.clients.0,
@@ -245,7 +257,8 @@ impl CreatedData {
             idle_expires_at: self.idle_expires_at,
             expires_at: self.expires_at,
             flow: self.flow,
-        })
+            details: details(self.device, self.authentication, self.last_interacted_at, self.cookie)?,
+        }))
     }
 }
 
@@ -257,9 +270,12 @@ impl ClientAddedData {
 
 impl UpdatedData {
     fn into_body(self) -> Result<EventBody, WireError> {
-        if self.session_metadata.is_none() && self.idle_expires_at.is_none() && self.expires_at.is_none() {
-            let message =
-                "one or more of `session_metadata`, `idle_expires_at` and `expires_at` must be given";
+        let details = details(self.device, self.authentication, self.last_interacted_at, self.cookie)?;
+        let nothing_else =
+            self.session_metadata.is_none() && self.idle_expires_at.is_none() && self.expires_at.is_none();
+        if nothing_else && details.is_empty() {
+            let message = "one or more of `session_metadata`, `idle_expires_at`, `expires_at`, `device`, \
+                           `authentication`, `last_interacted_at` and `cookie` must be given";
             return Err(WireError::new("", message));
         }
         Ok(EventBody::Updated(SessionUpdated {
@@ -267,6 +283,7 @@ impl UpdatedData {
             session_metadata: self.session_metadata,
             idle_expires_at: self.idle_expires_at,
             expires_at: self.expires_at,
+            details,
         }))
     }
 }

@@ -35,6 +35,7 @@ mod intake;
 mod logs;
 mod queue;
 mod redelivery;
+mod session_details;
 mod sessions;
 mod settle;
 mod tokens;
@@ -51,7 +52,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The page cache of the connection that writes, in KiB: the inner pages of the indexes of millions of rows.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("migrations/0001_initial.sql")),
+    (8, "session details", include_str!("migrations/0008_session_details.sql")),
+];
 
 /// The store in an SQLite file.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
+use super::session_details::{self, DetailsRecord};
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{Ended, Flow, Session, SessionKey};
 use crate::storage::{Result, SessionPage, SessionReader};
@@ -99,10 +100,10 @@ pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]
     sqlx::query(
         "INSERT OR REPLACE INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at,
              updated_at, authenticated_at, idle_expires_at, expires_at, ends_at, revision, ended_at, initiator,
-             told_as_subject)
+             told_as_subject, details)
          SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
              value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
-             value ->> 14, value ->> 15
+             value ->> 14, value ->> '$[15][0]', value ->> '$[15][1]'
          FROM json_each(?)",
     )
     .bind(to_json(&rows))
@@ -128,7 +129,8 @@ fn row(session: &Session) -> impl Serialize {
         session.revision,
         session.ended.map(|ended| millis(ended.at)),
         session.ended.map(|ended| ended.initiator),
-        to_json(&session.told_as_subject),
+        // Together, because serde's tuples end at 16.
+        (to_json(&session.told_as_subject), session_details::column(&session.details)),
     )
 }
 
@@ -144,6 +146,7 @@ fn session(row: &SqliteRow) -> Result<Session> {
         sub: columns.parsed_option("sub")?,
         flow: columns.word("flow", |word| Flow::ALL.into_iter().find(|flow| flow.as_str() == word))?,
         session_metadata: columns.json("session_metadata")?,
+        details: columns.json_option::<DetailsRecord>("details")?.unwrap_or_default().into(),
         participants: columns.json("participants")?,
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,

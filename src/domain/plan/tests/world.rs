@@ -8,6 +8,7 @@ use crate::domain::ids::DeliveryId;
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::plan::*;
 use crate::domain::session::SessionKey;
+use crate::domain::session_details::SessionDetails;
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 
@@ -56,6 +57,7 @@ pub(super) fn session(participants: &[&str]) -> Session {
         revision: 1,
         ended: None,
         told_as_subject: BTreeSet::new(),
+        details: SessionDetails::default(),
     }
 }
 
@@ -83,6 +85,7 @@ pub(super) fn created(sid: &str, clients: &[&str]) -> SessionCreated {
         idle_expires_at: None,
         expires_at: None,
         flow: Flow::Browser,
+        details: SessionDetails::default(),
     }
 }
 
