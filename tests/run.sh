@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests: unit, storage against its model, front-door, faults (which need root), examples in the documentation,
-# schemathesis over the OpenAPI document, a real relying party and Auth0's management SDK. docs/testing.md says what each kind is for.
+# schemathesis over the OpenAPI document, a real relying party, and Auth0's management SDK and Deploy CLI. docs/testing.md
+# says what each kind is for.
 # Installs what they need where it is missing: Debian packages, npm packages pinned by tests/node/package-lock.json,
 # and PyPI packages pinned by tests/schemathesis/requirements.txt.
 #
@@ -70,4 +71,4 @@ stage_after "build" "Rust tests" rust_tests "$@"
 if [ $# -gt 0 ]; then exit; fi
 stage_after "build" "examples in the documentation" documentation
 stage_after "build" "schemathesis over the OpenAPI document" schemathesis
-stage_after "build" "a relying party with express-openid-connect, and Auth0's management SDK" node_tests
+stage_after "build" "a relying party with express-openid-connect, Auth0's management SDK and its Deploy CLI" node_tests

@@ -11,6 +11,7 @@ use super::ids::{ClientId, Sid, Sub};
 use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
 use super::session::Flow;
+use super::session_details::SessionDetails;
 
 /// One report of a source. `source` and `id` together are its idempotency key (CloudEvents 1.0).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub struct SessionCreated {
     pub expires_at: Option<Timestamp>,
     /// How it was made.
     pub flow: Flow,
+    /// What else the source tells of it.
+    #[serde(skip_serializing_if = "SessionDetails::is_empty")]
+    pub details: SessionDetails,
 }
 
 /// The user of a session logged in to one more client.
@@ -84,6 +88,9 @@ pub struct SessionUpdated {
     pub idle_expires_at: Option<Timestamp>,
     /// Replaces the end of its lifetime.
     pub expires_at: Option<Timestamp>,
+    /// Each of them replaces what was told of it before.
+    #[serde(skip_serializing_if = "SessionDetails::is_empty")]
+    pub details: SessionDetails,
 }
 
 /// One session, or every session of a user, ended.

@@ -20,4 +20,5 @@ pub mod redelivery;
 pub mod retry;
 pub mod sector;
 pub mod session;
+pub mod session_details;
 pub mod time;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::ids::{ClientId, Sid, Sub};
 use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
+use super::session_details::SessionDetails;
 
 /// Tells one life of a `sid` from the next: an OP may start a new session under an id that ended before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +29,8 @@ pub struct Session {
     pub flow: Flow,
     /// What the OP put on it.
     pub session_metadata: SessionMetadata,
+    /// What else a source told of it.
+    pub details: SessionDetails,
     /// The clients the user logged in to, each with the `sub` it knows the user by if that is its own.
     pub participants: BTreeMap<ClientId, Option<Sub>>,
     /// When it began, as far as is known.
@@ -70,12 +73,28 @@ pub enum Member {
     IdleExpiresAt,
     /// [`Session::expires_at`]
     ExpiresAt,
+    /// [`SessionDetails::device`]
+    Device,
+    /// [`SessionDetails::authentication`]
+    Authentication,
+    /// [`SessionDetails::last_interacted_at`]
+    LastInteractedAt,
+    /// [`SessionDetails::cookie`]
+    Cookie,
 }
 
 impl Member {
     /// Every member.
-    pub const ALL: [Self; 4] =
-        [Self::SessionMetadata, Self::AuthenticatedAt, Self::IdleExpiresAt, Self::ExpiresAt];
+    pub const ALL: [Self; 8] = [
+        Self::SessionMetadata,
+        Self::AuthenticatedAt,
+        Self::IdleExpiresAt,
+        Self::ExpiresAt,
+        Self::Device,
+        Self::Authentication,
+        Self::LastInteractedAt,
+        Self::Cookie,
+    ];
 }
 
 impl Session {
@@ -112,6 +131,24 @@ impl Session {
         true
     }
 
+    /// Puts each of those details that a report of `at` tells in the place of what was told before, whole, unless that
+    /// was reported later.
+    pub fn set_details(&mut self, told: &SessionDetails, at: Timestamp) {
+        let SessionDetails { device, authentication, last_interacted_at, cookie } = told.clone();
+        if device.is_some() && self.is_newest(Member::Device, at) {
+            self.details.device = device;
+        }
+        if authentication.is_some() && self.is_newest(Member::Authentication, at) {
+            self.details.authentication = authentication;
+        }
+        if last_interacted_at.is_some() && self.is_newest(Member::LastInteractedAt, at) {
+            self.details.last_interacted_at = last_interacted_at;
+        }
+        if cookie.is_some() && self.is_newest(Member::Cookie, at) {
+            self.details.cookie = cookie;
+        }
+    }
+
     /// An earlier report of its beginning came in. What was reported meanwhile keeps its times.
     pub fn began_earlier(&mut self, at: Timestamp) {
         if at >= self.created_at {
@@ -136,6 +173,10 @@ impl Session {
             Member::AuthenticatedAt => self.authenticated_at.is_some(),
             Member::IdleExpiresAt => self.idle_expires_at.is_some(),
             Member::ExpiresAt => self.expires_at.is_some(),
+            Member::Device => self.details.device.is_some(),
+            Member::Authentication => self.details.authentication.is_some(),
+            Member::LastInteractedAt => self.details.last_interacted_at.is_some(),
+            Member::Cookie => self.details.cookie.is_some(),
         };
         self.reported.get(&member).copied().or(is_set.then_some(self.created_at))
     }

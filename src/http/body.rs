@@ -49,8 +49,14 @@ impl<T> Member<T> {
     }
 }
 
+impl<T> From<Option<T>> for Member<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::Is)
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Is))
+        Ok(Option::deserialize(deserializer)?.into())
     }
 }

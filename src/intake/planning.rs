@@ -12,8 +12,9 @@ use super::{AcceptError, CommandError};
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::ids::Sub;
 use crate::domain::metadata::sensitive::Finding;
-use crate::domain::plan::{Command, Plan, Refusal, Situation, plan, plan_command, plan_rest, to_millis};
+use crate::domain::plan::{Command, Plan, Refusal, Situation, plan, plan_command, plan_rest};
 use crate::domain::session::{EndNumber, SubjectEnd};
+use crate::domain::time::kept;
 use crate::storage::{AcceptedEvent, EventKey};
 
 /// After how many new deliveries in a transaction the rest of a user's sessions, or of those that have expired, is
@@ -91,7 +92,7 @@ impl WriterConfig {
         let mut situation = self.situation(set, set.about(&target), now);
         if let EventBody::Created(created) = &event.body {
             situation.being_ended = set.being_ended(&created.sub);
-            let since = event.time.map(|time| set.ended_since(&created.sub, to_millis(time)));
+            let since = event.time.map(|time| set.ended_since(&created.sub, kept(time)));
             situation.ended_since = since.flatten();
         }
         let plan = plan(event, situation, &mut || self.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
@@ -200,7 +201,7 @@ fn unfinished(plan: &Plan) -> Option<EndNumber> {
 /// The user and the time of a session that began, to look for ends since.
 pub(super) fn began(event: &Event) -> Option<(Sub, Timestamp)> {
     match (&event.body, event.time) {
-        (EventBody::Created(created), Some(time)) => Some((created.sub.clone(), to_millis(time))),
+        (EventBody::Created(created), Some(time)) => Some((created.sub.clone(), kept(time))),
         _ => None,
     }
 }

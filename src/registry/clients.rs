@@ -155,22 +155,37 @@ impl ClientRegistry {
 
     /// Changes a client: `change` is made to what it is now, again if somebody else changed it meanwhile, and
     /// then stored whole. One that is no longer subscribed has its waiting deliveries discarded.
+    ///
+    /// What changes nothing is not stored, and is no fault of a client that is read-only: tools write back what
+    /// they read. The answer is the client, and whether it was changed.
     pub async fn update(
         &self,
         client_id: &ClientId,
         change: impl Fn(&mut ClientRecord) -> Result<(), InvalidMember>,
-    ) -> Result<ClientRecord, ClientError> {
+    ) -> Result<(ClientRecord, bool), ClientError> {
         for _ in 0..TRIES {
-            let mut record = self.managed(client_id).await?;
+            let before = self.config.store.client(client_id).await?.ok_or(ClientError::Unknown)?;
+            let mut record = before.clone();
             change(&mut record)?;
             record.subscribed &= record.client.backchannel_logout_uri.is_some();
+            if before.origin == Origin::File {
+                // How its defaults were set is not the file's.
+                record.client.spelled_out = before.client.spelled_out;
+            }
+            if record == before {
+                return Ok((record, false));
+            }
+            if before.origin == Origin::File {
+                return Err(ClientError::ReadOnly);
+            }
             self.check(&record.client)?;
             self.hold_keys(Some(record.client.id_token_signed_response_alg)).await?;
             let now = self.config.clock.now();
             if self.config.store.replace_client(&record, now).await? {
                 tracing::info!(client_id = client_id.as_str(), "client changed");
                 self.changed(client_id).await;
-                return Ok(ClientRecord { revision: record.revision + 1, updated_at: now, ..record });
+                let record = ClientRecord { revision: record.revision + 1, updated_at: now, ..record };
+                return Ok((record, true));
             }
         }
         Err(ClientError::Contended)

@@ -258,7 +258,7 @@ async fn a_bad_member_is_named_and_nothing_is_stored() {
             "client_metadata: must be an object of strings",
         ),
         (
-            json!({"client_id": "a", "callbacks": ["c".repeat(20_000)]}),
+            json!({"client_id": "a", "callbacks": ["c".repeat(40_000)]}),
             "callbacks: all descriptive members together",
         ),
     ] {

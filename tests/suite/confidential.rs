@@ -12,6 +12,8 @@ use crate::support::{TOKEN, event, eventually, http};
 const SUB: &str = "auth0|somebody-in-particular";
 const OWN_SUB: &str = "known-here-as-another";
 const VALUE: &str = "value-of-the-metadata";
+const AGENT: &str = "a-browser-of-its-own";
+const IP: &str = "203.0.113.77";
 const SALT: &str = "the-salt-of-the-op";
 const WRONG: &str = "logoutd_a-token-that-somebody-guessed";
 
@@ -43,10 +45,14 @@ async fn tokens_subs_and_metadata_values_are_in_no_log() {
     // A card number, so that the guard has something to warn of.
     let metadata = json!({"org_id": VALUE, "card": "4111 1111 1111 1111"});
     for (sid, sub) in [("s-1", SUB), ("s-2", SUB)] {
-        let data = json!({"sid": sid, "sub": sub, "clients": clients, "session_metadata": metadata});
+        let device = json!({"initial_user_agent": AGENT, "initial_ip": IP});
+        let data = json!({"sid": sid, "sub": sub, "clients": clients, "session_metadata": metadata, "device": device,
+            "authentication": {"methods": [{"name": VALUE}]}});
         ask(&serve, TOKEN, Method::POST, "/events", Some(event("session.created", data))).await;
     }
     let bad = json!({"sid": SUB, "sub": SUB, "session_metadata": {"a key": VALUE}});
+    ask(&serve, TOKEN, Method::POST, "/events", Some(event("session.created", bad))).await;
+    let bad = json!({"sid": "s-3", "sub": SUB, "device": {"initial_user_agent": AGENT, "initial_ip": VALUE}});
     ask(&serve, TOKEN, Method::POST, "/events", Some(event("session.created", bad))).await;
     let user = "/api/v2/users/auth0%7Csomebody-in-particular/sessions";
     let patch = json!({"session_metadata": {"org_id": VALUE, "org_name": "n".repeat(300)}});
@@ -69,7 +75,9 @@ async fn tokens_subs_and_metadata_values_are_in_no_log() {
     })
     .await;
 
-    for secret in [TOKEN, WRONG, SUB, "somebody-in-particular", OWN_SUB, VALUE, "4111", SALT, "eyJ"] {
+    for secret in
+        [TOKEN, WRONG, SUB, "somebody-in-particular", OWN_SUB, VALUE, AGENT, IP, "4111", SALT, "eyJ"]
+    {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");
     }

@@ -10,6 +10,7 @@
 mod access;
 mod acknowledged;
 mod audit_objects;
+mod auth0_clients;
 mod bad_input;
 mod bulk;
 mod clients;
@@ -36,6 +37,7 @@ mod receivers;
 mod redelivery_jobs;
 mod retention;
 mod sensitive_metadata;
+mod session_details;
 mod sessions;
 mod sessions_from_the_shell;
 mod signing_keys;

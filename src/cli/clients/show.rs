@@ -26,6 +26,9 @@ const ROWS: [(&str, &str); 12] = [
 /// What is shown in some other way, or says the same in Auth0's words.
 const SHOWN: [&str; 7] = ["client_id", "enabled", "subscribed", "origin", "name", "global", "oidc_logout"];
 
+/// The most that is shown of what only describes a client, in characters.
+const MAX_CHARS: usize = 200;
+
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// The client
@@ -68,7 +71,17 @@ pub(super) fn print(client: &Value) {
     }
     if let Some(members) = client.as_object() {
         let shown: Vec<_> = ROWS.iter().map(|(member, _)| *member).chain(SHOWN).collect();
-        print_rest(members, &shown);
+        let shortened = members.iter().map(|(name, value)| (name.clone(), shortened(value))).collect();
+        print_rest(&shortened, &shown);
+    }
+}
+
+/// The value, or the beginning of a long one, such as a login page.
+fn shortened(value: &Value) -> Value {
+    let text = plain(value);
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}… ({} bytes; --json has all of it)", &text[..end], text.len()).into(),
+        None => value.clone(),
     }
 }
 

@@ -4,20 +4,24 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    Api, ApiArgs, Segment, path, plain, print_field, print_json, print_rest, printable, seconds, text,
+    Api, ApiArgs, Segment, items, path, plain, print_field, print_json, print_rest, printable, seconds, text,
 };
 
 /// What is shown of every session: the member, and what it is called here.
-const ROWS: [(&str, &str); 8] = [
+const ROWS: [(&str, &str); 9] = [
     ("id", "session"),
     ("user_id", "user"),
     ("created_at", "created"),
     ("updated_at", "updated"),
     ("authenticated_at", "authenticated"),
+    ("last_interacted_at", "last seen"),
     ("idle_expires_at", "idle until"),
     ("expires_at", "until"),
     ("flow", "flow"),
 ];
+
+/// What is shown in some other way.
+const SHOWN: [&str; 5] = ["clients", "session_metadata", "device", "authentication", "cookie"];
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -48,14 +52,33 @@ pub(super) fn print(session: &Value) {
         }
     }
     print_field("clients", &clients(session));
+    for (member, value) in session["device"].as_object().into_iter().flatten() {
+        print_field(&printable(&member.replace('_', " ")), &plain(value));
+    }
+    for method in items(&session["authentication"], "methods") {
+        print_field("method", &self::method(method));
+    }
+    print_field("cookie", text(&session["cookie"], "mode"));
     for (key, value) in session["session_metadata"].as_object().into_iter().flatten() {
         print_field("metadata", &format!("{} = {}", printable(key), plain(value)));
     }
     if let Some(members) = session.as_object() {
-        let shown: Vec<_> =
-            ROWS.iter().map(|(member, _)| *member).chain(["clients", "session_metadata"]).collect();
+        let shown: Vec<_> = ROWS.iter().map(|(member, _)| *member).chain(SHOWN).collect();
         print_rest(members, &shown);
     }
+}
+
+/// A way in which the user authenticated: `mfa (otp), 2026-01-02 03:04:05`.
+fn method(method: &Value) -> String {
+    let kind = match text(method, "type") {
+        "" => String::new(),
+        kind => format!(" ({})", printable(kind)),
+    };
+    let at = match text(method, "timestamp") {
+        "" => String::new(),
+        time => format!(", {}", seconds(time)),
+    };
+    format!("{}{kind}{at}", printable(text(method, "name")))
 }
 
 /// The clients the user logged in to.

@@ -46,6 +46,9 @@ pub struct Client {
     pub sector_identifier_uri: Option<SectorIdentifierUri>,
     /// An operator's switch: while it is off, deliveries wait.
     pub enabled: bool,
+    /// Which defaults were set in so many words.
+    #[serde(default, skip_serializing_if = "SpelledOut::is_nothing")]
+    pub spelled_out: SpelledOut,
     /// What else its registration says of it. It is kept and given back, and nothing here acts on it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub descriptive: BTreeMap<String, Value>,
@@ -67,6 +70,7 @@ impl Client {
             subject_type: SubjectType::default(),
             sector_identifier_uri: None,
             enabled: true,
+            spelled_out: SpelledOut::default(),
             descriptive: BTreeMap::new(),
         }
     }
@@ -90,6 +94,24 @@ impl Client {
             found.push(Contradiction { field: "sector_identifier_uri", fix });
         }
         found
+    }
+}
+
+/// Defaults that were set in so many words, in Auth0's members. They are shown there; others are not: Terraform
+/// compares what it wrote with what it reads, and would forever want to remove what it did not write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpelledOut {
+    /// The default initiators.
+    #[serde(default)]
+    pub initiators: bool,
+    /// That tokens carry no session metadata.
+    #[serde(default)]
+    pub no_session_metadata: bool,
+}
+
+impl SpelledOut {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, Sessi
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Ended, Flow, Member, Session, SessionKey, SubjectEnd};
+use crate::domain::session_details::SessionDetails;
 
 impl Planner<'_> {
     pub(super) fn created(
@@ -52,6 +53,7 @@ impl Planner<'_> {
         if event.authenticated_at.is_some() && session.is_newest(Member::AuthenticatedAt, moment.at) {
             session.authenticated_at = event.authenticated_at;
         }
+        session.set_details(&event.details, moment.at);
         session.sub = Some(event.sub.clone());
         self.live_until(&mut session, moment, event.idle_expires_at, event.expires_at);
         add_participants(&mut session, &event.clients, moment.at);
@@ -70,6 +72,7 @@ impl Planner<'_> {
             sub: Some(event.sub.clone()),
             flow: event.flow,
             session_metadata: event.session_metadata.clone(),
+            details: event.details.clone(),
             participants: event.clients.clone(),
             authenticated_at: event.authenticated_at,
             expires_at: event.expires_at,
@@ -109,6 +112,7 @@ impl Planner<'_> {
             sub: None,
             flow: Flow::default(),
             session_metadata: SessionMetadata::default(),
+            details: SessionDetails::default(),
             participants: BTreeMap::new(),
             created_at,
             updated_at: self.now,
@@ -157,6 +161,7 @@ impl Planner<'_> {
                 session.session_metadata = metadata.clone();
             }
         }
+        session.set_details(&event.details, moment.at);
         self.live_until(&mut session, moment, event.idle_expires_at, event.expires_at);
         self.store(session, deliveries)
     }

@@ -18,6 +18,7 @@ use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
 use super::pairwise::Subjects;
 use super::session::{EndNumber, Ended, Flow, Lifetimes, Session, SubjectEnd};
+use super::time::kept;
 
 mod command;
 mod deliveries;
@@ -183,7 +184,7 @@ struct Moment {
 
 impl Moment {
     fn new(time: Option<Timestamp>, now: Timestamp) -> Self {
-        let at = time.map_or(now, |time| to_millis(time).min(now));
+        let at = time.map_or(now, |time| kept(time).min(now));
         Self { at, is_reported: time.is_some() }
     }
 
@@ -192,11 +193,6 @@ impl Moment {
     fn is_overtaken_by(self, end: Option<Timestamp>) -> bool {
         self.is_reported && end.is_some_and(|end| self.at <= end)
     }
-}
-
-/// What is stored of a time. Comparing anything finer would give another result once it was stored.
-pub fn to_millis(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// Works out what follows from `event`. `new_id` gives a fresh time-ordered UUID at each call.
@@ -275,7 +271,7 @@ impl<'a> Planner<'a> {
         } = situation;
         let Situation { sessions, more_sessions, subject_known, ended_since, .. } = situation;
         let planner = Self {
-            now: to_millis(now),
+            now: kept(now),
             max_age,
             lifetimes,
             all_or_none: true,

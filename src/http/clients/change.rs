@@ -1,7 +1,6 @@
 //! What is to be made of a client: the body of `POST` and `PATCH`, in either vocabulary or both.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,11 +9,11 @@ use utoipa::ToSchema;
 use super::super::body::Member;
 use super::super::openapi as doc;
 use super::descriptive;
-use super::oidc_logout::OidcLogoutChange;
+use super::oidc_logout::{OidcLogoutChange, metadata_choice};
+use super::token::TokenChange;
+use super::twice::{Twice, agreed};
 use crate::domain::algorithm::SigningAlg;
-use crate::domain::client::{
-    Client, ClientRecord, LogoutUri, SubjectLogout, SubjectType, TokenOptions, TokenSubject, TokenTyp,
-};
+use crate::domain::client::{Client, ClientRecord, LogoutUri, SubjectLogout, SubjectType, TokenOptions};
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
@@ -87,22 +86,6 @@ pub(super) struct ClientChange {
     descriptive: BTreeMap<String, Value>,
 }
 
-/// What is left out stays as it is.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct TokenChange {
-    /// A duration with a unit, such as `2m`.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, example = "2m")]
-    ttl: Member<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<doc::TokenTyp>)]
-    typ: Member<TokenTyp>,
-    #[serde(default)]
-    #[schema(value_type = Option<doc::TokenSubject>)]
-    subject: Member<TokenSubject>,
-}
-
 impl ClientChange {
     /// Whether it would change nothing.
     pub(super) fn is_empty(&self) -> bool {
@@ -130,18 +113,17 @@ impl ClientChange {
     /// Makes the change.
     pub(super) fn apply(&self, record: &mut ClientRecord) -> Result<(), InvalidMember> {
         let oidc_logout = self.oidc_logout();
+        // Of a client that is registered, and so may have been read.
+        let registered = record.revision > 0;
         self.apply_uri(&oidc_logout, record)?;
         let client = &mut record.client;
-        match agreed("name", self.name.clone(), "client_name", self.client_name.clone())? {
-            Member::Absent => {}
-            Member::Null => client.client_name = None,
-            Member::Is(name) => client.client_name = Some(checked_name(name)?),
-        }
-        if let Some(alg) = self.alg()?.sets(SigningAlg::Rs256) {
+        self.apply_name(client, registered)?;
+        let now = registered.then_some(Member::Is(client.id_token_signed_response_alg));
+        if let Some(alg) = self.alg(now)?.sets(SigningAlg::Rs256) {
             client.id_token_signed_response_alg = alg;
         }
-        self.apply_initiators(&oidc_logout, client)?;
-        self.apply_metadata(&oidc_logout, client)?;
+        self.apply_initiators(&oidc_logout, client, registered)?;
+        self.apply_metadata(&oidc_logout, client, registered)?;
         if let Some(required) = self.backchannel_logout_session_required.clone().sets(false) {
             client.backchannel_logout_session_required = required;
         }
@@ -172,16 +154,40 @@ impl ClientChange {
         oidc_logout: &OidcLogoutChange,
         record: &mut ClientRecord,
     ) -> Result<(), InvalidMember> {
-        let (ours, theirs) = (self.backchannel_logout_uri.clone(), oidc_logout.logout_uri()?);
-        let uri = match agreed("backchannel_logout_uri", ours, "oidc_logout.backchannel_logout_urls", theirs)?
-        {
+        let ours = Twice { name: "backchannel_logout_uri", value: self.backchannel_logout_uri.clone() };
+        let theirs = Twice { name: "oidc_logout.backchannel_logout_urls", value: oidc_logout.logout_uri()? };
+        let now = (record.revision > 0).then(|| record.client.backchannel_logout_uri.clone().into());
+        let uri = match agreed(ours, theirs, now)? {
             Member::Absent => return Ok(()),
             Member::Null => None,
             Member::Is(uri) => Some(uri),
         };
-        // Whoever sets the URI, to another or to the same, subscribes again after a 410.
-        record.subscribed = uri.is_some();
+        // Whoever sets the URI, to another or to the same, subscribes again after a 410. But not whoever sends back
+        // what was read.
+        let sent_back = self.descriptive.get("subscribed") == Some(&Value::Bool(false));
+        if !(sent_back && uri == record.client.backchannel_logout_uri) {
+            record.subscribed = uri.is_some();
+        }
         record.client.backchannel_logout_uri = uri;
+        Ok(())
+    }
+
+    fn apply_name(&self, client: &mut Client, registered: bool) -> Result<(), InvalidMember> {
+        let name = match &self.name {
+            // A client without a name is shown with its id for one.
+            Member::Is(name) if client.client_name.is_none() && name == client.client_id.as_str() => {
+                Member::Absent
+            }
+            name => name.clone(),
+        };
+        let ours = Twice { name: "name", value: name };
+        let theirs = Twice { name: "client_name", value: self.client_name.clone() };
+        let now = registered.then(|| client.client_name.clone().into());
+        match agreed(ours, theirs, now)? {
+            Member::Absent => {}
+            Member::Null => client.client_name = None,
+            Member::Is(name) => client.client_name = Some(checked_name(name)?),
+        }
         Ok(())
     }
 
@@ -189,12 +195,22 @@ impl ClientChange {
         &self,
         oidc_logout: &OidcLogoutChange,
         client: &mut Client,
+        registered: bool,
     ) -> Result<(), InvalidMember> {
         let ours = self.initiators.clone().sets(Initiators::default()).map_or(Member::Absent, Member::Is);
-        let theirs = oidc_logout.initiators()?.map_or(Member::Absent, Member::Is);
-        let agreed = agreed("initiators", ours, "oidc_logout.backchannel_logout_initiators", theirs)?;
+        let change = oidc_logout.initiators()?;
+        let theirs = change.as_ref().map_or(Member::Absent, |it| Member::Is(it.initiators.clone()));
+        let ours = Twice { name: "initiators", value: ours };
+        let theirs = Twice { name: "oidc_logout.backchannel_logout_initiators", value: theirs };
+        let now = registered.then(|| Member::Is(client.initiators.clone()));
+        let agreed = agreed(ours, theirs, now)?;
         if let Member::Is(initiators) = agreed {
             client.initiators = initiators;
+        }
+        if let Some(change) = change {
+            client.spelled_out.initiators = change.spelled_out;
+        } else if self.initiators == Member::Null {
+            client.spelled_out.initiators = false;
         }
         Ok(())
     }
@@ -203,14 +219,23 @@ impl ClientChange {
         &self,
         oidc_logout: &OidcLogoutChange,
         client: &mut Client,
+        registered: bool,
     ) -> Result<(), InvalidMember> {
         let ours = self.session_metadata.clone().sets(MetadataChoice::None);
-        let theirs = oidc_logout.session_metadata(ours.as_ref().unwrap_or(&client.session_metadata));
-        let ours = ours.map_or(Member::Absent, Member::Is);
-        let theirs = theirs.map_or(Member::Absent, Member::Is);
+        let included = oidc_logout.included();
+        let now = ours.as_ref().unwrap_or(&client.session_metadata);
+        let theirs = included.map(|include| metadata_choice(include.unwrap_or(false), now));
+        let ours = Twice { name: "session_metadata", value: ours.map_or(Member::Absent, Member::Is) };
         let theirs_name = "oidc_logout.backchannel_logout_session_metadata";
-        if let Member::Is(choice) = agreed("session_metadata", ours, theirs_name, theirs)? {
+        let theirs = Twice { name: theirs_name, value: theirs.map_or(Member::Absent, Member::Is) };
+        let now = registered.then(|| Member::Is(client.session_metadata.clone()));
+        if let Member::Is(choice) = agreed(ours, theirs, now)? {
             client.session_metadata = choice;
+        }
+        if let Some(include) = included {
+            client.spelled_out.no_session_metadata = include == Some(false);
+        } else if self.session_metadata == Member::Null {
+            client.spelled_out.no_session_metadata = false;
         }
         Ok(())
     }
@@ -226,17 +251,20 @@ impl ClientChange {
         }
     }
 
-    fn alg(&self) -> Result<Member<SigningAlg>, InvalidMember> {
+    fn alg(&self, now: Option<Member<SigningAlg>>) -> Result<Member<SigningAlg>, InvalidMember> {
         let theirs = match &self.jwt_configuration {
             Member::Is(configuration) => match configuration.get("alg") {
                 None => Member::Absent,
                 Some(alg) => Member::deserialize(alg)
                     .map_err(|error| InvalidMember::new("jwt_configuration.alg", error.to_string()))?,
             },
-            Member::Absent | Member::Null => Member::Absent,
+            Member::Absent => Member::Absent,
+            Member::Null if self.id_token_signed_response_alg.is_given() => Member::Absent,
+            Member::Null => Member::Null,
         };
         let ours = self.id_token_signed_response_alg.clone();
-        agreed("id_token_signed_response_alg", ours, "jwt_configuration.alg", theirs)
+        let ours = Twice { name: "id_token_signed_response_alg", value: ours };
+        agreed(ours, Twice { name: "jwt_configuration.alg", value: theirs }, now)
     }
 
     /// The descriptive members, with what else there is in `jwt_configuration`.
@@ -259,38 +287,6 @@ impl ClientChange {
     }
 }
 
-impl TokenChange {
-    fn apply(&self, token: &mut TokenOptions) -> Result<(), InvalidMember> {
-        let default = TokenOptions::default();
-        match &self.ttl {
-            Member::Absent => {}
-            Member::Null => token.ttl = default.ttl,
-            Member::Is(text) => token.ttl = checked_ttl(text)?,
-        }
-        token.typ = self.typ.clone().sets(default.typ).unwrap_or(token.typ);
-        token.subject = self.subject.clone().sets(default.subject).unwrap_or(token.subject);
-        Ok(())
-    }
-}
-
-/// The value of a member that has two names.
-fn agreed<T: PartialEq>(
-    name: &'static str,
-    value: Member<T>,
-    other_name: &'static str,
-    other: Member<T>,
-) -> Result<Member<T>, InvalidMember> {
-    match (value, other) {
-        (value, Member::Absent) => Ok(value),
-        (Member::Absent, other) => Ok(other),
-        (value, other) if value == other => Ok(value),
-        _ => {
-            let problem = format!("contradicts {name}; they are the same thing, give one of them");
-            Err(InvalidMember::new(other_name, problem))
-        }
-    }
-}
-
 fn checked_name(name: String) -> Result<String, InvalidMember> {
     let chars = name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(|c| matches!(c, '<' | '>') || c.is_control())
@@ -300,13 +296,4 @@ fn checked_name(name: String) -> Result<String, InvalidMember> {
         return Err(InvalidMember::new("name", problem));
     }
     Ok(name)
-}
-
-fn checked_ttl(text: &str) -> Result<Duration, InvalidMember> {
-    let whole_seconds = |ttl: &Duration| ttl.subsec_nanos() == 0;
-    let range = Duration::from_secs(1)..=TokenOptions::MAX_TTL;
-    let ttl = humantime::parse_duration(text).ok().filter(|ttl| range.contains(ttl)).filter(whole_seconds);
-    ttl.ok_or_else(|| {
-        InvalidMember::new("token.ttl", "must be a duration of whole seconds from 1s to 10m, such as \"2m\"")
-    })
 }

@@ -12,6 +12,8 @@ mod oidc_logout;
 mod probe;
 mod schema;
 mod show;
+mod token;
+mod twice;
 mod update;
 mod view;
 

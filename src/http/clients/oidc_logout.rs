@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::body::Member;
 use super::super::openapi as doc;
-use crate::domain::client::{Client, LogoutUri};
+use crate::domain::client::{Client, LogoutUri, SpelledOut};
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
 use crate::registry::InvalidMember;
@@ -26,22 +26,23 @@ pub(super) struct OidcLogoutChange {
     initiators: Member<InitiatorsForm>,
     /// `null` is none.
     #[serde(default, rename = "backchannel_logout_session_metadata")]
-    #[schema(value_type = Option<Inclusion>)]
-    session_metadata: Member<Inclusion>,
+    #[schema(value_type = Option<InclusionForm>)]
+    session_metadata: Member<InclusionForm>,
 }
 
-/// Auth0's `oidc_logout`, as it is read: of a client that has a logout URI.
+/// Auth0's `oidc_logout`, as it is read: of a client that has a logout URI. Defaults that nobody set are left out.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = OidcLogout)]
 pub(super) struct OidcLogoutView {
     #[serde(rename = "backchannel_logout_urls")]
     #[schema(value_type = Vec<doc::LogoutUri>, min_items = 1, max_items = 1)]
     urls: [LogoutUri; 1],
-    #[serde(rename = "backchannel_logout_initiators")]
-    #[schema(value_type = doc::OidcLogoutInitiators)]
-    initiators: InitiatorsForm,
-    #[serde(rename = "backchannel_logout_session_metadata")]
-    session_metadata: Inclusion,
+    #[serde(rename = "backchannel_logout_initiators", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::OidcLogoutInitiators, required = false)]
+    initiators: Option<InitiatorsForm>,
+    #[serde(rename = "backchannel_logout_session_metadata", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Inclusion, required = false)]
+    session_metadata: Option<Inclusion>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,11 +61,27 @@ enum Mode {
 }
 
 /// Whether a client's tokens carry session metadata.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[schema(as = OidcLogoutSessionMetadata)]
-#[serde(deny_unknown_fields)]
 struct Inclusion {
     include: bool,
+}
+
+/// Whether a client's tokens are to carry session metadata. Without `include`, or with `null`: none, as if it had
+/// never been set.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[schema(as = OidcLogoutSessionMetadataChange)]
+#[serde(deny_unknown_fields)]
+struct InclusionForm {
+    include: Option<bool>,
+}
+
+/// What is to become of the initiators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InitiatorsChange {
+    pub(super) initiators: Initiators,
+    /// They were named, not left to the default.
+    pub(super) spelled_out: bool,
 }
 
 impl OidcLogoutView {
@@ -73,10 +90,13 @@ impl OidcLogoutView {
             Initiators::All => (Mode::All, None),
             Initiators::Selected(selected) => (Mode::Custom, Some(selected.clone())),
         };
+        let include = client.session_metadata != MetadataChoice::None;
+        let SpelledOut { initiators, no_session_metadata } = client.spelled_out;
+        let initiators_are_shown = initiators || client.initiators != Initiators::default();
         Some(Self {
             urls: [client.backchannel_logout_uri.clone()?],
-            initiators: InitiatorsForm { mode, selected_initiators },
-            session_metadata: Inclusion { include: client.session_metadata != MetadataChoice::None },
+            initiators: initiators_are_shown.then_some(InitiatorsForm { mode, selected_initiators }),
+            session_metadata: (include || no_session_metadata).then_some(Inclusion { include }),
         })
     }
 }
@@ -104,30 +124,44 @@ impl OidcLogoutChange {
     }
 
     /// The initiators, if it says any.
-    pub(super) fn initiators(&self) -> Result<Option<Initiators>, InvalidMember> {
+    pub(super) fn initiators(&self) -> Result<Option<InitiatorsChange>, InvalidMember> {
+        let spelled_out = |initiators| Ok(Some(InitiatorsChange { initiators, spelled_out: true }));
         let InitiatorsForm { mode, selected_initiators } = match &self.initiators {
             Member::Absent => return Ok(None),
-            Member::Null => return Ok(Some(Initiators::default())),
+            Member::Null => {
+                let initiators = Initiators::default();
+                return Ok(Some(InitiatorsChange { initiators, spelled_out: false }));
+            }
             Member::Is(form) => form,
         };
-        let selected = selected_initiators.clone().unwrap_or_default();
-        let problem = match (mode, selected.is_empty()) {
-            (Mode::All, true) => return Ok(Some(Initiators::All)),
-            (Mode::Custom, false) => return Ok(Some(Initiators::Selected(selected))),
-            (Mode::All, false) => "must be left out with the mode \"all\"",
-            (Mode::Custom, true) => "must name at least one initiator with the mode \"custom\"",
+        let problem = match (mode, selected_initiators) {
+            (Mode::All, None) => return spelled_out(Initiators::All),
+            (Mode::Custom, Some(selected)) if !selected.is_empty() => {
+                return spelled_out(Initiators::Selected(selected.clone()));
+            }
+            // Auth0 refuses this too.
+            (Mode::All, Some(_)) => "must be left out with the mode \"all\", which is every initiator",
+            (Mode::Custom, _) => "must name at least one initiator with the mode \"custom\"",
         };
         Err(InvalidMember::new("oidc_logout.backchannel_logout_initiators.selected_initiators", problem))
     }
 
-    /// The session metadata, if it says something of it, for a client that has `now`: to include it keeps a
-    /// choice of keys.
-    pub(super) fn session_metadata(&self, now: &MetadataChoice) -> Option<MetadataChoice> {
-        let Inclusion { include } = self.session_metadata.clone().sets(Inclusion { include: false })?;
-        Some(match (include, now) {
-            (false, _) => MetadataChoice::None,
-            (true, MetadataChoice::None) => MetadataChoice::All,
-            (true, chosen) => chosen.clone(),
-        })
+    /// Whether session metadata is to be included, if it says something of it; `None` in it is as if it had never
+    /// been set.
+    pub(super) fn included(&self) -> Option<Option<bool>> {
+        match &self.session_metadata {
+            Member::Absent => None,
+            Member::Null => Some(None),
+            Member::Is(InclusionForm { include }) => Some(*include),
+        }
+    }
+}
+
+/// What a client's choice of metadata becomes, where it has `now`: to include it keeps a choice of keys.
+pub(super) fn metadata_choice(include: bool, now: &MetadataChoice) -> MetadataChoice {
+    match (include, now) {
+        (false, _) => MetadataChoice::None,
+        (true, MetadataChoice::None) => MetadataChoice::All,
+        (true, chosen) => chosen.clone(),
     }
 }

@@ -42,6 +42,7 @@ impl ToSchema for Registration {
 
     fn schemas(schemas: &mut Schemas) {
         ClientChange::schemas(schemas);
+        schemas.extend(descriptive::schemas());
     }
 }
 
@@ -64,6 +65,7 @@ impl ToSchema for Change {
 
     fn schemas(schemas: &mut Schemas) {
         ClientChange::schemas(schemas);
+        schemas.extend(descriptive::schemas());
     }
 }
 
@@ -79,6 +81,7 @@ impl PartialSchema for Client {
 impl ToSchema for Client {
     fn schemas(schemas: &mut Schemas) {
         ClientView::schemas(schemas);
+        schemas.extend(descriptive::schemas());
     }
 }
 
@@ -93,6 +96,7 @@ impl PartialSchema for ClientFields {
 impl ToSchema for ClientFields {
     fn schemas(schemas: &mut Schemas) {
         ClientView::schemas(schemas);
+        schemas.extend(descriptive::schemas());
     }
 }
 
@@ -133,6 +137,9 @@ impl ToSchema for ClientList {
 /// What a body can have; anything else is refused.
 fn body() -> Object {
     let mut object = with_descriptive::<ClientChange>();
+    for (name, schema) in descriptive::ignored_properties() {
+        object.properties.entry(name.to_owned()).or_insert(schema);
+    }
     object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
     object
 }

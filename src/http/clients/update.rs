@@ -19,7 +19,8 @@ use super::{client_id, schema};
 
 /// Changes a client.
 ///
-/// What is left out stays as it is; `null` makes it the default.
+/// What is left out stays as it is; `null` makes it the default. What changes nothing is no change: `updated_at` stays,
+/// and a client of the configuration file takes it too.
 #[utoipa::path(
     patch,
     path = "/api/v2/clients/{id}",
@@ -30,7 +31,8 @@ use super::{client_id, schema};
     responses(
         (status = 200, description = "The client.", body = schema::Client),
         (status = 404, description = "`inexistent_client`: there is none.", body = Error),
-        (status = 409, description = "`client_read_only`: it is kept in the configuration file. `client_contended`: \
+        (status = 409, description = "`client_read_only`: it is kept in the configuration file, and the \
+            body would change it. `client_contended`: \
             others change it at the same time.", body = Error),
     )
 )]
@@ -48,6 +50,7 @@ pub(in crate::http) async fn update(
     if change.is_empty() {
         return Err(ApiError::invalid_body("", "the body must have at least one member to change"));
     }
-    let record = state.clients.update(&client_id, |record| change.apply(record)).await?;
-    Ok((Extension(Note::of_members(&body)), Json(record.into())))
+    let (record, changed) = state.clients.update(&client_id, |record| change.apply(record)).await?;
+    let note = if changed { Note::of_members(&body) } else { Note::default() };
+    Ok((Extension(note), Json(record.into())))
 }

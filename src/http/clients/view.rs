@@ -11,6 +11,7 @@ use super::super::error::ApiError;
 use super::super::openapi as doc;
 use super::super::query::Query;
 use super::super::time::shown;
+use super::descriptive;
 use super::oidc_logout::OidcLogoutView;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{
@@ -28,9 +29,8 @@ use crate::domain::sector::SectorIdentifierUri;
 pub(in crate::http) struct ClientView {
     #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
-    name: Option<String>,
+    /// Its name; of a client that has none, its id, since Auth0's tools go by it.
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     client_name: Option<String>,
@@ -98,6 +98,7 @@ impl From<ClientRecord> for ClientView {
         let oidc_logout = OidcLogoutView::of(&client);
         let Client { mut descriptive, token: TokenOptions { ttl, typ, subject }, .. } = client;
         let alg = client.id_token_signed_response_alg;
+        descriptive.retain(|name, value| descriptive::is_shown(name, value));
         let mut jwt_configuration = match descriptive.remove("jwt_configuration") {
             Some(Value::Object(configuration)) => configuration,
             _ => Map::new(),
@@ -106,9 +107,9 @@ impl From<ClientRecord> for ClientView {
         let is_first_party =
             descriptive.remove("is_first_party").and_then(|value| value.as_bool()).unwrap_or(true);
         Self {
-            client_id: client.client_id,
-            name: client.client_name.clone(),
+            name: client.client_name.clone().unwrap_or_else(|| client.client_id.as_str().to_owned()),
             client_name: client.client_name,
+            client_id: client.client_id,
             global: false,
             is_first_party,
             created_at: shown(created_at),

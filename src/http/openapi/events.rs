@@ -6,8 +6,8 @@ use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, 
 use utoipa::{PartialSchema, ToSchema};
 
 use super::types::{
-    ClientId, Flow, Initiator, SessionMetadata, Sid, Sub, any_of, described, identifier, one_of, reference,
-    text,
+    ClientId, CookieMode, Flow, Initiator, SessionMetadata, Sid, Sub, any_of, described, identifier, one_of,
+    reference, text,
 };
 use crate::intake::cloudevents::MAX_BATCH;
 
@@ -48,6 +48,65 @@ struct SessionCreatedData {
     expires_at: Option<String>,
     #[schema(required = false)]
     flow: Flow,
+    device: Option<SessionDeviceData>,
+    authentication: Option<SessionAuthenticationData>,
+    /// When the user was last there.
+    #[schema(format = DateTime)]
+    last_interacted_at: Option<String>,
+    cookie: Option<SessionCookieData>,
+}
+
+/// Where the user logged in, and was last seen. It replaces what was told before, whole.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes what the intake reads")]
+struct SessionDeviceData {
+    /// At most 512 characters of it are kept.
+    initial_user_agent: Option<String>,
+    /// An IPv4 or IPv6 address.
+    #[schema(example = "192.0.2.1")]
+    initial_ip: Option<String>,
+    #[schema(min_length = 1, max_length = 32, example = "64496")]
+    initial_asn: Option<String>,
+    /// At most 512 characters of it are kept.
+    last_user_agent: Option<String>,
+    /// An IPv4 or IPv6 address.
+    #[schema(example = "2001:db8::1")]
+    last_ip: Option<String>,
+    #[schema(min_length = 1, max_length = 32, example = "64496")]
+    last_asn: Option<String>,
+}
+
+/// How the user authenticated. It replaces what was told before, whole.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes what the intake reads")]
+struct SessionAuthenticationData {
+    #[schema(max_items = 50)]
+    methods: Vec<SessionMethodData>,
+}
+
+/// One way in which the user authenticated.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes what the intake reads")]
+struct SessionMethodData {
+    /// Such as `pwd`, `federated`, `passkey`, `mfa`, or a URL of the OP's own.
+    #[schema(min_length = 1, max_length = 255, example = "mfa")]
+    name: String,
+    #[schema(format = DateTime)]
+    timestamp: Option<String>,
+    /// Which factor, of `mfa`.
+    #[schema(min_length = 1, max_length = 255, example = "otp")]
+    r#type: Option<String>,
+}
+
+/// The OP's cookie.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes what the intake reads")]
+struct SessionCookieData {
+    mode: CookieMode,
 }
 
 /// The user of a session logged in to one more client.
@@ -76,6 +135,12 @@ struct SessionUpdatedData {
     /// Replaces the end of its lifetime.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    device: Option<SessionDeviceData>,
+    authentication: Option<SessionAuthenticationData>,
+    /// When the user was last there.
+    #[schema(format = DateTime)]
+    last_interacted_at: Option<String>,
+    cookie: Option<SessionCookieData>,
 }
 
 /// One session ended, or every session of a user: `sid`, `sub` or both must be given.

@@ -15,10 +15,10 @@ mod types;
 pub(super) use events::{Event, EventBatch, PlainJson};
 pub(super) use parameters::{Checkpoint, Fields, Take, field_parameters, whole_number};
 pub(super) use types::{
-    ClientId, DeliveryFilter, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, Initiators,
-    JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice, OidcLogoutInitiators, Origin,
-    SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout, SubjectType, TokenSubject,
-    TokenTyp, Uuid, described, one_of, reference, text,
+    ClientId, CookieMode, DeliveryFilter, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator,
+    Initiators, JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice,
+    OidcLogoutInitiators, Origin, SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout,
+    SubjectType, TokenSubject, TokenTyp, Uuid, described, one_of, reference, text,
 };
 
 use std::sync::LazyLock;

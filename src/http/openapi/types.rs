@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, Array, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Schema,
-    SchemaFormat, Type,
+    SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -19,6 +19,7 @@ use crate::domain::log::LogType as EntryType;
 use crate::domain::metadata::{MAX_CHARS, MAX_ENTRIES};
 use crate::domain::sector::SectorIdentifierUri as SectorUri;
 use crate::domain::session::Flow as SessionFlow;
+use crate::domain::session_details::CookieMode as SessionCookieMode;
 use crate::keyring::Kid as KeyId;
 
 /// What a key of session metadata looks like.
@@ -73,6 +74,9 @@ stand_ins! {
     /// Auth0's `jwt_configuration`. What it has besides `alg` is kept and given back.
     JwtConfiguration = ObjectBuilder::new()
         .property("alg", reference::<SigningAlg>())
+        .property("lifetime_in_seconds", nullable(Type::Integer).minimum(Some(0)).maximum(Some(i32::MAX)))
+        .property("scopes", nullable(Type::Object).additional_properties(Some(Schema::from(text().build()))))
+        .property("secret_encoded", nullable(Type::Boolean))
         .additional_properties(Some(AdditionalProperties::FreeForm(true)))
         .build();
     /// Auth0's form of a client's initiators. `selected_initiators` is given only, and always, with `custom`.
@@ -85,6 +89,8 @@ stand_ins! {
     ]);
     /// How a session was made. Only sessions of the `browser` flow can carry metadata.
     Flow = names(SessionFlow::ALL, json!("browser"));
+    /// Whether the OP's cookie outlives the browser.
+    CookieMode = names(SessionCookieMode::ALL, json!("persistent"));
     /// Who manages a client: the configuration file (it is read-only here), or this API.
     Origin = names([ClientOrigin::File, ClientOrigin::Api], json!("api"));
     /// A key's id: the `kid` of tokens and of the JWKS.
@@ -181,6 +187,10 @@ pub(in crate::http) struct DeliveryFilter {
 /// A string.
 pub(in crate::http) fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn nullable(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]))
 }
 
 /// One of the program's identifiers.

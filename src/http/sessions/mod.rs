@@ -2,6 +2,7 @@
 //!
 //! A session that has ended is gone here, as it is there; what came of its end is in `/api/v2/deliveries`.
 
+mod details;
 mod end;
 mod list;
 mod show;

@@ -10,9 +10,11 @@ use utoipa::ToSchema;
 
 use super::super::openapi as doc;
 use super::super::time::shown;
+use super::details::{AuthenticationView, CookieView, DeviceView};
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Flow, Session};
+use crate::domain::session_details::SessionDetails;
 
 /// A session. Its user and metadata are personal data: they are for whoever may read sessions.
 #[derive(Serialize, ToSchema)]
@@ -35,6 +37,22 @@ pub(in crate::http) struct SessionView {
     /// When it is to end by itself.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
+    /// When the user was last there, if a source told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false)]
+    last_interacted_at: Option<Timestamp>,
+    /// Where the user logged in, and was last seen, if a source told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DeviceView, required = false)]
+    device: Option<DeviceView>,
+    /// How the user authenticated, if a source told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = AuthenticationView, required = false)]
+    authentication: Option<AuthenticationView>,
+    /// The OP's cookie, if a source told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CookieView, required = false)]
+    cookie: Option<CookieView>,
     /// The clients the user logged in to.
     clients: Vec<ClientRef>,
     #[schema(value_type = doc::SessionMetadata)]
@@ -52,6 +70,7 @@ struct ClientRef {
 
 impl From<Session> for SessionView {
     fn from(session: Session) -> Self {
+        let SessionDetails { device, authentication, last_interacted_at, cookie } = session.details;
         Self {
             id: session.sid,
             user_id: session.sub,
@@ -60,6 +79,10 @@ impl From<Session> for SessionView {
             authenticated_at: shown(session.authenticated_at.unwrap_or(session.created_at)),
             idle_expires_at: session.idle_expires_at.map(shown),
             expires_at: session.expires_at.map(shown),
+            last_interacted_at: last_interacted_at.map(shown),
+            device: device.map(DeviceView::from),
+            authentication: authentication.map(AuthenticationView::from),
+            cookie: cookie.map(|mode| CookieView { mode }),
             clients: session.participants.into_keys().map(|client_id| ClientRef { client_id }).collect(),
             session_metadata: session.session_metadata,
             flow: session.flow,

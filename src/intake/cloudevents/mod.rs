@@ -20,10 +20,12 @@ use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::Flow;
 use crate::domain::time;
 
+mod details;
 mod named_clients;
 #[cfg(test)]
 mod tests;
 
+use details::{AuthenticationData, CookieData, DeviceData, details};
 use named_clients::NamedClientList;
 
 /// The most events in a batch.
@@ -137,6 +139,11 @@ struct CreatedData {
     expires_at: Option<Timestamp>,
     #[serde(default)]
     flow: Flow,
+    device: Option<DeviceData>,
+    authentication: Option<AuthenticationData>,
+    #[serde(default, deserialize_with = "time::option")]
+    last_interacted_at: Option<Timestamp>,
+    cookie: Option<CookieData>,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +163,11 @@ struct UpdatedData {
     idle_expires_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::option")]
     expires_at: Option<Timestamp>,
+    device: Option<DeviceData>,
+    authentication: Option<AuthenticationData>,
+    #[serde(default, deserialize_with = "time::option")]
+    last_interacted_at: Option<Timestamp>,
+    cookie: Option<CookieData>,
 }
 
 #[derive(Deserialize)]
@@ -196,7 +208,7 @@ fn event(attributes: Attributes, data: Value) -> Result<Event, WireError> {
     check_attribute("id", &id)?;
     check_attribute("source", &source)?;
     let body = match r#type.as_str() {
-        "session.created" => typed(data).map(CreatedData::into_body),
+        "session.created" => typed(data).and_then(CreatedData::into_body),
         "session.client_added" => typed(data).map(ClientAddedData::into_body),
         "session.updated" => typed(data).and_then(UpdatedData::into_body),
         "session.terminated" => typed(data).and_then(TerminatedData::into_body),
@@ -229,8 +241,8 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, WireError> {
 }
 
 impl CreatedData {
-    fn into_body(self) -> EventBody {
-        EventBody::Created(SessionCreated {
+    fn into_body(self) -> Result<EventBody, WireError> {
+        Ok(EventBody::Created(SessionCreated {
             sid: self.sid,
             sub: self.sub,
             clients: self.clients.0,
@@ -239,7 +251,8 @@ impl CreatedData {
             idle_expires_at: self.idle_expires_at,
             expires_at: self.expires_at,
             flow: self.flow,
-        })
+            details: details(self.device, self.authentication, self.last_interacted_at, self.cookie)?,
+        }))
     }
 }
 
@@ -251,9 +264,12 @@ impl ClientAddedData {
 
 impl UpdatedData {
     fn into_body(self) -> Result<EventBody, WireError> {
-        if self.session_metadata.is_none() && self.idle_expires_at.is_none() && self.expires_at.is_none() {
-            let message =
-                "one or more of `session_metadata`, `idle_expires_at` and `expires_at` must be given";
+        let details = details(self.device, self.authentication, self.last_interacted_at, self.cookie)?;
+        let nothing_else =
+            self.session_metadata.is_none() && self.idle_expires_at.is_none() && self.expires_at.is_none();
+        if nothing_else && details.is_empty() {
+            let message = "one or more of `session_metadata`, `idle_expires_at`, `expires_at`, `device`, \
+                           `authentication`, `last_interacted_at` and `cookie` must be given";
             return Err(WireError::new("", message));
         }
         Ok(EventBody::Updated(SessionUpdated {
@@ -261,6 +277,7 @@ impl UpdatedData {
             session_metadata: self.session_metadata,
             idle_expires_at: self.idle_expires_at,
             expires_at: self.expires_at,
+            details,
         }))
     }
 }

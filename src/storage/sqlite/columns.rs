@@ -82,6 +82,11 @@ impl<'r> Columns<'r> {
         })
     }
 
+    /// A value stored as JSON, or nothing.
+    pub(super) fn json_option<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>> {
+        self.plain::<Option<&str>>(column)?.map(|_| self.json(column)).transpose()
+    }
+
     /// A time. One that nothing here wrote, since it is beyond those that are kept, is the nearest of them.
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp> {
         Ok(of_millis(self.plain(column)?))

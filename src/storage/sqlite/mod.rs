@@ -31,6 +31,7 @@ mod open;
 mod queue;
 mod redelivery;
 mod rows;
+mod session_details;
 mod sessions;
 mod settle;
 mod subject_ends;
@@ -56,6 +57,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "ends", include_str!("migrations/0002_ends.sql")),
     (5, "live sessions of a user", include_str!("migrations/0005_live_sessions.sql")),
     (6, "redelivery jobs", include_str!("migrations/0006_redelivery_jobs.sql")),
+    (8, "session details", include_str!("migrations/0008_session_details.sql")),
 ];
 
 /// The store in an SQLite file.

@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
 use super::rows::{Page, Rows, SESSIONS};
+use super::session_details::{self, DetailsRecord};
 use super::subject_ends::number;
 use crate::domain::event::NamedClients;
 use crate::domain::ids::{ClientId, Sid, Sub};
@@ -162,12 +163,13 @@ pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]
     sqlx::query(
         "INSERT OR REPLACE INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at,
              updated_at, authenticated_at, idle_expires_at, expires_at, ends_at, revision, ended_at, initiator,
-             ended_again_at, decided, reported, own_subs_reported, begun_after)
+             ended_again_at, decided, reported, own_subs_reported, begun_after, details)
          SELECT value ->> '$[0][0]', unhex(value ->> '$[0][1]'), value ->> '$[0][2]', value ->> '$[0][3]',
              value ->> '$[0][4]', value ->> '$[0][5]', value ->> '$[0][6]', value ->> '$[0][7]',
              value ->> '$[0][8]', value ->> '$[0][9]', value ->> '$[0][10]', value ->> '$[0][11]',
              value ->> '$[0][12]', value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[1][2]',
-             value ->> '$[1][3]', value ->> '$[1][4]', value ->> '$[1][5]', value ->> '$[1][6]'
+             value ->> '$[1][3]', value ->> '$[1][4]', value ->> '$[1][5]', value ->> '$[1][6]',
+             value ->> '$[1][7]'
          FROM json_each(?)",
     )
     .bind(to_json(&rows))
@@ -206,6 +208,7 @@ fn row(session: &Session) -> impl Serialize {
         when_set(to_json(&reported)),
         when_set(to_json(&own_subs)),
         session.begun_after.map(number),
+        session_details::column(&session.details),
     );
     (beginning, end)
 }
@@ -245,6 +248,7 @@ fn session(row: &SqliteRow) -> Result<Session> {
         sub: columns.parsed_option("sub")?,
         flow: columns.word("flow", |word| Flow::ALL.into_iter().find(|flow| flow.as_str() == word))?,
         session_metadata: columns.json("session_metadata")?,
+        details: columns.json_option::<DetailsRecord>("details")?.unwrap_or_default().into(),
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,
         authenticated_at: columns.time_option("authenticated_at")?,

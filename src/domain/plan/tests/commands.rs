@@ -10,6 +10,7 @@ use crate::domain::event::{ClientAdded, SessionCreated, SessionUpdated};
 use crate::domain::initiator::Initiator;
 use crate::domain::plan::*;
 use crate::domain::session::SessionKey;
+use crate::domain::session_details::SessionDetails;
 
 fn ended() -> Ended {
     Ended { at: at(50), initiator: Initiator::RpLogout }
@@ -148,6 +149,7 @@ fn what_the_op_says_of_a_lifetime_goes_before_what_is_configured() {
         session_metadata: None,
         idle_expires_at: Some(at(101)),
         expires_at: Some(at(102)),
+        details: SessionDetails::default(),
     });
     let plan = world().knowing(known(), &[]).plan(shortened).unwrap();
     assert_eq!(lifetime(plan), (Some(at(101)), Some(at(102))));

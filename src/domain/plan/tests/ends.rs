@@ -152,6 +152,7 @@ fn the_sources_clock_orders_its_reports_member_by_member() {
             session_metadata: org.map(|org| metadata(&[("org", org)])),
             idle_expires_at: None,
             expires_at: expires_at.map(at),
+            details: Default::default(),
         })
     };
     let after = |session: Session, second: i64, body: EventBody| {

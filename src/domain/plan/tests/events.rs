@@ -12,6 +12,7 @@ use crate::domain::metadata::MetadataChoice;
 use crate::domain::pairwise::{Pairwise, PairwiseFormat};
 use crate::domain::plan::*;
 use crate::domain::session::SessionKey;
+use crate::domain::session_details::SessionDetails;
 
 #[test]
 fn a_termination_tells_every_participant_what_it_chose_to_see() {
@@ -268,6 +269,7 @@ fn only_browser_sessions_carry_metadata() {
         session_metadata: Some(metadata(&[("k", "v")])),
         idle_expires_at: None,
         expires_at: None,
+        details: SessionDetails::default(),
     };
     let refused =
         World::new([client("shop")]).knowing(native, &[]).plan(EventBody::Updated(event)).unwrap_err();
@@ -282,6 +284,7 @@ fn an_update_replaces_metadata_whole_and_needs_a_live_session() {
             session_metadata: Some(metadata(&[("new", "1")])),
             idle_expires_at: None,
             expires_at: Some(at(500)),
+            details: SessionDetails::default(),
         })
     };
     let plan = World::new([]).knowing(session(&[]), &[]).plan(event()).unwrap();

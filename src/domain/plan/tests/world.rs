@@ -8,6 +8,7 @@ use crate::domain::ids::DeliveryId;
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::plan::*;
 use crate::domain::session::{EndNumber, SessionKey, SubjectEnd};
+use crate::domain::session_details::SessionDetails;
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 
@@ -60,6 +61,7 @@ pub(super) fn session(participants: &[&str]) -> Session {
         reported: BTreeMap::new(),
         own_subs_reported: BTreeMap::new(),
         begun_after: None,
+        details: SessionDetails::default(),
     }
 }
 
@@ -87,6 +89,7 @@ pub(super) fn created(sid: &str, clients: &[&str]) -> SessionCreated {
         idle_expires_at: None,
         expires_at: None,
         flow: Flow::Browser,
+        details: SessionDetails::default(),
     }
 }
 
