@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use reqwest::Identity;
+use reqwest::{Certificate, Identity};
 use zeroize::Zeroizing;
 
 use crate::authorities;
@@ -42,6 +42,8 @@ impl TlsArgs {
                 let said = format!("--ca-file {error}");
                 anyhow::Error::new(error).context(said)
             })?;
+            let trusted = trusted.iter().map(|certificate| Certificate::from_der(certificate));
+            let trusted = trusted.collect::<Result<Vec<_>, _>>().context("--ca-file")?;
             builder = builder.tls_certs_merge(trusted);
         }
         if let (Some(certificate), Some(key)) = (&self.client_certificate, &self.client_key) {

@@ -20,3 +20,4 @@ pub mod redelivery;
 pub mod retry;
 pub mod sector;
 pub mod session;
+pub mod uri;

@@ -53,7 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["domain", "storage", "keyring", "egress", "causes", "clock", "entropy"]),
-    ("access", &["domain", "storage", "causes", "authorities", "clock", "entropy", "shutdown"]),
+    ("access", &["domain", "storage", "egress", "causes", "authorities", "clock", "entropy", "shutdown"]),
     ("telemetry", &["config"]),
     ("listen", &["telemetry", "clock"]),
     (
