@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod answers;
 mod bad_input;
 mod clients;
 mod clients_from_the_shell;

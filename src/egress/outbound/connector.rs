@@ -23,6 +23,9 @@ type Tcp = TokioIo<Counted<TcpStream>>;
 /// How often a kept connection on which nothing happens is tried, and how often in vain.
 const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
 
+/// What the kernel may hold of what came and was not read, for each connection, in bytes. It doubles it.
+const RECEIVE_BUFFER: usize = 64 * 1024;
+
 /// No connection came about in time.
 #[derive(Debug, thiserror::Error)]
 #[error("connecting took too long")]
@@ -44,6 +47,7 @@ impl Connector {
         tcp.set_nodelay(true);
         // It is shared out among a name's addresses, where the first may be a black hole.
         tcp.set_connect_timeout(Some(timeout));
+        tcp.set_recv_buffer_size(Some(RECEIVE_BUFFER));
         tcp.set_keepalive(Some(KEEPALIVE.0));
         tcp.set_keepalive_interval(Some(KEEPALIVE.0));
         tcp.set_keepalive_retries(Some(KEEPALIVE.1));
