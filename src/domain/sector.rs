@@ -124,7 +124,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<SectorIdentifierUri>(), Err(expected), "{text}");
         }
-        for text in ["https:///rp.example.com", "https://?x", "https://{x}.example", "https://rp.example.com/\u{e4}"] {
+        for text in
+            ["https:///rp.example.com", "https://?x", "https://{x}.example", "https://rp.example.com/\u{e4}"]
+        {
             assert!(matches!(text.parse::<SectorIdentifierUri>(), Err(Uri(_))), "{text}");
         }
     }

@@ -219,7 +219,11 @@ mod tests {
     /// What whoever dials needs of it.
     fn assert_usable(text: &str, url: &Url) {
         let uri: Uri = url.as_str().parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(uri.authority().map(|it| it.as_str().to_owned()).as_deref(), Some(url.authority()), "{text}");
+        assert_eq!(
+            uri.authority().map(|it| it.as_str().to_owned()).as_deref(),
+            Some(url.authority()),
+            "{text}"
+        );
         let host = uri.host().unwrap().trim_matches(['[', ']']).to_owned();
         ServerName::try_from(host).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert!(text.parse::<Uri>().is_ok(), "{text}");

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Host;
 
-use super::outbound::{Lookup, Outbound, OutboundConfig, SendError, SendErrorKind, Sent, SystemLookup, TlsError};
+use super::outbound::{
+    Lookup, Outbound, OutboundConfig, SendError, SendErrorKind, Sent, SystemLookup, TlsError,
+};
 use super::policy::Policy;
 use crate::authorities::{self, AuthoritiesError};
 use crate::domain::client::LogoutUri;
@@ -85,7 +87,7 @@ impl Egress {
         Self::with_lookup(config, Arc::new(SystemLookup))
     }
 
-    fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
+    pub(super) fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
         let EgressConfig { policy, timeout, ca_file } = config;
         let policy = Arc::new(policy);
         let authorities =

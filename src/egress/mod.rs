@@ -15,3 +15,6 @@ pub use client::{Answer, Egress, EgressConfig, EgressError, Posted};
 pub use fetch::{FetchError, Fetcher};
 pub use outbound::{SendError, SendErrorKind, TlsError};
 pub use policy::{ForbiddenAddress, Policy, PolicyError};
+
+#[cfg(test)]
+mod tests;

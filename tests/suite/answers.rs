@@ -78,9 +78,14 @@ async fn a_200_is_a_200_whatever_is_odd_about_the_lines_under_it() {
 
 #[tokio::test]
 async fn statuses_that_http_does_not_know_are_server_errors() {
-    for (status, state) in
-        [(599, "pending"), (600, "pending"), (799, "pending"), (999, "pending"), (499, "rejected"), (101, "rejected")]
-    {
+    for (status, state) in [
+        (599, "pending"),
+        (600, "pending"),
+        (799, "pending"),
+        (999, "pending"),
+        (499, "rejected"),
+        (101, "rejected"),
+    ] {
         let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").into_bytes();
         let rp = RawRp::start(Trick::Says(leaked(answer))).await;
         let app = service(&rp.uri()).await;
@@ -97,11 +102,15 @@ async fn a_wish_for_more_time_than_there_is_counts_as_the_longest() {
         let answer = ResponseTemplate::new(503).insert_header("retry-after", wish);
         Mock::given(method("POST")).respond_with(answer).mount(&rp).await;
         let app = service(&rp.uri()).await;
-        assert_eq!(app.outcome(&ends("s-1", &["shop"]), 2).await[0].1, "pending", "{wish}");
-        let (_, list) = app.get("/deliveries").await;
-        let delivery = &list["deliveries"][0];
+        app.report(&ends("s-1", &["shop"])).await;
+        let delivery = eventually(async || {
+            let delivery = app.get("/deliveries").await.1["deliveries"][0].clone();
+            (delivery["attempts_made"] == 1).then_some(delivery)
+        })
+        .await;
+        assert_eq!(delivery["state"], "pending", "{wish}");
         let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-        let wait = time(&delivery["next_attempt_at"]).duration_since(time(&delivery["created_at"]));
+        let wait = time(&delivery["due_at"]).duration_since(time(&delivery["created_at"]));
         assert!((3600..3630).contains(&wait.as_secs()), "{wish}: {wait:?}");
         assert_eq!(rp.received_requests().await.unwrap().len(), 1);
         app.stop().await;
@@ -110,7 +119,8 @@ async fn a_wish_for_more_time_than_there_is_counts_as_the_longest() {
 
 #[tokio::test]
 async fn a_few_interim_responses_are_skipped_and_no_more() {
-    for (count, expected) in [(1, "none"), (16, "none"), (17, "answer_too_large"), (500, "answer_too_large")] {
+    for (count, expected) in [(1, "none"), (16, "none"), (17, "answer_too_large"), (500, "answer_too_large")]
+    {
         let answer = format!("{}HTTP/1.1 204 x\r\n\r\n", "HTTP/1.1 103 E\r\n\r\n".repeat(count));
         let rp = RawRp::start(Trick::Says(leaked(answer.into_bytes()))).await;
         let app = service(&rp.uri()).await;
@@ -158,12 +168,9 @@ async fn an_answer_that_trickles_in_has_the_deadline_of_the_whole() {
         ("empty lines", "", "\r\n", "timeout"),
         ("interim responses", "", "HTTP/1.1 103 E\r\n\r\n", "timeout"),
     ] {
-        let rp = RawRp::start(Trick::Repeats(Endless {
-            first: first.as_bytes(),
-            piece: piece.as_bytes(),
-            pause,
-        }))
-        .await;
+        let rp =
+            RawRp::start(Trick::Repeats(Endless { first: first.as_bytes(), piece: piece.as_bytes(), pause }))
+                .await;
         let app = service(&rp.uri()).await;
         let trial = trial(&app, "shop").await;
         assert_eq!(failure(&trial), (class, "pending", true), "{what}");
@@ -327,7 +334,10 @@ async fn a_uri_from_before_they_were_checked_spoils_nothing_and_nobody_may_have_
 
     let app = setup.start().await;
     let (status, client) = app.get("/clients/old").await;
-    assert_eq!((status, &client["backchannel_logout_uri"]), (StatusCode::OK, &json!("https://{tenant}.example.com")));
+    assert_eq!(
+        (status, &client["backchannel_logout_uri"]),
+        (StatusCode::OK, &json!("https://{tenant}.example.com"))
+    );
     let outcome = app.outcome(&ends("s-1", &["old", "shop"]), 10).await;
     assert_eq!(outcome.iter().map(|it| it.1.as_str()).collect::<Vec<_>>(), ["rejected", "delivered"]);
     assert_eq!(failure(&trial(&app, "old").await), ("invalid_uri", "rejected", false));

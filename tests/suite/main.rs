@@ -34,3 +34,4 @@ mod subjects;
 mod support;
 mod tls;
 mod tokens;
+mod uris;

@@ -114,7 +114,9 @@ impl SendError {
     /// Whether the other side said, by HTTP/2, that it has not looked at the request (RFC 9113 §8.7): the stream
     /// was refused, or the connection is being closed in good order.
     pub(super) fn may_be_sent_again(&self) -> bool {
-        let Some(error) = self.source.as_ref().and_then(|error| find::<h2::Error>(error)) else { return false };
+        let Some(error) = self.source.as_ref().and_then(|error| find::<h2::Error>(error)) else {
+            return false;
+        };
         let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         let closed = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
         error.is_remote() && (refused || closed)

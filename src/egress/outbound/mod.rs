@@ -35,8 +35,8 @@ use tokio::time::{Instant, timeout_at};
 use self::allowance::{Allowance, Turn};
 use self::connector::Connector;
 use self::interim::Interim;
-pub(super) use self::resolver::{Lookup, SystemLookup};
 use self::resolver::Resolver;
+pub(super) use self::resolver::{Lookup, SystemLookup};
 pub(super) use self::timing::Connecting;
 use super::policy::Policy;
 
@@ -118,7 +118,8 @@ pub(super) enum BodyEnd {
 impl Outbound {
     /// Sets the client up.
     pub(super) fn new(config: OutboundConfig) -> Result<Self, TlsError> {
-        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, keep_idle } = config;
+        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, keep_idle } =
+            config;
         let per_request = max_body_bytes.saturating_add(BESIDES_BODY);
         let (resolver, tls) = (Resolver::new(lookup, policy), tls::config(authorities)?);
         let (stream_window, connection_window) = HTTP2_WINDOWS;

@@ -42,7 +42,7 @@ pub(in crate::http) struct ProbeView {
 /// Sends a client one logout token, for a session that does not exist.
 ///
 /// It is an attempt as any other, outside the queue; nothing of it is stored. Two of a client may be under way at a
-/// time, and 16 in all.
+/// time, and 16 in all; one more is `too_many_requests`.
 #[utoipa::path(
     post,
     path = "/api/v2/clients/{id}/test",
@@ -54,8 +54,6 @@ pub(in crate::http) struct ProbeView {
         (status = 404, description = "`inexistent_client`: there is none.", body = Error),
         (status = 409, description = "`client_not_subscribed`: it has no logout URI. `no_signing_key`: no key signs \
             its algorithm now.", body = Error),
-        (status = 429, description = "`too_many_requests`: as many tests as may be are under way, 2 of a client and \
-            16 in all.", body = Error),
     )
 )]
 pub(in crate::http) async fn probe(

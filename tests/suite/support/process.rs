@@ -35,6 +35,11 @@ impl Serve {
 
     /// The same, with what is logged.
     pub fn start_logging(path: &Path, directives: &str) -> Self {
+        Self::start_in(path, directives, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_in(path: &Path, directives: &str, environment: &[(&str, &str)]) -> Self {
         let (server, management) = (free_port(), free_port());
         let mut child = logoutd()
             .args(["serve", "--config"])
@@ -44,6 +49,7 @@ impl Serve {
             .env("LOGOUTD_MANAGEMENT__LISTEN", format!("127.0.0.1:{management}"))
             .env("LOGOUTD_LOG__FORMAT", "json")
             .env("LOGOUTD_LOG", directives)
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
