@@ -18,6 +18,9 @@ use crate::relying_party::keys::{FetchJwks, JwksUnavailable};
 /// How long a document is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The longest document, in bytes: as much as the service takes.
+const MAX_BYTES: usize = 256 * 1024;
+
 /// What a person gave as `--jwks`: an `http(s)` URL, or else the path of a file.
 #[derive(Clone, Debug)]
 pub(super) enum JwksLocation {
@@ -91,11 +94,18 @@ impl JwksSource {
 
     async fn get(&self, url: &str) -> anyhow::Result<String> {
         let response = self.client.get(url).send().await.with_context(|| format!("cannot reach {url}"))?;
-        let response = response.error_for_status().map_err(|error| {
+        let mut response = response.error_for_status().map_err(|error| {
             let status = error.status().map_or_else(String::new, |status| status.to_string());
             anyhow!("{url} answers {status}")
         })?;
-        response.text().await.with_context(|| format!("{url} broke off"))
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.with_context(|| format!("{url} broke off"))? {
+            if body.len() + chunk.len() > MAX_BYTES {
+                return Err(anyhow!("{url} is longer than {MAX_BYTES} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        String::from_utf8(body).with_context(|| format!("{url} is no text"))
     }
 }
 

@@ -371,7 +371,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "issuer.pairwise.salt = \"s\"\n[[clients]]\nclient_id = \"a\"\nsubject_type = \"pairwise\"\nsector_identifier_uri = \"http://a.example.com/\"",
-        "config.toml:6:25: clients[0].sector_identifier_uri: must be an absolute https URI such as https://rp.example.com/sector.json",
+        "config.toml:6:25: clients[0].sector_identifier_uri: must be an https URI such as https://rp.example.com/sector.json",
     ),
     // Clients.
     ("[[clients]]\nclient_name = \"A\"", "config.toml:2:1: clients[0].client_id: is required"),
