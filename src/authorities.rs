@@ -1,8 +1,9 @@
-//! Bundles of certificate authorities that somebody names, as the HTTP client takes them.
+//! Bundles of certificate authorities that somebody names.
 
 use std::path::{Path, PathBuf};
 
-use reqwest::Certificate;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
 
 use crate::files;
 
@@ -28,7 +29,7 @@ pub enum AuthoritiesError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: reqwest::Error,
+        source: pem::Error,
     },
     /// There is nothing of use in it.
     #[error("{path} holds no PEM certificate")]
@@ -39,13 +40,13 @@ pub enum AuthoritiesError {
 }
 
 /// The certificates in a PEM file: one at least.
-pub fn read(path: &Path) -> Result<Vec<Certificate>, AuthoritiesError> {
+pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, AuthoritiesError> {
     let path = path.to_owned();
     let pem = match files::read_once(&path, MAX_FILE_BYTES) {
         Ok(pem) => pem,
         Err(error) => return Err(AuthoritiesError::Read { path, source: error.into() }),
     };
-    match Certificate::from_pem_bundle(&pem) {
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(found) if found.is_empty() => Err(AuthoritiesError::Empty { path }),
         Ok(found) => Ok(found),
         Err(source) => Err(AuthoritiesError::Damaged { path, source }),

@@ -125,20 +125,38 @@ fn node(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PROXY: &str = "10.0.0.9";
 
+    fn proxies() -> TrustedProxies {
+        TrustedProxies::new(["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).into())
+    }
+
     fn origin(peer: &str, forwarded: &[&str], x_forwarded_for: &[&str]) -> String {
-        let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
-        let bytes = |values: &[&'static str]| -> Vec<&'static [u8]> {
-            values.iter().map(|value| value.as_bytes()).collect()
-        };
-        let leaked = |values: &[&str]| -> Vec<&'static str> {
-            values.iter().map(|value| &*Box::leak(value.to_string().into_boxed_str())).collect()
-        };
-        let (forwarded, listed) = (bytes(&leaked(forwarded)), bytes(&leaked(x_forwarded_for)));
-        TrustedProxies::new(networks.into()).origin(peer.parse().unwrap(), &forwarded, &listed).to_string()
+        let forwarded: Vec<_> = forwarded.iter().map(|value| value.as_bytes()).collect();
+        let listed: Vec<_> = x_forwarded_for.iter().map(|value| value.as_bytes()).collect();
+        proxies().origin(peer.parse().unwrap(), &forwarded, &listed).to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_can_write_where_it_comes_from(stranger in prop::collection::vec(any::<u8>(), 0..40), text in "[ ,;=\"\\\\a-z0-9.:\\[\\]for]{0,40}") {
+            let (proxy, real): (IpAddr, IpAddr) = (PROXY.parse().unwrap(), "192.0.2.1".parse().unwrap());
+            for stranger in [&stranger[..], text.as_bytes()] {
+                let listed = [stranger, b", 192.0.2.1"].concat();
+                prop_assert_eq!(proxies().origin(proxy, &[], &[&listed]), real);
+                prop_assert_eq!(proxies().origin(proxy, &[], &[stranger, b"192.0.2.1"]), real);
+                prop_assert_eq!(proxies().origin(proxy, &[stranger, b"for=192.0.2.1"], &[]), real);
+                // Within one value, quotes that do not end may hide it, and show nothing else.
+                let named = [stranger, b", for=192.0.2.1"].concat();
+                let origin = proxies().origin(proxy, &[&named], &[]);
+                prop_assert!(origin == real || origin == proxy, "{}", origin);
+                prop_assert_eq!(proxies().origin(real, &[&named], &[&listed]), real);
+            }
+        }
     }
 
     #[test]

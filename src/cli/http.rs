@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use reqwest::{Identity, NoProxy, Proxy, redirect};
+use reqwest::{Certificate, Identity, NoProxy, Proxy, redirect};
 use zeroize::Zeroizing;
 
 use super::WrongUsage;
@@ -62,6 +62,8 @@ impl TlsArgs {
                 let said = format!("--ca-file {error}");
                 anyhow::Error::new(error).context(said)
             })?;
+            let trusted = trusted.iter().map(|certificate| Certificate::from_der(certificate));
+            let trusted = trusted.collect::<Result<Vec<_>, _>>().context("--ca-file")?;
             builder = builder.tls_certs_merge(trusted);
         }
         if let (Some(certificate), Some(key)) = (&self.client_certificate, &self.client_key) {

@@ -12,6 +12,7 @@ use super::keys::path;
 use super::reader::Section;
 use super::source::{Parsed, Value};
 use crate::domain::access::Rate;
+use crate::domain::uri::{self, UriError};
 
 const DEFAULT_RATE_LIMIT: Rate = Rate::per_second(NonZeroU32::new(500).expect("it is not 0"));
 const DEFAULT_FAILED_ATTEMPTS: Rate = Rate::per_minute(NonZeroU32::new(100).expect("it is not 0"));
@@ -116,18 +117,17 @@ fn at_least_one(names: Vec<String>) -> Parsed<Vec<String>> {
 fn issuer(value: &Value, allow_http: bool) -> Parsed<String> {
     match IssuerUrl::parse(&value.text()?, allow_http) {
         Ok(issuer) => Ok(issuer.as_str().to_owned()),
-        Err(IssuerUrlError::Scheme) => Err(HTTPS_ONLY.to_owned()),
+        Err(IssuerUrlError::Scheme | IssuerUrlError::Uri(UriError::Scheme(_))) => Err(HTTPS_ONLY.to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
 fn jwks_uri(value: &Value, allow_http: bool) -> Parsed<Url> {
     let text = value.text()?;
-    let url = Url::parse(&text)
-        .map_err(|_| "must be an absolute URL, such as https://idp.example.com/jwks".to_owned())?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not contain a user name or password".to_owned());
-    }
+    let url = uri::parse(&text).map_err(|error| match error {
+        UriError::Scheme(_) => HTTPS_ONLY.to_owned(),
+        error => error.to_string(),
+    })?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if allow_http || is_local(&url) => Ok(url),

@@ -7,6 +7,7 @@ use url::{Host, Url};
 use super::pairwise::{Pairwise, Salt};
 use super::reader::Section;
 use super::source::{Parsed, Value};
+use crate::domain::uri::{self, UriError};
 
 /// `[issuer]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,23 +46,14 @@ pub struct IssuerUrl {
 impl IssuerUrl {
     /// Parses it. `allow_http`: whether `http` is allowed everywhere.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, IssuerUrlError> {
-        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
-            return Err(IssuerUrlError::Characters);
-        }
-        let url = Url::parse(text).map_err(|_| IssuerUrlError::NotAbsolute)?;
-        // The parser forgives `https:host` and `https:///host`; a comparison byte for byte does not.
-        let (scheme, rest) = text.split_once("://").ok_or(IssuerUrlError::NotAbsolute)?;
-        if rest.starts_with('/') {
-            return Err(IssuerUrlError::NotAbsolute);
-        }
+        let url = uri::parse(text)?;
+        // Relying parties compare byte for byte; that in another case would be another to some of them.
+        let scheme = text.split("://").next().unwrap_or_default();
         if scheme != "https" && !(scheme == "http" && (allow_http || is_local(&url))) {
             return Err(IssuerUrlError::Scheme);
         }
         if text.contains(['?', '#']) {
             return Err(IssuerUrlError::QueryOrFragment);
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(IssuerUrlError::Credentials);
         }
         Ok(Self { text: text.to_owned(), url })
     }
@@ -92,21 +84,15 @@ impl fmt::Display for IssuerUrl {
 /// Why a string is no [`IssuerUrl`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerUrlError {
-    /// Not an absolute URL.
-    #[error("must be an absolute URL such as \"https://op.example.com\"")]
-    NotAbsolute,
-    /// The URL parser would change it, so that it would not be what relying parties compare with.
-    #[error("must not contain spaces, control characters, backslashes or characters outside ASCII")]
-    Characters,
+    /// Not an absolute URL that relying parties can ask, and compare.
+    #[error(transparent)]
+    Uri(#[from] UriError),
     /// Not `https`, and not on this machine.
     #[error("must begin with https:// (http:// only on localhost and loopback addresses)")]
     Scheme,
     /// A `?query` or a `#fragment`.
     #[error("must have neither a query nor a fragment (OpenID Connect Core, section 2)")]
     QueryOrFragment,
-    /// A `user:password@`.
-    #[error("must not contain a user name or password")]
-    Credentials,
 }
 
 impl std::str::FromStr for IssuerUrl {
@@ -129,13 +115,14 @@ pub(super) fn is_local(url: &Url) -> bool {
 
 fn jwks_uri(value: &Value) -> Parsed<String> {
     let text = value.text()?.into_owned();
-    match Url::parse(&text) {
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            Err(IssuerUrlError::Credentials.to_string())
-        }
-        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(&url)) => Ok(text),
-        _ => Err("must be an absolute https URL, such as https://op.example.com/jwks".to_owned()),
+    let url = uri::parse(&text).map_err(|error| error.to_string())?;
+    if url.scheme() != "https" && !is_local(&url) {
+        return Err("must be an https URL, such as https://op.example.com/jwks".to_owned());
     }
+    if url.fragment().is_some() {
+        return Err("must not have a fragment".to_owned());
+    }
+    Ok(text)
 }
 
 fn issuer_url(value: &Value) -> Parsed<IssuerUrl> {
@@ -163,28 +150,33 @@ mod tests {
 
     #[test]
     fn what_is_no_issuer_is_refused() {
-        use IssuerUrlError::{Characters, Credentials, NotAbsolute, QueryOrFragment, Scheme};
+        use IssuerUrlError::{QueryOrFragment, Scheme, Uri};
         for (text, expected) in [
-            ("", NotAbsolute),
-            ("op.example.com", NotAbsolute),
-            ("https:op.example.com", NotAbsolute),
-            ("https:///op.example.com", NotAbsolute),
-            (" https://op.example.com", Characters),
-            ("https://op.example.com/\n", Characters),
-            ("https://öp.example.com", Characters),
-            ("https:\\\\op.example.com", Characters),
+            ("", Uri(UriError::NotAbsolute)),
+            ("op.example.com", Uri(UriError::NotAbsolute)),
+            ("https:op.example.com", Uri(UriError::NotAbsolute)),
             ("HTTPS://op.example.com", Scheme),
             ("http://op.example.com", Scheme),
             ("http://192.168.0.1", Scheme),
             ("http://localhost.example.com", Scheme),
-            ("ftp://localhost", Scheme),
+            ("ftp://localhost", Uri(UriError::Scheme("ftp".to_owned()))),
             ("https://op.example.com?", QueryOrFragment),
             ("https://op.example.com/?a=b", QueryOrFragment),
             ("https://op.example.com/#", QueryOrFragment),
-            ("https://user@op.example.com", Credentials),
-            ("https://user:password@op.example.com", Credentials),
+            ("https://user@op.example.com", Uri(UriError::Credentials)),
+            ("https://@op.example.com", Uri(UriError::Credentials)),
         ] {
             assert_eq!(text.parse::<IssuerUrl>(), Err(expected), "{text}");
+        }
+        for text in [
+            "https:///op.example.com",
+            " https://op.example.com",
+            "https://op.example.com/\n",
+            "https://\u{f6}p.example.com",
+            "https:\\\\op.example.com",
+            "https://{tenant}.example.com",
+        ] {
+            assert!(matches!(text.parse::<IssuerUrl>(), Err(Uri(_))), "{text}");
         }
     }
 }

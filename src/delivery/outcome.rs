@@ -29,7 +29,8 @@ pub(super) fn of_status(status: u16, retry_after: Option<Duration>) -> Outcome {
         429 | 503 => Outcome::Recoverable { hint: retry_after },
         404 | 408 | 421 | 425 => Outcome::Recoverable { hint: None },
         501 | 505 => Outcome::Unrecoverable,
-        500..=599 => Outcome::Recoverable { hint: None },
+        // Those that HTTP does not know are server errors to a client (RFC 9110 §15).
+        500..=999 => Outcome::Recoverable { hint: None },
         _ => Outcome::Unrecoverable,
     }
 }
@@ -39,7 +40,14 @@ pub(super) fn of_error(kind: &SendErrorKind) -> Outcome {
     match kind {
         // The operator's own rules forbid it: only a change of configuration helps, and then redelivery.
         SendErrorKind::Policy(_) => Outcome::Unrecoverable,
-        _ => Outcome::Recoverable { hint: None },
+        // Only another registration helps.
+        SendErrorKind::InvalidUri => Outcome::Unrecoverable,
+        SendErrorKind::Dns
+        | SendErrorKind::Connect
+        | SendErrorKind::Tls
+        | SendErrorKind::Timeout
+        | SendErrorKind::AnswerTooLarge
+        | SendErrorKind::Reset => Outcome::Recoverable { hint: None },
     }
 }
 
@@ -52,7 +60,7 @@ mod tests {
         let recoverable = |status| matches!(of_status(status, None), Outcome::Recoverable { .. });
         for status in 100..1000 {
             let expected = [404, 408, 421, 425, 429].contains(&status)
-                || ((500..600).contains(&status) && status != 501 && status != 505);
+                || (status >= 500 && status != 501 && status != 505);
             assert_eq!(recoverable(status), expected, "{status}");
             assert_eq!(
                 of_status(status, None) == Outcome::Delivered,

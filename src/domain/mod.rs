@@ -22,3 +22,4 @@ pub mod sector;
 pub mod session;
 pub mod session_details;
 pub mod time;
+pub mod uri;

@@ -1,20 +1,21 @@
-//! The HTTP client for relying parties: one for all of them, with one deadline for everything.
+//! Posting logout tokens: one client for all relying parties, with one deadline for everything.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use hyper::{Request, Uri};
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Response, redirect};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::Host;
 
-use super::error::SendError;
+use super::outbound::{
+    Lookup, Outbound, OutboundConfig, SendError, SendErrorKind, Sent, SystemLookup, TlsError,
+};
 use super::policy::Policy;
-use super::resolver::GuardedResolver;
-use super::timing::{ConnectTimer, recorded};
 use crate::authorities::{self, AuthoritiesError};
 use crate::domain::client::LogoutUri;
 use crate::domain::delivery::Phases;
@@ -46,8 +47,8 @@ pub enum EgressError {
     #[error("egress.ca_file: {0}")]
     CaFile(#[source] AuthoritiesError),
     /// TLS could not be set up.
-    #[error("the HTTP client cannot be set up; are the platform's root certificates installed?")]
-    Client(#[source] reqwest::Error),
+    #[error("the HTTP client cannot be set up")]
+    Client(#[source] TlsError),
 }
 
 /// What a relying party answered.
@@ -75,7 +76,7 @@ pub struct Posted {
 /// Sends logout tokens. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Egress {
-    client: reqwest::Client,
+    outbound: Outbound,
     policy: Arc<Policy>,
     timeout: Duration,
 }
@@ -83,25 +84,26 @@ pub struct Egress {
 impl Egress {
     /// Sets the client up.
     pub fn new(config: EgressConfig) -> Result<Self, EgressError> {
-        // reqwest takes the process's provider; whoever set one before has set ring's too.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let policy = Arc::new(config.policy);
-        let roots =
-            config.ca_file.as_deref().map(authorities::read).transpose().map_err(EgressError::CaFile)?;
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("logoutd/", env!("CARGO_PKG_VERSION")))
-            // A redirect could lead anywhere, and a proxy would dial for us: both past the guard.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(GuardedResolver::new(Arc::clone(&policy)))
-            .connect_timeout(connect_timeout(config.timeout))
-            .connector_layer(ConnectTimer)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tls_certs_merge(roots.unwrap_or_default())
-            .build()
-            .map_err(EgressError::Client)?;
-        Ok(Self { client, policy, timeout: config.timeout })
+        Self::with_lookup(config, Arc::new(SystemLookup))
+    }
+
+    pub(super) fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
+        let EgressConfig { policy, timeout, ca_file } = config;
+        let policy = Arc::new(policy);
+        let authorities =
+            ca_file.as_deref().map(authorities::read).transpose().map_err(EgressError::CaFile)?;
+        // Redirects are not followed, which could lead anywhere, and proxies are not used, which would dial for
+        // us: both would go past the guard. The client knows neither.
+        let outbound = Outbound::new(OutboundConfig {
+            lookup,
+            policy: Some(Arc::clone(&policy)),
+            connect_timeout: connect_timeout(timeout),
+            authorities: authorities.unwrap_or_default(),
+            max_body_bytes: READ_AT_MOST,
+            keep_idle: Some(IDLE_TIMEOUT),
+        })
+        .map_err(EgressError::Client)?;
+        Ok(Self { outbound, policy, timeout })
     }
 
     /// Posts a logout token (Back-Channel Logout 1.0 §2.5). `now` is what an HTTP date in `Retry-After` is
@@ -109,44 +111,47 @@ impl Egress {
     ///
     /// As soon as there is a status that is the answer, however slowly or endlessly its body comes.
     pub async fn post_logout_token(&self, uri: &LogoutUri, token: &str, now: Timestamp) -> Posted {
-        if let Err(forbidden) = self.policy.check_uri(uri) {
-            return Posted {
-                result: Err(forbidden.into()),
-                phases: Phases::default(),
-                remote_address: literal_address(uri),
-            };
-        }
-        let (began, deadline) = (Instant::now(), Instant::now() + self.timeout);
-        let request = self
-            .client
-            .post(uri.url().clone())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            // A compact JWS has nothing that a form would escape.
-            .body(format!("logout_token={token}"));
-        let (response, connecting) = recorded(timeout_at(deadline, request.send())).await;
-        let after_connecting = began.elapsed().saturating_sub(connecting.whole());
-        let mut phases = Phases { dns: connecting.dns, connect: connecting.connect(), ..Phases::default() };
-        let mut remote_address = connecting.address.or_else(|| literal_address(uri));
-
-        let response = match response {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Posted { result: Err(error.into()), phases, remote_address },
-            Err(_) => {
-                let result = Err(SendError::deadline(!connecting.is_unfinished()));
-                return Posted { result, phases, remote_address };
+        let request = match self.request(uri, token) {
+            Ok(request) => request,
+            Err(error) => {
+                let (phases, remote_address) = (Phases::default(), literal_address(uri));
+                return Posted { result: Err(error), phases, remote_address };
             }
         };
+        let (began, deadline) = (Instant::now(), Instant::now() + self.timeout);
+        let Sent { result, connecting } = self.outbound.send(request, deadline).await;
+        let after_connecting = began.elapsed().saturating_sub(connecting.whole());
+        let mut phases = Phases { dns: connecting.dns, connect: connecting.connect(), ..Phases::default() };
+        let remote_address = connecting.address.or_else(|| literal_address(uri));
+        let answered = match result {
+            Ok(answered) => answered,
+            Err(error) => return Posted { result: Err(error), phases, remote_address },
+        };
         phases.answer = Some(after_connecting);
-        remote_address = response.remote_addr().map(|address| address.ip()).or(remote_address);
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), now);
+        let remote_address = answered.remote.map(|address| address.ip()).or(remote_address);
+        let (status, retry_after) = (answered.status, retry_after(&answered.headers, now));
         let headed = Instant::now();
-        let body = read(response, deadline).await;
+        let (mut body, _) = answered.read(deadline).await;
+        body.truncate(KEEP_AT_MOST);
         phases.body = Some(headed.elapsed());
         Posted { result: Ok(Answer { status, retry_after, body: printable(&body) }), phases, remote_address }
     }
+
+    fn request(&self, uri: &LogoutUri, token: &str) -> Result<Request<Body>, SendError> {
+        self.policy.check_uri(uri)?;
+        let unusable = || SendError::before_connecting(SendErrorKind::InvalidUri);
+        let uri: Uri = uri.url().as_str().parse().map_err(|_| unusable())?;
+        // A compact JWS has nothing that a form would escape.
+        let body = Body::from(format!("logout_token={token}"));
+        Request::post(uri)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .body(body)
+            .map_err(|_| unusable())
+    }
 }
+
+type Body = http_body_util::Full<Bytes>;
 
 fn literal_address(uri: &LogoutUri) -> Option<IpAddr> {
     match uri.url().host()? {
@@ -162,19 +167,6 @@ fn connect_timeout(timeout: Duration) -> Duration {
     timeout.saturating_sub((timeout / 20).min(Duration::from_millis(100)))
 }
 
-/// The beginning of a body, as far as it comes in time. Whatever is left is dropped with its connection.
-async fn read(mut response: Response, deadline: Instant) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < READ_AT_MOST {
-        match timeout_at(deadline, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-            Ok(Ok(None) | Err(_)) | Err(_) => break,
-        }
-    }
-    body.truncate(KEEP_AT_MOST);
-    body
-}
-
 /// Text that cannot disturb a terminal or a log: an RP's answer is not ours to trust.
 fn printable(body: &[u8]) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
@@ -183,8 +175,9 @@ fn printable(body: &[u8]) -> String {
 
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits have no end (RFC 9110 §10.2.3); more than there is room for are longer than anybody waits.
+        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).ok()?);
@@ -203,12 +196,21 @@ mod tests {
             (" 0 ", Some(0)),
             ("Fri, 02 Jan 2026 03:05:05 GMT", Some(60)),
             ("Fri, 02 Jan 2026 03:00:00 GMT", Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(251_634_977_754)),
+            ("18446744073709551615", Some(u64::MAX)),
             ("soon", None),
             ("-5", None),
+            ("+5", None),
             ("1.5", None),
+            ("", None),
+            ("Fri, 31 Dec 99999 23:59:59 GMT", None),
         ] {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
             assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
+        }
+        for value in ["18446744073709551616".to_owned(), "9".repeat(5000)] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            assert_eq!(retry_after(&headers, now), Some(Duration::MAX), "{value}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The way out: where logout tokens may be sent, and how.
+//! The way out: where logout tokens may be sent, and how; and how documents are fetched that an operator names.
 //!
 //! Relying parties name the addresses logoutd connects to, so every one is checked: literal ones in the
 //! URI, resolved ones in the resolver, and nothing is dialled that was not checked. Nothing here knows
@@ -6,12 +6,15 @@
 
 mod address;
 mod client;
-mod error;
+mod fetch;
+mod outbound;
 mod policy;
-mod resolver;
-mod timing;
 
 pub use address::AddressClass;
 pub use client::{Answer, Egress, EgressConfig, EgressError, Posted};
-pub use error::{SendError, SendErrorKind};
+pub use fetch::{FetchError, Fetcher};
+pub use outbound::{SendError, SendErrorKind, TlsError};
 pub use policy::{ForbiddenAddress, Policy, PolicyError};
+
+#[cfg(test)]
+mod tests;

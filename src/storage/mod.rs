@@ -2,6 +2,9 @@
 //!
 //! The traits say what must hold, the backends how; only `app` names a backend. Nothing here decides
 //! anything: plans come from `domain`, times and tokens from the caller.
+//!
+//! A row that cannot be read is left out of whatever is read in number, and is an error
+//! ([`StorageError::Corrupt`]) for who asks for it by its name: it never stops the others.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

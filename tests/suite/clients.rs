@@ -1,7 +1,10 @@
 //! Clients through the management API: registered, changed, tried out and removed, in both vocabularies.
 
+use std::sync::Arc;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -356,6 +359,53 @@ async fn a_trial_sends_one_valid_token_and_tells_each_phase() {
     // Nothing of it is in the queue.
     assert_eq!(app.api(Method::GET, "/deliveries", None).await.1, json!({"deliveries": []}));
     app.stop().await;
+}
+
+/// As many as fit into the descriptors that a test has: each has four.
+const TRIALS: usize = 200;
+
+#[tokio::test]
+async fn trials_at_the_same_time_are_few_and_hold_up_no_delivery() {
+    let hanging = RawRp::start(Trick::Hang).await;
+    let healthy = rp(200).await;
+    let mut setup = Setup::new()
+        .with("[access]\nrate_limit = \"off\"")
+        .with("[delivery]\ntimeout = \"30s\"\nmax_concurrency = 2\nmax_concurrency_per_client = 1")
+        .client("healthy", &healthy.uri(), "");
+    for n in 0..20 {
+        setup = setup.client(&format!("c-{n}"), &hanging.uri(), "");
+    }
+    let app = Arc::new(setup.start().await);
+    let mut trials = JoinSet::new();
+    for n in 0..TRIALS {
+        let app = Arc::clone(&app);
+        // Half of them are of one client.
+        let client = if n % 2 == 0 { 0 } else { n / 2 % 20 };
+        trials.spawn(async move { app.api(Method::POST, &format!("/clients/c-{client}/test"), None).await });
+    }
+    // Those that are one too many are refused while the others are still under way.
+    for _ in 0..TRIALS - 16 {
+        let (status, error) = trials.join_next().await.unwrap().unwrap();
+        assert_eq!(
+            (status, &error["errorCode"]),
+            (StatusCode::TOO_MANY_REQUESTS, &json!("too_many_requests"))
+        );
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("2 tests of this client are under way")
+                || message.starts_with("16 tests of clients are under way"),
+            "{message}"
+        );
+    }
+    eventually(async || (hanging.open() == 16).then_some(())).await;
+    // They take no slots: there are two, and sixteen trials.
+    assert_eq!(app.outcome(&ends("s-1", &["healthy"]), 5).await[0].1, "delivered");
+    assert_eq!((hanging.open(), hanging.most_open()), (16, 16));
+    // Who is gone leaves room.
+    trials.shutdown().await;
+    eventually(async || (hanging.open() == 0).then_some(())).await;
+    let (status, trial) = app.api(Method::POST, "/clients/healthy/test", None).await;
+    assert_eq!((status, &trial["state"]), (StatusCode::OK, &json!("delivered")));
 }
 
 #[tokio::test]

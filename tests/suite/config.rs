@@ -280,7 +280,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[access.jwt]\nissuer = \"https://idp.example.com\"\naudience = \"a\"\njwks_uri = \"https://u:p@idp.example.com/jwks\"",
-        "config.toml:5:12: access.jwt.jwks_uri: must not contain a user name or password",
+        "config.toml:5:12: access.jwt.jwks_uri: must not contain a user name or password, nor an @ before the host",
     ),
     (
         "[access.jwt]\nissuer = \"https://idp.example.com\"\naudience = \"a\"\nscope_claims = []",
@@ -400,7 +400,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "[[clients]]\nclient_id = \"a\"\nbackchannel_logout_uri = \"/logout\"",
-        "config.toml:4:26: clients[0].backchannel_logout_uri: must be an absolute URI such as https://rp.example.com/backchannel-logout (relative URL without a base)",
+        "config.toml:4:26: clients[0].backchannel_logout_uri: must be an absolute URI such as https://rp.example.com/path",
     ),
     (
         "[[clients]]\nclient_id = \"a\"\nbackchannel_logout_uri = \"https://a.example.com/#b\"",

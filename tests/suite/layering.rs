@@ -56,7 +56,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["domain", "storage", "keyring", "egress", "causes", "clock", "entropy"]),
-    ("access", &["domain", "storage", "causes", "printable", "authorities", "clock", "entropy", "shutdown"]),
+    (
+        "access",
+        &[
+            "domain",
+            "storage",
+            "egress",
+            "causes",
+            "printable",
+            "authorities",
+            "clock",
+            "entropy",
+            "shutdown",
+        ],
+    ),
     ("telemetry", &["config", "printable"]),
     ("listen", &["telemetry", "files", "clock"]),
     (

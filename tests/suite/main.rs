@@ -9,6 +9,7 @@
 
 mod access;
 mod acknowledged;
+mod answers;
 mod audit_objects;
 mod auth0_clients;
 mod bad_input;
@@ -49,3 +50,4 @@ mod times;
 mod tls;
 mod tokens;
 mod unreadable_rows;
+mod uris;

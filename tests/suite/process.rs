@@ -7,6 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::support::app::{Setup, states};
 use crate::support::process::Serve;
 use crate::support::raw_rp::{RawRp, Trick};
+use crate::support::tls_rp::TlsRp;
 use crate::support::{TOKEN, ends, eventually, http};
 
 async fn report(serve: &Serve, event: &Value, wait: u32) -> Value {
@@ -107,4 +108,30 @@ async fn the_first_signal_drains_and_the_second_stops_at_once() {
     .await;
     serve.signal("INT");
     assert!(serve.ended().success());
+}
+
+#[tokio::test]
+async fn proxies_of_the_environment_are_not_for_deliveries() {
+    // A proxy would dial for us, past the guard. Whoever asked it would find it dead.
+    let proxy = RawRp::start(Trick::Reset).await;
+    let plain = RawRp::start(Trick::Says(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")).await;
+    let secure = TlsRp::start().await;
+    let setup = Setup::new();
+    let ca_file = secure.certificate_in(setup.folder.path());
+    let setup = setup
+        .with(&format!(
+            "[egress]\nallow_http = true\nallow_networks = [\"127.0.0.0/8\", \"::1/128\"]\nca_file = \"{}\"",
+            ca_file.display()
+        ))
+        .client("plain", &plain.uri(), "")
+        .client("secure", &secure.uri(), "");
+    let url = format!("http://{}", proxy.address);
+    let names = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let mut environment: Vec<_> = names.iter().map(|name| (*name, url.as_str())).collect();
+    environment.extend([("no_proxy", ""), ("NO_PROXY", "")]);
+    let serve = Serve::start_with(&setup.write(), &environment);
+    let answer = report(&serve, &ends("s-1", &["plain", "secure"]), 20).await;
+    let states: Vec<_> = states(&answer).into_iter().map(|it| it.1).collect();
+    assert_eq!(states, ["delivered", "delivered"]);
+    assert_eq!((plain.requests(), secure.requests(), proxy.connections()), (1, 1, 0));
 }

@@ -3,9 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use sqlx::Connection as _;
 
 use crate::support::app::Setup;
 use crate::support::process::{Serve, logoutd};
+use crate::support::store_file::StoreFile;
 
 const FILES: [&str; 4] = ["store.db", "store.db-wal", "store.db-shm", "store.db-lock"];
 
@@ -32,6 +37,26 @@ fn the_files_of_the_store_are_nobody_elses() {
     let list = logoutd().args(["tokens", "list", "--config"]).arg(&config).output().unwrap();
     assert!(list.status.success());
     assert_eq!(modes(setup.folder.path())[0], 0o600);
+}
+
+#[tokio::test]
+async fn a_store_that_somebody_else_is_making_is_waited_for() {
+    let setup = Setup::new();
+    let config = setup.write();
+    let held = StoreFile::of(&setup).held().await;
+    let create = ["tokens", "create", "--name", "ci", "--scope", "read:logs", "--config"];
+    let mut command = logoutd();
+    command.args(create).arg(&config).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("{status}: {:?}", child.wait_with_output().unwrap());
+        }
+    }
+    held.close().await.unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

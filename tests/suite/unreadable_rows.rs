@@ -414,7 +414,7 @@ async fn a_token_that_cannot_be_read_can_be_revoked_and_shuts_out_no_other() {
     assert_eq!(status(&good).await, StatusCode::OK);
     assert!(!status(&bad).await.is_success());
     assert!(counted(&app, "api_tokens").await > 0);
-    app.stop().await;
+    let _folder = app.stop().await;
     let (code, list) = tokens(&["list"]);
     assert_eq!(code, Some(0));
     assert!(list.contains("good") && !list.contains("bad"), "{list}");

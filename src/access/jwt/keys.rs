@@ -178,8 +178,7 @@ mod tests {
             self.fetches.fetch_add(1, Ordering::Relaxed);
             let mut answers = self.answers.lock().unwrap();
             let answer = if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0] };
-            let kids =
-                answer.ok_or(FetchError::Status { url: "https://idp.test".to_owned(), status: 503 })?;
+            let kids = answer.ok_or(FetchError::Issuer("it is not there".to_owned()))?;
             let key = |kid: &&str| json!({"kty": "RSA", "kid": kid, "n": "AQAB", "e": "AQAB"});
             let keys: Vec<_> = kids.iter().map(key).collect();
             Ok(KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap())

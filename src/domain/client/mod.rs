@@ -13,7 +13,7 @@ use super::algorithm::SigningAlg;
 use super::ids::ClientId;
 use super::initiator::Initiators;
 use super::metadata::MetadataChoice;
-use super::sector::SectorIdentifierUri;
+use super::sector::{self, SectorIdentifierUri};
 
 pub use self::logout_uri::{LogoutUri, LogoutUriError};
 pub use self::token_options::{TokenOptions, TokenSubject, TokenTyp};
@@ -26,6 +26,7 @@ pub struct Client {
     /// A name for people.
     pub client_name: Option<String>,
     /// Where its tokens go, by POST. Without one it is registered, but not subscribed to logouts.
+    #[serde(default, deserialize_with = "logout_uri::stored")]
     pub backchannel_logout_uri: Option<LogoutUri>,
     /// Whether its tokens must carry a `sid` (Back-Channel Logout 1.0 §2.2).
     pub backchannel_logout_session_required: bool,
@@ -43,6 +44,7 @@ pub struct Client {
     pub subject_type: SubjectType,
     /// Its host stands for the group of clients that share pairwise subjects. Without one, that of the
     /// logout URI does.
+    #[serde(default, deserialize_with = "sector::stored")]
     pub sector_identifier_uri: Option<SectorIdentifierUri>,
     /// An operator's switch: while it is off, deliveries wait.
     pub enabled: bool,

@@ -12,6 +12,7 @@ use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::pairwise::ToldSub;
 use crate::domain::session::{Ended, Session, SessionKey};
+use crate::domain::time;
 
 impl<'a> Planner<'a> {
     /// Ends a session, tells its participants, and stores it.
@@ -107,7 +108,7 @@ impl<'a> Planner<'a> {
 
     /// Until when a delivery that is made now is attempted.
     pub(super) fn expires_at(&self) -> Timestamp {
-        self.now.saturating_add(self.max_age).expect("a std Duration has no calendar units")
+        time::after(self.now, self.max_age)
     }
 
     /// The `sub` that the client may be told, if there is one: see [`Subjects::sub_for`](crate::domain::pairwise::Subjects::sub_for).

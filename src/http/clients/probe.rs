@@ -41,7 +41,8 @@ pub(in crate::http) struct ProbeView {
 
 /// Sends a client one logout token, for a session that does not exist.
 ///
-/// It is an attempt as any other, outside the queue; nothing of it is stored.
+/// It is an attempt as any other, outside the queue; nothing of it is stored. Two of a client may be under way at a
+/// time, and 16 in all; one more is `too_many_requests`.
 #[utoipa::path(
     post,
     path = "/api/v2/clients/{id}/test",
@@ -66,6 +67,7 @@ pub(in crate::http) async fn probe(
         ProbeError::Unsubscribed => ApiError::client_without_uri(),
         ProbeError::NoKey(alg) => ApiError::no_signing_key(alg),
         ProbeError::Failed => ApiError::signing_failed(),
+        ProbeError::ClientBusy | ProbeError::Busy => ApiError::too_many_tests(&error.to_string()),
     })?;
     Ok(Json(ProbeView {
         client_id,

@@ -90,6 +90,11 @@ impl ApiError {
         )
     }
 
+    /// As many tests of clients are under way as may be.
+    pub(super) fn too_many_tests(problem: &str) -> Self {
+        Self::too_many_requests(&format!("{problem}; try again when one has ended"), Duration::from_secs(1))
+    }
+
     fn too_many_requests(message: &str, wait: Duration) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).with_retry_after(wait)
     }

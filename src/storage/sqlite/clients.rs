@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::SqliteStore;
 use super::columns::{Columns, json_list, millis, to_json};
-use super::rows::{CLIENTS, DELIVERIES, Page, Rows};
+use super::rows::{CLIENTS, Page, QUEUES, Rows};
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord, Origin};
 use crate::domain::ids::ClientId;
@@ -182,7 +182,7 @@ impl SqliteStore {
         )
         .fetch_all(&self.reader)
         .await?;
-        self.rows.readable(&DELIVERIES, &rows, |row| Columns(row).parsed("client_id"))
+        self.rows.readable(&QUEUES, &rows, |row| Columns(row).parsed("client_id"))
     }
 
     /// Discards some of what waits for a client unless it is subscribed; whether there was any. Nobody leases

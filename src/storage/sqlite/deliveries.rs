@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::columns::{Columns, hex, millis, to_json};
-use super::rows::{DELIVERIES, Page, Rows};
+use super::rows::{DELIVERIES, Page, QUEUES, Rows};
 use super::{SqliteStore, attempts, breakers};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliverySummary, Intent, State};
@@ -81,7 +81,7 @@ impl DeliveryReader for SqliteStore {
         )
         .fetch_all(&mut *self.lists.acquire_unlimited().await?)
         .await?;
-        self.rows.readable(&DELIVERIES, &rows, |row| {
+        self.rows.readable(&QUEUES, &rows, |row| {
             let columns = Columns(row);
             Ok(QueueDepth {
                 client_id: columns.parsed("client_id")?,

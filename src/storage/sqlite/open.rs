@@ -39,11 +39,9 @@ type Opened<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Opens the store at `url`, and takes the lock that tells who was first if `first` is set.
 pub(super) async fn open(url: &str, first: bool) -> Result<SqliteStore> {
-    let hint = |source: &Box<dyn Error + Send + Sync>| sqlx_error(&**source).map_or("", opening_hint);
-    try_open(url, first).await.map_err(|source| StorageError::Open {
-        url: url.to_owned(),
-        hint: hint(&source),
-        source,
+    try_open(url, first).await.map_err(|source| {
+        let hint = sqlx_error(&*source).map_or("", opening_hint);
+        StorageError::Open { url: url.to_owned(), hint, source }
     })
 }
 

@@ -39,6 +39,8 @@ pub(super) const SUBJECT_ENDS: Table = Table { name: "subject_ends", key: &["num
 pub(super) const SUBJECT_END_PARTS: Table = Table { name: "subject_end_parts", key: &["id"] };
 pub(super) const EVENTS: Table = Table { name: "events", key: &["key"] };
 pub(super) const DELIVERIES: Table = Table { name: "deliveries", key: &["id"] };
+/// Deliveries that are read by their client, all of one together.
+pub(super) const QUEUES: Table = Table { name: "deliveries", key: &["client_id"] };
 pub(super) const ATTEMPTS: Table = Table { name: "attempts", key: &["delivery_id", "number"] };
 pub(super) const REDELIVERY_JOBS: Table = Table { name: "redelivery_jobs", key: &["id"] };
 pub(super) const API_TOKENS: Table = Table { name: "api_tokens", key: &["id"] };

@@ -10,9 +10,10 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::read_deliveries;
-use crate::support::TOKEN;
 use crate::support::app::{Setup, TestApp};
 use crate::support::process::logoutd;
+use crate::support::raw_rp::{Endless, RawRp, Trick};
+use crate::support::{TOKEN, eventually};
 
 const AUDIENCE: &str = "https://logoutd.example.com";
 
@@ -193,6 +194,34 @@ async fn without_keys_nobody_is_blamed() {
     }
     assert_eq!(ask(&app, TOKEN).await.0, StatusCode::OK);
     app.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_never_come_are_not_waited_for_byte_by_byte() {
+    let key = Key::make(Algorithm::ES256, "k");
+    for (first, piece) in [
+        ("", "HTTP/1.1 103 E\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\n", "x: y\r\n"),
+        ("HTTP/1.1 200 OK\r\n\r\n{\"keys\": [", " "),
+    ] {
+        let (first, piece) = (first.as_bytes(), piece.as_bytes());
+        let idp = RawRp::start(Trick::Repeats(Endless { first, piece, pause: None })).await;
+        let jwt = format!(
+            "issuer = \"https://idp.example.com\"\naudience = \"{AUDIENCE}\"\njwks_uri = \"{}\"",
+            idp.uri()
+        );
+        let app = Setup::new().with(&format!("[access.jwt]\n{jwt}")).start().await;
+        let (status, _) = ask(&app, &key.sign(&claims("https://idp.example.com"))).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        eventually(async || (idp.open() == 0).then_some(())).await;
+        // 256 KiB of a document, 128 KiB around it, what is read ahead, and what the kernel holds on both sides.
+        let (sent, requests) = (idp.bytes_sent(), idp.requests());
+        assert!(
+            sent <= requests * (256 + 128 + 64 + 2 * (64 + 8)) * 1024,
+            "{sent} bytes in {requests} answers"
+        );
+        app.stop().await;
+    }
 }
 
 #[tokio::test]

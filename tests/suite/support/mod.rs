@@ -4,6 +4,7 @@ pub mod app;
 pub mod authority;
 pub mod h2_rp;
 pub mod process;
+pub mod raw_h2_rp;
 pub mod raw_rp;
 pub mod shell;
 pub mod store_file;

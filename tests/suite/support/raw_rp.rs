@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// What the kernel holds at the most of what was sent and not yet taken, on this side, in bytes (it doubles it).
+const SEND_BUFFER: u32 = 8 * 1024;
 
 /// What it does once it has read a request.
 #[derive(Clone, Copy, Debug)]
@@ -21,48 +24,98 @@ pub enum Trick {
     Trickle(u16),
     /// Answers this status and ten megabytes.
     Flood(u16),
+    /// Sends this, and closes the connection.
+    Says(&'static [u8]),
+    /// Sends this without end.
+    Repeats(Endless),
+}
+
+/// What is sent without end.
+#[derive(Clone, Copy, Debug)]
+pub struct Endless {
+    /// Once, before.
+    pub first: &'static [u8],
+    /// Again and again.
+    pub piece: &'static [u8],
+    /// How long between two pieces.
+    pub pause: Option<Duration>,
 }
 
 /// A relying party with one trick.
 pub struct RawRp {
     pub address: SocketAddr,
-    requests: Arc<AtomicUsize>,
-    bytes_sent: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+    requests: AtomicUsize,
+    bytes_sent: AtomicUsize,
 }
 
 impl RawRp {
     pub async fn start(trick: Trick) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(SEND_BUFFER).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
-        let (requests, bytes_sent) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (counter, sent) = (Arc::clone(&requests), Arc::clone(&bytes_sent));
+        let counts = Arc::new(Counts::default());
+        let counting = Arc::clone(&counts);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(perform(stream, trick, Arc::clone(&counter), Arc::clone(&sent)));
+                counting.connections.fetch_add(1, Ordering::SeqCst);
+                let open = counting.open.fetch_add(1, Ordering::SeqCst) + 1;
+                counting.most_open.fetch_max(open, Ordering::SeqCst);
+                let counts = Arc::clone(&counting);
+                tokio::spawn(async move {
+                    perform(stream, trick, &counts).await;
+                    counts.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { address, requests, bytes_sent }
+        Self { address, counts }
     }
 
     pub fn uri(&self) -> String {
         format!("http://{}/logout", self.address)
     }
 
-    /// How many requests it has read whole.
-    pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes of bodies it could get rid of.
+    /// How many of them are open.
+    pub fn open(&self) -> usize {
+        self.counts.open.load(Ordering::SeqCst)
+    }
+
+    /// How many of them were open at once at the most.
+    pub fn most_open(&self) -> usize {
+        self.counts.most_open.load(Ordering::SeqCst)
+    }
+
+    /// How many requests it has read whole.
+    pub fn requests(&self) -> usize {
+        self.counts.requests.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes it could get rid of, after a head where there is one.
     pub fn bytes_sent(&self) -> usize {
-        self.bytes_sent.load(Ordering::SeqCst)
+        self.counts.bytes_sent.load(Ordering::SeqCst)
     }
 }
 
-async fn perform(mut stream: TcpStream, trick: Trick, requests: Arc<AtomicUsize>, sent: Arc<AtomicUsize>) {
-    read_request(&mut stream).await;
-    let earlier = requests.fetch_add(1, Ordering::SeqCst);
+async fn perform(mut stream: TcpStream, trick: Trick, counts: &Counts) {
+    if !read_request(&mut stream).await {
+        return;
+    }
+    let earlier = counts.requests.fetch_add(1, Ordering::SeqCst);
     match trick {
         Trick::HangLater if earlier == 0 => {
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -72,32 +125,60 @@ async fn perform(mut stream: TcpStream, trick: Trick, requests: Arc<AtomicUsize>
             // No lingering: the kernel answers what is unread with a reset.
             stream.set_zero_linger().unwrap();
         }
-        Trick::Hang | Trick::HangLater => tokio::time::sleep(Duration::from_mins(1)).await,
+        Trick::Hang | Trick::HangLater => {
+            // Until the other side has had enough.
+            let _ = stream.read(&mut [0; 16]).await;
+        }
         Trick::Trickle(status) => {
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 1000000\r\n\r\n");
             let _ = stream.write_all(head.as_bytes()).await;
-            for _ in 0..600 {
-                if stream.write_all(b".").await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            let pause = Some(Duration::from_millis(100));
+            send(&mut stream, Endless { first: b"", piece: b".", pause }, counts).await;
         }
         Trick::Flood(status) => {
-            let megabyte = vec![b'x'; 1_000_000];
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 10000000\r\n\r\n");
             let _ = stream.write_all(head.as_bytes()).await;
-            for _ in 0..10 {
-                if stream.write_all(&megabyte).await.is_err() {
-                    return;
-                }
-                sent.fetch_add(megabyte.len(), Ordering::SeqCst);
-            }
+            let ten_megabytes = vec![b'x'; 10_000_000];
+            write_counted(&mut stream, &ten_megabytes, counts).await;
+        }
+        Trick::Says(answer) => {
+            let _ = stream.write_all(answer).await;
+        }
+        Trick::Repeats(endless) => send(&mut stream, endless, counts).await,
+    }
+}
+
+async fn send(stream: &mut TcpStream, endless: Endless, counts: &Counts) {
+    let mut goes_on = write_counted(stream, endless.first, counts).await;
+    // Many at a time, so that it is not this side that is slow.
+    let pieces = match endless.pause {
+        Some(_) => endless.piece.to_vec(),
+        None => endless.piece.repeat(1 + 16 * 1024 / endless.piece.len()),
+    };
+    while goes_on {
+        goes_on = write_counted(stream, &pieces, counts).await;
+        if let Some(pause) = endless.pause {
+            tokio::time::sleep(pause).await;
         }
     }
 }
 
-async fn read_request(stream: &mut TcpStream) {
+/// Whether all of it could be sent.
+async fn write_counted(stream: &mut TcpStream, mut bytes: &[u8], counts: &Counts) -> bool {
+    while !bytes.is_empty() {
+        match stream.write(bytes).await {
+            Ok(written @ 1..) => {
+                counts.bytes_sent.fetch_add(written, Ordering::SeqCst);
+                bytes = &bytes[written..];
+            }
+            Ok(0) | Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Whether there was one.
+async fn read_request(stream: &mut TcpStream) -> bool {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -109,11 +190,11 @@ async fn read_request(stream: &mut TcpStream) {
                 line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
             });
             if length.is_none_or(|length| body.len() >= length) {
-                return;
+                return true;
             }
         }
         if read == 0 {
-            return;
+            return false;
         }
     }
 }

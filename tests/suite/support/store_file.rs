@@ -19,6 +19,17 @@ impl StoreFile {
         SqliteConnectOptions::new().filename(&self.0).connect().await.unwrap()
     }
 
+    /// Holds what a process holds that is making the store, for as long as the connection is open.
+    pub async fn held(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(&self.0).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        connection
+            .execute("PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE; CREATE TABLE t (a)")
+            .await
+            .unwrap();
+        connection
+    }
+
     /// Runs a statement that the table's own checks do not stop, and returns how many rows it changed.
     pub async fn change(&self, sql: &str) -> u64 {
         let mut connection = self.open().await;

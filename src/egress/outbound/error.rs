@@ -1,0 +1,163 @@
+//! Why there was no answer, told apart by type.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use hyper_util::client::legacy;
+
+use super::super::policy::PolicyError;
+use super::allowance::Spent;
+use super::connector::ConnectTimedOut;
+use super::resolver::ResolveError;
+
+/// There was no answer.
+#[derive(Debug)]
+pub struct SendError {
+    /// What went wrong.
+    pub kind: SendErrorKind,
+    /// Whether the request may have reached the other side all the same. Never where no connection came about.
+    pub outcome_unknown: bool,
+    source: Option<legacy::Error>,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendErrorKind {
+    /// No connection can be made to such a URI. Only one that was registered under looser rules can be such.
+    InvalidUri,
+    /// The operator's rules forbid the URI or an address it resolves to. Nothing was sent.
+    Policy(PolicyError),
+    /// The name could not be resolved.
+    Dns,
+    /// No connection came about: refused, unreachable.
+    Connect,
+    /// The TLS handshake failed, for example because the certificate is not trusted.
+    Tls,
+    /// The deadline passed.
+    Timeout,
+    /// More came than an answer may have before its body: interim responses, or bytes of its head.
+    AnswerTooLarge,
+    /// The connection broke, or what came was no HTTP.
+    Reset,
+}
+
+impl SendErrorKind {
+    /// The class under which it is recorded.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::InvalidUri => "invalid_uri",
+            Self::Policy(PolicyError::HttpNotAllowed) => "http_not_allowed",
+            Self::Policy(PolicyError::Forbidden(_)) => "forbidden_address",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::AnswerTooLarge => "answer_too_large",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            SendErrorKind::InvalidUri => f.write_str("no connection can be made to this URI"),
+            SendErrorKind::Policy(error) => error.fmt(f),
+            SendErrorKind::Dns => f.write_str("the host's name could not be resolved"),
+            SendErrorKind::Connect => f.write_str("no connection could be made"),
+            SendErrorKind::Tls => f.write_str("the TLS handshake failed"),
+            SendErrorKind::Timeout => f.write_str("there was no answer in time"),
+            SendErrorKind::AnswerTooLarge => {
+                f.write_str("the answer had too many interim responses, or too large a head")
+            }
+            SendErrorKind::Reset => f.write_str("the connection broke before an answer came"),
+        }
+    }
+}
+
+impl Error for SendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source as &dyn Error)
+    }
+}
+
+impl From<PolicyError> for SendError {
+    fn from(error: PolicyError) -> Self {
+        Self::before_connecting(SendErrorKind::Policy(error))
+    }
+}
+
+impl SendError {
+    /// Nothing was tried.
+    pub(in crate::egress) fn before_connecting(kind: SendErrorKind) -> Self {
+        Self { kind, outcome_unknown: false, source: None }
+    }
+
+    /// It was given up. `handed_over`: whether a connection had the request by then.
+    pub(super) fn given_up(kind: SendErrorKind, handed_over: bool) -> Self {
+        Self { kind, outcome_unknown: handed_over, source: None }
+    }
+
+    /// The client failed. `handed_over`: whether a connection had the request by then; `overrun`: whether that
+    /// one brought more than it may.
+    pub(super) fn failed(error: legacy::Error, handed_over: bool, overrun: bool) -> Self {
+        // With TLS 1.3 a client learns of its refusal after it has spoken: then it is TLS that failed, and the
+        // request may have been read. A request that the connection gives back was never written.
+        let outcome_unknown = handed_over
+            && !error.is_connect()
+            && !find::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
+        let kind = if overrun { SendErrorKind::AnswerTooLarge } else { kind(&error) };
+        Self { kind, outcome_unknown, source: Some(error) }
+    }
+
+    /// Whether the other side said, by HTTP/2, that it has not looked at the request (RFC 9113 §8.7): the stream
+    /// was refused, or the connection is being closed in good order.
+    pub(super) fn may_be_sent_again(&self) -> bool {
+        let Some(error) = self.source.as_ref().and_then(|error| find::<h2::Error>(error)) else {
+            return false;
+        };
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let closed = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        error.is_remote() && (refused || closed)
+    }
+}
+
+fn kind(error: &legacy::Error) -> SendErrorKind {
+    if let Some(resolve) = find::<ResolveError>(error) {
+        return match resolve {
+            ResolveError::Forbidden(forbidden) => SendErrorKind::Policy((*forbidden).into()),
+            ResolveError::Lookup(_) | ResolveError::NoAddress => SendErrorKind::Dns,
+        };
+    }
+    if find::<Spent>(error).is_some()
+        || find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large)
+    {
+        return SendErrorKind::AnswerTooLarge;
+    }
+    if find::<rustls::Error>(error).is_some() {
+        return SendErrorKind::Tls;
+    }
+    if !error.is_connect() {
+        return SendErrorKind::Reset;
+    }
+    let timed_out = find::<ConnectTimedOut>(error).is_some()
+        || find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+    if timed_out { SendErrorKind::Timeout } else { SendErrorKind::Connect }
+}
+
+/// The error of this type among an error's causes. An [`io::Error`] hides what it wraps from `source()`,
+/// so it is opened.
+fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
