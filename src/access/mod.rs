@@ -16,14 +16,17 @@ use crate::domain::access::{Caller, Rate, Scope, ScopeSet, TokenHash, TokenState
 use crate::shutdown::Shutdown;
 use crate::storage::TokenStore;
 
+mod envelope;
 mod jwt;
 mod limits;
+mod login;
 pub mod secret;
 mod tokens;
 mod uses;
 
 pub use jwt::{JwtConfig, JwtError};
 pub use limits::{Budget, Source};
+pub use login::Login;
 
 use jwt::{AccessTokens, Refresher};
 use limits::{CallerLimit, FailedAttempts};
@@ -173,6 +176,7 @@ impl Authenticator {
     /// API tokens that were found a moment ago. Nobody guesses one of those, and whoever shares an address
     /// with somebody who guesses, behind a proxy, is not shut out with him.
     pub async fn authenticate(&self, source: Source, token: &str) -> Result<Grant, Denied> {
+        let token = envelope::secret_of(token);
         let hash = secret::hash(token);
         if let Some(retry_after) = self.0.failed.blocked_for(source)
             && !self.0.is_in_use(&hash)

@@ -121,9 +121,7 @@ impl App {
         // What verifies access tokens needs it, wherever this runs.
         crate::keyring::provider::install();
         let keyring = open_keyring(config, &clock, &entropy).await?;
-        let egress_config = egress_config(config);
-        let policy = egress_config.policy.clone();
-        let egress = Egress::new(egress_config)?;
+        let (policy, egress) = (egress_config(config).policy, Egress::new(egress_config(config))?);
         let store = open_store(config, &keyring, clock.now()).await?;
         let metrics = Arc::new(Metrics::new());
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
@@ -189,6 +187,7 @@ impl App {
             deliveries: Arc::clone(&store) as _,
             logs: Arc::clone(&store) as _,
             trail: Trail { store: Arc::clone(&store) as _, clock: Arc::clone(&clock), entropy },
+            audit_subjects: config.audit.subjects,
             waiting,
             sessions: Arc::clone(&store) as _,
             clients,

@@ -1,9 +1,11 @@
 //! What each change is called, and which paths may be written down.
 
+use std::str::FromStr;
+
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::domain::ids::ClientId;
+use crate::domain::ids::{ClientId, Sub};
 
 /// A change: its method, its path, what it is called, and whether the ids in its path may be written down.
 type Row = (&'static str, &'static str, &'static str, Ids);
@@ -25,13 +27,16 @@ const CHANGES: &[Row] = &[
     ("DELETE", "/api/v2/sessions/{id}", "Delete a session", Ids::Shown),
     ("POST", "/api/v2/sessions/{id}/revoke", "Revoke a session", Ids::Shown),
     ("DELETE", "/api/v2/users/{id}/sessions", "Delete a user's sessions", Ids::Hidden),
+    ("POST", "/api/v2/users/{id}/revoke-access", "Revoke a user's access", Ids::Hidden),
     ("POST", "/api/v2/deliveries/redeliver", "Redeliver deliveries", Ids::Shown),
     ("POST", "/api/v2/deliveries/{id}/redeliver", "Redeliver a delivery", Ids::Shown),
     ("POST", "/api/v2/keys/signing/rotate", "Rotate the signing keys", Ids::Shown),
     ("PUT", "/api/v2/keys/signing/{kid}/revoke", "Revoke a signing key", Ids::Shown),
+    ("POST", "/oauth/token", "Log in with client credentials", Ids::Shown),
 ];
 
 const OF_A_CLIENT: &str = "/api/v2/clients/{";
+const OF_A_USER: &str = "/api/v2/users/{";
 
 /// A route, as it is written down.
 pub(super) struct Described {
@@ -63,7 +68,16 @@ impl Described {
 
     /// The client that a request's path names.
     pub(super) fn client_id(&self, requested: &str) -> Option<ClientId> {
-        let at = self.path.strip_prefix(OF_A_CLIENT).and(Some(OF_A_CLIENT.matches('/').count()))?;
+        self.named(OF_A_CLIENT, requested)
+    }
+
+    /// The user whom a request's path names.
+    pub(super) fn user_id(&self, requested: &str) -> Option<Sub> {
+        self.named(OF_A_USER, requested)
+    }
+
+    fn named<T: FromStr>(&self, of: &str, requested: &str) -> Option<T> {
+        let at = self.path.strip_prefix(of).and(Some(of.matches('/').count()))?;
         percent_decode_str(requested.split('/').nth(at)?).decode_utf8().ok()?.parse().ok()
     }
 }

@@ -22,7 +22,7 @@ use super::state::HttpState;
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::access::Caller;
-use crate::domain::ids::ClientId;
+use crate::domain::ids::{ClientId, Sub};
 use crate::domain::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId};
 use crate::entropy::Entropy;
 use crate::storage::LogStore;
@@ -71,9 +71,10 @@ pub(super) struct Audited {
 }
 
 impl Audited {
-    /// This route, if it changes something that operators manage. Events have their own record.
+    /// This route, if it changes something that operators manage, or lets somebody in to do that. Events have their own
+    /// record.
     pub(super) fn route(state: &Arc<HttpState>, method: &Method, path: &'static str) -> Option<Self> {
-        let changes = path.starts_with("/api/v2/") && !method.is_safe();
+        let changes = (path.starts_with("/api/v2/") || path == "/oauth/token") && !method.is_safe();
         changes.then(|| Self { state: Arc::clone(state), method: method.clone(), path })
     }
 }
@@ -84,7 +85,7 @@ pub(super) async fn audit(State(audited): State<Audited>, request: Request, next
     let (state, if_it_panics) = (Arc::clone(&audited.state), draft.clone());
     let work = async move {
         let mut response = next.run(request).await;
-        if is_recorded(response.status()) {
+        if is_recorded(&response) {
             state.trail.write(draft.answered(&mut response)).await;
         }
         response
@@ -100,23 +101,38 @@ pub(super) async fn audit(State(audited): State<Audited>, request: Request, next
 }
 
 /// What changed something, what was refused to somebody who is known, and what failed. Left out is what says
-/// nothing of a change: strangers (401), what is not there (404), and callers who are too fast (429).
-fn is_recorded(status: StatusCode) -> bool {
+/// nothing of a change: strangers, what is not there (404), and callers who are too fast (429).
+fn is_recorded(response: &Response) -> bool {
+    let status = response.status();
+    let is_known = response.extensions().get::<Caller>().is_some();
     !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS)
+        && (is_known || status.is_server_error())
 }
 
 /// What the request says.
 #[derive(Clone)]
 struct Draft {
     change: Change,
+    about: About,
+}
+
+/// Whom an entry is about.
+#[derive(Clone)]
+struct About {
     client_id: Option<ClientId>,
+    user_id: Option<Sub>,
 }
 
 impl Draft {
     fn of(audited: &Audited, request: &Request) -> Self {
-        let Audited { method, path, .. } = audited;
+        let Audited { state, method, path } = audited;
         let described = Described::route(method, path);
-        let path = described.path(request.uri().path());
+        let requested = request.uri().path();
+        let about = About {
+            client_id: described.client_id(requested),
+            user_id: described.user_id(requested).filter(|_| state.audit_subjects),
+        };
+        let path = described.path(requested);
         let headers = request.headers();
         let change = Change {
             description: described.description(),
@@ -131,11 +147,11 @@ impl Draft {
             user_agent: text(headers, "user-agent", MAX_USER_AGENT),
             request_id: text(headers, "x-request-id", MAX_REQUEST_ID),
         };
-        Self { change, client_id: described.client_id(request.uri().path()) }
+        Self { change, about }
     }
 
-    fn answered(self, response: &mut Response) -> (Change, Option<ClientId>) {
-        let Self { mut change, client_id } = self;
+    fn answered(self, response: &mut Response) -> (Change, About) {
+        let Self { mut change, mut about } = self;
         change.succeeded = response.status().is_success();
         change.status = Some(response.status().as_u16());
         let extensions = response.extensions_mut();
@@ -144,15 +160,16 @@ impl Draft {
         let note = extensions.remove::<Note>().unwrap_or_default();
         change.changed = note.changed;
         change.affected = note.affected;
-        (change, client_id.or(note.client_id))
+        about.client_id = about.client_id.or(note.client_id);
+        (change, about)
     }
 }
 
 impl Trail {
-    async fn write(&self, (change, client_id): (Change, Option<ClientId>)) {
+    async fn write(&self, (change, About { client_id, user_id }): (Change, About)) {
         let now = self.clock.now();
         let id = LogId::new(now, self.entropy.uuid_v7(now));
-        let entry = LogEntry { id, client_id, event: LogEvent::Change(Box::new(change)) };
+        let entry = LogEntry { id, client_id, user_id, event: LogEvent::Change(Box::new(change)) };
         if let Err(error) = self.store.record(&entry).await {
             // The change itself stands; the request's span says which it was.
             tracing::error!(error = %Causes(&error), "a change could not be written to the audit trail");

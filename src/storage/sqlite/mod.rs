@@ -32,6 +32,8 @@ mod columns;
 mod deliveries;
 mod events;
 mod intake;
+mod log_sources;
+mod log_terms;
 mod logs;
 mod queue;
 mod redelivery;
@@ -51,7 +53,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The page cache of the connection that writes, in KiB: the inner pages of the indexes of millions of rows.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("migrations/0001_initial.sql")),
+    (7, "audit trail", include_str!("migrations/0007_audit_trail.sql")),
+];
 
 /// The store in an SQLite file.
 #[derive(Clone, Debug)]
