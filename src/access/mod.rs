@@ -16,9 +16,11 @@ use crate::domain::access::{Caller, Rate, Scope, ScopeSet, TokenHash, TokenState
 use crate::shutdown::Shutdown;
 use crate::storage::TokenStore;
 
+mod envelope;
 mod failures;
 mod jwt;
 mod limits;
+mod login;
 mod proxies;
 pub mod secret;
 mod tokens;
@@ -26,6 +28,7 @@ mod uses;
 
 pub use jwt::{JwtConfig, JwtError};
 pub use limits::{Budget, Source};
+pub use login::Login;
 pub use proxies::TrustedProxies;
 
 use failures::FailedAttempts;
@@ -177,6 +180,7 @@ impl Authenticator {
     /// not looked at any longer. What can be one still is: whoever shares an address with somebody who guesses,
     /// behind a proxy, is not shut out with him. Such lookups come one at a time, after all that is known.
     pub async fn authenticate(&self, source: Source, token: &str) -> Result<Grant, Denied> {
+        let token = envelope::secret_of(token);
         let blocked_for = self.0.failed.blocked_for(source);
         let outcome = self.0.look_up(token, blocked_for.is_some()).await;
         if !outcome.as_ref().is_err_and(|denied| denied.is_failed_attempt()) {

@@ -191,6 +191,7 @@ impl App {
             deliveries: Arc::clone(&store) as _,
             logs: Arc::clone(&store) as _,
             trail: Trail::new(Arc::clone(&store) as _, Arc::clone(&clock), entropy),
+            audit_subjects: config.audit.subjects,
             waiting,
             sessions: Arc::clone(&store) as _,
             clients,

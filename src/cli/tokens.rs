@@ -137,7 +137,7 @@ async fn write_down(
     let entropy: &dyn Entropy = &SystemEntropy::new();
     let change = Change::by_command(description, command, vec![token.to_string()]);
     let id = LogId::new(now, entropy.uuid_v7(now));
-    let entry = LogEntry { id, client_id: None, event: LogEvent::Change(Box::new(change)) };
+    let entry = LogEntry { id, client_id: None, user_id: None, event: LogEvent::Change(Box::new(change)) };
     if let Err(error) = store.record(&entry).await {
         eprintln!("this could not be written to the audit trail: {}", Causes(&error));
     }

@@ -5,6 +5,7 @@
 //! the working directory. It imports nothing of the crate but `domain`.
 
 mod access;
+mod audit;
 mod clients;
 mod delivery;
 mod duration;
@@ -36,6 +37,7 @@ use crate::domain::session::Lifetimes;
 use crate::files;
 
 pub use self::access::{Access, Jwt};
+pub use self::audit::Audit;
 pub use self::delivery::{Delivery, MAX_SCHEDULE};
 pub use self::duration::{Human, parse_duration};
 pub use self::egress::Egress;
@@ -80,6 +82,8 @@ pub struct Config {
     pub egress: Egress,
     /// `[metadata]`.
     pub metadata: Metadata,
+    /// `[audit]`.
+    pub audit: Audit,
     /// `[log]`.
     pub log: Log,
     /// `[[clients]]`, in the order of the file; no `client_id` is there twice.
@@ -152,6 +156,7 @@ impl Config {
         let delivery = root.table("delivery", Delivery::read);
         let egress = root.table("egress", Egress::read);
         let metadata = root.table("metadata", Metadata::read);
+        let audit = root.table("audit", Audit::read);
         let log = root.table("log", Log::read);
         let clients = clients::read(root, &salt);
         let config = issuer.map(|issuer| Self {
@@ -165,6 +170,7 @@ impl Config {
             delivery,
             egress,
             metadata,
+            audit,
             log,
             clients,
         });

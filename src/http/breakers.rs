@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::openapi as doc;
 use super::state::HttpState;
+use super::time::{Shown, shown};
 use crate::domain::breaker::Breaker;
 use crate::domain::ids::ClientId;
 
@@ -31,10 +31,10 @@ struct BreakerView {
     state: &'static str,
     /// When it opened.
     #[schema(value_type = String, format = DateTime)]
-    since: Timestamp,
+    since: Shown,
     /// When a probe may be made.
     #[schema(value_type = String, format = DateTime)]
-    until: Timestamp,
+    until: Shown,
     /// How many probes have failed since it opened.
     failed_probes: u32,
 }
@@ -53,7 +53,13 @@ pub(super) async fn list(State(state): State<Arc<HttpState>>) -> Result<Json<Bre
     let now = state.clock.now();
     let view = |(client_id, open)| {
         let state = Breaker::Open(open).state(now);
-        BreakerView { client_id, state, since: open.since, until: open.until, failed_probes: open.probes }
+        BreakerView {
+            client_id,
+            state,
+            since: shown(open.since),
+            until: shown(open.until),
+            failed_probes: open.probes,
+        }
     };
     let breakers = state.deliveries.open_breakers().await?.into_iter().map(view).collect();
     Ok(Json(Breakers { breakers }))

@@ -1,10 +1,11 @@
 //! The query string of a request, parameter by parameter, with errors that name the parameter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use axum::http::Uri;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
 use crate::domain::time;
@@ -19,6 +20,9 @@ impl Query {
     /// Reads it. A parameter that is there twice is an error: which one is meant?
     pub(super) fn of(uri: &Uri) -> Result<Self, ApiError> {
         let mut parameters = BTreeMap::new();
+        if !is_percent_encoded(uri.query().unwrap_or_default()) {
+            return Err(ApiError::invalid_query("query string", NOT_ENCODED));
+        }
         let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         for (name, value) in pairs.into_owned() {
             if parameters.contains_key(&name) {
@@ -63,6 +67,29 @@ impl Query {
         self.take(name, |text| text.parse().map_err(|_| "must be true or false"))
     }
 
+    /// Names of members of the answer, of these that there are: Auth0's `fields` and `include_fields`.
+    pub(super) fn fields<'n>(
+        &mut self,
+        known: impl Iterator<Item = &'n str> + Clone,
+    ) -> Result<(Option<BTreeSet<String>>, bool), ApiError> {
+        let named = |name: &str| {
+            let name = name.trim();
+            if known.clone().any(|it| it == name) {
+                return Ok(name.to_owned());
+            }
+            let all: Vec<_> = known.clone().collect();
+            Err(format!("`{name}` is no member of the answer; use {}", all.join(", ")))
+        };
+        let fields = self.take("fields", |text| text.split(',').map(named).collect())?;
+        Ok((fields, self.boolean("include_fields")?.unwrap_or(true)))
+    }
+
+    /// Auth0's SDKs send `include_totals` for every list. Where pages go by checkpoints there are no totals.
+    pub(super) fn no_totals(&mut self) -> Result<(), ApiError> {
+        self.boolean("include_totals")?;
+        Ok(())
+    }
+
     /// How many items a page of checkpoint paging has at the most.
     pub(super) fn take_count(&mut self) -> Result<u32, ApiError> {
         Ok(self.number("take", 1, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE))
@@ -73,12 +100,23 @@ impl Query {
         match self.parameters.into_keys().next() {
             None => Ok(()),
             Some(name) => {
-                let message = format!("is no parameter of this resource; it takes {}", self.known.join(", "));
+                let known = if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") };
+                let message = format!("is no parameter of this resource; it takes {known}");
                 Err(ApiError::invalid_query(&name, &message))
             }
         }
     }
 }
+
+/// Whether every `%` begins the two hexadecimal digits of a byte, and these bytes are UTF-8.
+pub(super) fn is_percent_encoded(text: &str) -> bool {
+    let escapes = text.split('%').skip(1);
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    escapes.clone().all(is_escape) && percent_decode_str(text).decode_utf8().is_ok()
+}
+
+/// What a path and a query string must be.
+pub(super) const NOT_ENCODED: &str = "must be percent-encoded UTF-8";
 
 /// Auth0's limits for the items of a page.
 pub(super) const DEFAULT_PAGE: u32 = 50;

@@ -16,10 +16,12 @@ use tower_http::trace::TraceLayer;
 
 use super::audit::{Audited, audit};
 use super::auth::{Required, authorize};
+use super::conventions::{self, Conventions};
 use super::error::{ApiError, panicked};
 use super::state::HttpState;
 use super::{
-    breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, openapi, sessions,
+    breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, oauth, openapi,
+    sessions,
 };
 use crate::domain::access::Scope;
 
@@ -79,6 +81,7 @@ fn management_table() -> Vec<Row> {
         row(GET, "/livez", None, health::live),
         row(GET, "/readyz", None, health::ready),
         row(GET, "/metrics", None, metrics::show),
+        row(POST, "/oauth/token", None, oauth::log_in),
         row(POST, "/events", Some(CreateEvents), events::receive),
         row(GET, "/api/v2/sessions/{id}", Some(ReadSessions), sessions::show),
         row(PATCH, "/api/v2/sessions/{id}", Some(UpdateSessions), sessions::update),
@@ -86,6 +89,7 @@ fn management_table() -> Vec<Row> {
         row(POST, "/api/v2/sessions/{id}/revoke", Some(DeleteSessions), sessions::revoke),
         row(GET, "/api/v2/users/{id}/sessions", Some(ReadSessions), sessions::list),
         row(DELETE, "/api/v2/users/{id}/sessions", Some(DeleteSessions), sessions::delete_all),
+        row(POST, "/api/v2/users/{id}/revoke-access", Some(DeleteSessions), sessions::revoke_access),
         row(GET, "/api/v2/clients", Some(ReadClients), clients::list),
         row(POST, "/api/v2/clients", Some(CreateClients), clients::create),
         row(GET, "/api/v2/clients/{id}", Some(ReadClients), clients::show),
@@ -140,6 +144,10 @@ pub fn management_routes() -> Vec<Route> {
 fn assemble(table: Vec<Row>, state: &Arc<HttpState>) -> Router {
     let mut router = Router::new();
     for Row { route, handler } in table {
+        let handler = match Conventions::of(&route) {
+            Some(conventions) => handler.route_layer(from_fn_with_state(conventions, conventions::check)),
+            None => handler,
+        };
         let handler = match route.scope {
             Some(scope) => {
                 let limited = route.path.starts_with(API);

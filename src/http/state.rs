@@ -32,6 +32,8 @@ pub struct HttpState {
     pub logs: Arc<dyn LogStore>,
     /// Where changes are written down.
     pub trail: Trail,
+    /// Whether entries of the audit trail name the users they are about.
+    pub audit_subjects: bool,
     /// Who waits for outcomes.
     pub waiting: Waiting,
     /// Sessions, to read them.

@@ -17,15 +17,12 @@ pub trait LogStore: Send + Sync + 'static {
     async fn log(&self, id: LogId) -> Result<Option<LogRecord>>;
 
     /// Entries that match, in this order: up to `limit`, the first `skip` left out.
-    async fn logs(
-        &self,
-        filter: &LogFilter,
-        order: LogOrder,
-        skip: u32,
-        limit: u32,
-    ) -> Result<Vec<LogRecord>>;
+    ///
+    /// Where no index serves the filter, entries are looked at one by one, in pieces that let others in between, and
+    /// so many at the most: see [`LogPage::stopped_at`].
+    async fn logs(&self, filter: &LogFilter, order: LogOrder, skip: u32, limit: u32) -> Result<LogPage>;
 
-    /// How many entries match, counted up to `most`.
+    /// How many entries match, counted up to `most`, or as far as [`logs`](Self::logs) goes: a lower bound then.
     async fn log_count(&self, filter: &LogFilter, most: u32) -> Result<u32>;
 
     /// Up to `limit` entries that match, of those after `after` and before `until`, the oldest first.
@@ -38,17 +35,17 @@ pub trait LogStore: Send + Sync + 'static {
         after: LogId,
         until: Timestamp,
         limit: u32,
-    ) -> Result<LogsAfter>;
+    ) -> Result<LogPage>;
 }
 
-/// Entries after another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogsAfter {
-    /// The entries.
+/// Entries that were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogPage {
+    /// In the order that was asked for.
     pub records: Vec<LogRecord>,
-    /// Up to here all were looked at, if that is further than the last of them: a call looks at a bounded number
-    /// of entries, and may find few or none that match among them.
-    pub looked_at: Option<LogId>,
+    /// There may be more that match, and nobody looked: where the search stopped. Every entry on the way there was
+    /// looked at, those of that millisecond included.
+    pub stopped_at: Option<Timestamp>,
 }
 
 /// Which entries come first.

@@ -28,7 +28,7 @@ pub use intake::{
     AcceptedBefore, AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part,
     Wanted,
 };
-pub use logs::{LogOrder, LogRecord, LogStore, LogsAfter};
+pub use logs::{LogOrder, LogPage, LogRecord, LogStore};
 pub use queue::{
     ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Settled, Settlement, Turn,
 };

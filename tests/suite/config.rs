@@ -125,6 +125,7 @@ fn the_defaults_are_the_contracts() {
     assert_eq!(config.egress.ca_file, None);
     assert_eq!(config.issuer.pairwise.format, PairwiseFormat::Hex);
     assert_eq!(config.metadata.sensitive, SensitivePolicy::Warn);
+    assert!(!config.audit.subjects);
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Auto, "info"));
     let client = &config.clients[0];
     assert!(client.client_name.is_none() && client.backchannel_logout_uri.is_none());
@@ -191,7 +192,7 @@ const BAD: &[(&str, &str)] = &[
     // Keys and kinds.
     (
         "[delivry]",
-        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, metadata, log, clients",
+        "config.toml:2:2: delivry: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, metadata, audit, log, clients",
     ),
     (
         "[server]\nlisten = \"127.0.0.1:1\"\nport = 1",
@@ -352,6 +353,7 @@ const BAD: &[(&str, &str)] = &[
         "config.toml:3:19: egress.allow_networks[0]: must be a network in CIDR notation, such as \"10.0.0.0/8\" or \"fd00::/8\"",
     ),
     ("[log]\nformat = \"text\"", "config.toml:3:10: log.format: must be \"auto\", \"json\" or \"human\""),
+    ("[audit]\nsubjects = \"yes\"", "config.toml:3:12: audit.subjects: must be true or false, not a string"),
     (
         "[metadata]\nsensitive = \"block\"",
         "config.toml:3:13: metadata.sensitive: must be \"warn\", \"reject\" or \"off\"",
@@ -605,7 +607,7 @@ fn a_problem_of_a_variable_names_it() {
         (
             "LOGOUTD_CONFIG__PATH",
             "x",
-            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, metadata, log, clients",
+            "LOGOUTD_CONFIG__PATH: config: unknown key; the sections here are issuer, server, management, access, store, keys, sessions, delivery, egress, metadata, audit, log, clients",
         ),
         (
             "LOGOUTD_server__listen",

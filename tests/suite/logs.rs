@@ -17,6 +17,8 @@ use crate::support::raw_rp::{RawRp, Trick};
 use crate::support::{TOKEN, ends, event, eventually};
 
 const LOGS: &str = "/api/v2/logs";
+const SUCCEEDED: &str = "oidc_backchannel_logout_succeeded";
+const FAILED: &str = "oidc_backchannel_logout_failed";
 
 async fn call(app: &TestApp, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
     let request = app.http.request(method, format!("{}{path}", app.management)).bearer_auth(TOKEN);
@@ -245,9 +247,9 @@ async fn what_deliveries_came_to_is_there_without_what_is_personal() {
     assert_eq!(clients, ["hanging", "refusing", "taking"]);
     let of = |client: &str| entries.iter().find(|entry| entry["client_id"] == client).unwrap();
     for (client, log_type, posted_to, response, state) in [
-        ("taking", "sslo", uri(&taking), json!({"statusCode": 204}), "delivered"),
-        ("refusing", "fslo", uri(&refusing), json!({"statusCode": 400}), "rejected"),
-        ("hanging", "fslo", hanging.uri(), json!({}), "exhausted"),
+        ("taking", SUCCEEDED, uri(&taking), json!({"statusCode": 204}), "delivered"),
+        ("refusing", FAILED, uri(&refusing), json!({"statusCode": 400}), "rejected"),
+        ("hanging", FAILED, hanging.uri(), json!({}), "exhausted"),
     ] {
         let (entry, details) = (of(client), &of(client)["details"]);
         assert_eq!(entry["type"], log_type);
@@ -310,7 +312,7 @@ async fn a_redelivery_leaves_the_earlier_outcome_where_it_was() {
         }
     };
     let second = settled(format!("/api/v2/deliveries/{id}/redeliver"), "").await;
-    assert_eq!((&second["type"], &second["details"]["attempts"]), (&json!("sslo"), &json!(2)));
+    assert_eq!((&second["type"], &second["details"]["attempts"]), (&json!(SUCCEEDED), &json!(2)));
     assert_ne!(second["log_id"], first["log_id"]);
     assert_eq!(logs(&app, "type=fslo").await, std::slice::from_ref(&first));
 
@@ -319,7 +321,7 @@ async fn a_redelivery_leaves_the_earlier_outcome_where_it_was() {
     eventually(async || (logs(&app, "type=sslo").await.len() == 2).then_some(())).await;
     let all = logs(&app, "type=sslo,fslo&sort=date:1").await;
     assert_eq!(all[..2], [first.clone(), second]);
-    assert_eq!(texts(&all, "type"), ["fslo", "sslo", "sslo"]);
+    assert_eq!(texts(&all, "type"), [FAILED, SUCCEEDED, SUCCEEDED]);
     let (_, counted) =
         call(&app, Method::GET, &format!("{LOGS}?type=sslo,fslo&include_totals=true"), "").await;
     assert_eq!(counted["total"], 3);
@@ -377,7 +379,7 @@ async fn checkpoints_show_every_entry_once_and_only_when_none_can_come_before_it
     let (entries, _) = checkpoint(&app, &query).await;
     let mut types = texts(&entries, "type");
     types.sort();
-    assert_eq!(types, ["sapi", "sslo"]);
+    assert_eq!(types, [SUCCEEDED, "sapi"]);
     let (again, _) = checkpoint(&app, "take=10").await;
     assert_eq!(again, seen);
 
@@ -429,12 +431,15 @@ async fn bad_queries_say_what_is_wrong() {
         ("from=7", "invalid_query_string", "from: must be the log_id of an entry: 52 digits"),
         ("sort=type:1", "invalid_query_string", "sort: must be date:1"),
         ("include_totals=yes", "invalid_query_string", "include_totals: must be true or false"),
-        ("type=slo", "invalid_query_string", "type: must be a list of sapi, fapi, sslo, fslo"),
+        ("type=slo", "invalid_query_string", "type: must be a list of sapi, fapi, oidc_backchannel"),
         ("client_id=", "invalid_query_string", "client_id: must not be empty"),
-        ("fields=type,nonsense", "invalid_query_string", "fields: has a name that entries do not have"),
-        ("q=hello", "invalid_query_string", "q: `hello` stands alone; name a field"),
-        ("q=type:sslo&type=fslo", "invalid_query_string", "type: is in q too; say it once"),
-        ("search=type:sslo", "invalid_query_string", "search: is no parameter of this resource; it takes q"),
+        (
+            "fields=type,nonsense",
+            "invalid_query_string",
+            "fields: `nonsense` is no member of the answer; use _id, ",
+        ),
+        ("q=a:hello", "invalid_query_string", "q: `a` is no field of an entry; use type, client_id"),
+        ("find=type:sslo", "invalid_query_string", "find: is no parameter of this resource; it takes q"),
     ] {
         let (status, answer) = call(&app, Method::GET, &format!("{LOGS}?{query}"), "").await;
         assert_eq!((status.as_u16(), &answer["errorCode"]), (400, &json!(code)), "{query} {answer}");

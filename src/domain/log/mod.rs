@@ -1,21 +1,24 @@
 //! The audit trail: what operators changed, who it was, and what came of each delivery.
 //!
 //! Event codes and texts are Auth0's, so that what reads its logs reads these. Entries hold names, ids and
-//! status codes: never bodies, secrets, metadata values, or the `sub` of whoever's session it is.
+//! status codes: never bodies, secrets or metadata values, and the `sub` of whoever's session it is only where the
+//! configuration says so.
 
 mod change;
 mod filter;
 mod id;
 mod outcome;
+mod search;
 
 pub use change::{Actor, Asked, Change};
 pub use filter::LogFilter;
 pub use id::{LogId, LogIdError};
 pub use outcome::Outcome;
+pub use search::{LogField, LogSearch, LogTerm, Pattern};
 
 use std::fmt;
 
-use super::ids::ClientId;
+use super::ids::{ClientId, Sub};
 
 /// What an entry is about: Auth0's event codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,22 +28,45 @@ pub enum LogType {
     /// One that was refused, or failed.
     Fapi,
     /// A logout token that its relying party took.
-    Sslo,
+    LogoutSucceeded,
     /// A logout token that was given up.
-    Fslo,
+    LogoutFailed,
 }
 
 impl LogType {
     /// Every code.
-    pub const ALL: [Self; 4] = [Self::Sapi, Self::Fapi, Self::Sslo, Self::Fslo];
+    pub const ALL: [Self; 4] = [Self::Sapi, Self::Fapi, Self::LogoutSucceeded, Self::LogoutFailed];
 
     /// Auth0's code.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sapi => "sapi",
             Self::Fapi => "fapi",
-            Self::Sslo => "sslo",
-            Self::Fslo => "fslo",
+            Self::LogoutSucceeded => "oidc_backchannel_logout_succeeded",
+            Self::LogoutFailed => "oidc_backchannel_logout_failed",
+        }
+    }
+
+    /// Auth0's older code for the same, which filters take too.
+    pub const fn older(self) -> Option<&'static str> {
+        match self {
+            Self::Sapi | Self::Fapi => None,
+            Self::LogoutSucceeded => Some("sslo"),
+            Self::LogoutFailed => Some("fslo"),
+        }
+    }
+
+    /// The names by which it can be asked for.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.as_str()).chain(self.older())
+    }
+
+    /// What an entry of this type says, where all of them say the same.
+    pub const fn description(self) -> Option<&'static str> {
+        match self {
+            Self::Sapi | Self::Fapi => None,
+            Self::LogoutSucceeded => Some("Successful OIDC Back-Channel Logout request"),
+            Self::LogoutFailed => Some("Failed OIDC Back-Channel Logout request"),
         }
     }
 }
@@ -58,6 +84,9 @@ pub struct LogEntry {
     pub id: LogId,
     /// The client it is about, if it is about one.
     pub client_id: Option<ClientId>,
+    /// The user it is about: the OP's `sub`. It is personal data. Of a change it is kept only where the configuration
+    /// has users named; of an outcome it is looked up when that is read.
+    pub user_id: Option<Sub>,
     /// What happened.
     pub event: LogEvent,
 }
@@ -77,8 +106,8 @@ impl LogEntry {
         match &self.event {
             LogEvent::Change(change) if change.succeeded => LogType::Sapi,
             LogEvent::Change(_) => LogType::Fapi,
-            LogEvent::Outcome(outcome) if outcome.succeeded() => LogType::Sslo,
-            LogEvent::Outcome(_) => LogType::Fslo,
+            LogEvent::Outcome(outcome) if outcome.succeeded() => LogType::LogoutSucceeded,
+            LogEvent::Outcome(_) => LogType::LogoutFailed,
         }
     }
 }

@@ -21,8 +21,8 @@ pub enum Command {
         sid: Sid,
         /// The new metadata, whole.
         session_metadata: SessionMetadata,
-        /// Only if this is still the session's revision.
-        if_revision: Option<u64>,
+        /// Only if the session's revision is still one of these.
+        if_revision: Option<Vec<u64>>,
     },
     /// Ends a session, or every session of a user, with `session-revoked`.
     Revoke(Target),
@@ -54,7 +54,7 @@ pub fn plan_command(
         Command::ReplaceMetadata { sid: _, session_metadata, if_revision } => {
             let known = planner.live(known.session())?;
             let KnownSession { mut session, deliveries } = known;
-            if if_revision.is_some_and(|revision| revision != session.revision) {
+            if if_revision.as_ref().is_some_and(|revisions| !revisions.contains(&session.revision)) {
                 return Err(CommandRefusal::Revision);
             }
             check_metadata(session.flow, session_metadata)?;

@@ -1,11 +1,12 @@
 //! What each change is called, and which paths may be written down.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::domain::ids::{ClientId, MAX_ID_CHARS};
+use crate::domain::ids::{ClientId, MAX_ID_CHARS, Sub};
 
 /// A change: its method, its path, what it is called, and whether the ids in its path may be written down.
 type Row = (&'static str, &'static str, &'static str, Ids);
@@ -27,13 +28,16 @@ const CHANGES: &[Row] = &[
     ("DELETE", "/api/v2/sessions/{id}", "Delete a session", Ids::Shown),
     ("POST", "/api/v2/sessions/{id}/revoke", "Revoke a session", Ids::Shown),
     ("DELETE", "/api/v2/users/{id}/sessions", "Delete a user's sessions", Ids::Hidden),
+    ("POST", "/api/v2/users/{id}/revoke-access", "Revoke a user's access", Ids::Hidden),
     ("POST", "/api/v2/deliveries/redeliver", "Redeliver deliveries", Ids::Shown),
     ("POST", "/api/v2/deliveries/{id}/redeliver", "Redeliver a delivery", Ids::Shown),
     ("POST", "/api/v2/keys/signing/rotate", "Rotate the signing keys", Ids::Shown),
     ("PUT", "/api/v2/keys/signing/{kid}/revoke", "Revoke a signing key", Ids::Shown),
+    ("POST", "/oauth/token", "Log in with client credentials", Ids::Shown),
 ];
 
 const OF_A_CLIENT: &str = "/api/v2/clients/{";
+const OF_A_USER: &str = "/api/v2/users/{";
 
 /// A route, as it is written down.
 pub(super) struct Described {
@@ -65,7 +69,16 @@ impl Described {
 
     /// The client that a request's path names.
     pub(super) fn client_id(&self, requested: &str) -> Option<ClientId> {
-        self.path.starts_with(OF_A_CLIENT).then(|| self.id(requested))??.parse().ok()
+        self.named(OF_A_CLIENT, requested)
+    }
+
+    /// The user whom a request's path names.
+    pub(super) fn user_id(&self, requested: &str) -> Option<Sub> {
+        self.named(OF_A_USER, requested)
+    }
+
+    fn named<T: FromStr>(&self, of: &str, requested: &str) -> Option<T> {
+        self.path.starts_with(of).then(|| self.id(requested))??.parse().ok()
     }
 
     /// The id in a request's path, if it may be written down: whole, or its digest where it is too long to be one.

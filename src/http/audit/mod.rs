@@ -21,6 +21,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use self::described::Described;
+use self::repeats::Written;
 use super::error::{ErrorCode, panicked};
 use super::peer;
 use super::state::HttpState;
@@ -62,9 +63,10 @@ pub(super) struct Audited {
 }
 
 impl Audited {
-    /// This route, if it changes something that operators manage. Events have their own record.
+    /// This route, if it changes something that operators manage, or lets somebody in to do that. Events have their own
+    /// record.
     pub(super) fn route(state: &Arc<HttpState>, method: &Method, path: &'static str) -> Option<Self> {
-        let changes = path.starts_with("/api/v2/") && !method.is_safe();
+        let changes = (path.starts_with("/api/v2/") || path == "/oauth/token") && !method.is_safe();
         changes.then(|| Self { state: Arc::clone(state), method: method.clone(), path })
     }
 }
@@ -75,7 +77,7 @@ pub(super) async fn audit(State(audited): State<Audited>, request: Request, next
     let (state, if_it_panics) = (Arc::clone(&audited.state), draft.clone());
     let work = async move {
         let mut response = next.run(request).await;
-        if is_recorded(response.status()) {
+        if is_recorded(&response) {
             state.trail.note(draft.answered(&mut response)).await;
         }
         response
@@ -91,24 +93,27 @@ pub(super) async fn audit(State(audited): State<Audited>, request: Request, next
 }
 
 /// What changed something, what was refused to somebody who is known, and what failed. Left out is what says
-/// nothing of a change: strangers (401), what is not there (404), and callers who are too fast (429).
-fn is_recorded(status: StatusCode) -> bool {
+/// nothing of a change: strangers, what is not there (404), and callers who are too fast (429).
+fn is_recorded(response: &Response) -> bool {
+    let status = response.status();
+    let is_known = response.extensions().get::<Caller>().is_some();
     !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS)
+        && (is_known || status.is_server_error())
 }
 
 /// What the request says.
 #[derive(Clone)]
-struct Draft {
-    change: Change,
-    client_id: Option<ClientId>,
-}
+struct Draft(Written);
 
 impl Draft {
     fn of(audited: &Audited, request: &Request) -> Self {
-        let Audited { method, path, .. } = audited;
+        let Audited { state, method, path } = audited;
         let described = Described::route(method, path);
-        let object = described.object(request.uri().path());
-        let path = described.path(request.uri().path());
+        let requested = request.uri().path();
+        let client_id = described.client_id(requested);
+        let user_id = described.user_id(requested).filter(|_| state.audit_subjects);
+        let object = described.object(requested);
+        let path = described.path(requested);
         let headers = request.headers();
         let change = Change {
             description: described.description(),
@@ -125,11 +130,11 @@ impl Draft {
             request_id: text(headers, "x-request-id", MAX_REQUEST_ID),
             count: None,
         };
-        Self { change, client_id: described.client_id(request.uri().path()) }
+        Self(Written { change, client_id, user_id })
     }
 
-    fn answered(self, response: &mut Response) -> (Change, Option<ClientId>) {
-        let Self { mut change, client_id } = self;
+    fn answered(self, response: &mut Response) -> Written {
+        let Self(Written { mut change, client_id, user_id }) = self;
         change.succeeded = response.status().is_success();
         change.status = Some(response.status().as_u16());
         let extensions = response.extensions_mut();
@@ -138,7 +143,7 @@ impl Draft {
         let note = extensions.remove::<Note>().unwrap_or_default();
         change.changed = note.changed;
         change.affected = note.affected;
-        (change, client_id.or(note.client_id))
+        Written { change, client_id: client_id.or(note.client_id), user_id }
     }
 }
 

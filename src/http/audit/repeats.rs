@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::ids::ClientId;
+use crate::domain::ids::{ClientId, Sub};
 use crate::domain::log::{Actor, Asked, Change};
 
 /// For how long the same is counted before it is written down.
@@ -15,8 +15,13 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// How many kinds are told apart; those beyond go without their callers and paths.
 const MAX_KINDS: usize = 1000;
 
-/// A change as it is written down, and the client that it is about.
-pub(super) type Written = (Change, Option<ClientId>);
+/// A change as it is written down, and whom it is about.
+#[derive(Clone)]
+pub(super) struct Written {
+    pub(super) change: Change,
+    pub(super) client_id: Option<ClientId>,
+    pub(super) user_id: Option<Sub>,
+}
 
 /// What failed in the last minute.
 #[derive(Default)]
@@ -41,7 +46,7 @@ struct Window {
 impl Repeats {
     /// A change failed. Returned is what is to be written down of it now: the first of its kind within a minute.
     pub(super) fn add(&mut self, mut written: Written, now: Instant) -> Option<Written> {
-        let mut kind = Kind::of(&written.0);
+        let mut kind = Kind::of(&written.change);
         if self.0.len() >= MAX_KINDS && !self.0.contains_key(&kind) {
             kind = Kind { actor: None, path: None, ..kind };
         }
@@ -50,7 +55,8 @@ impl Repeats {
             return Some(written);
         };
         if kind.actor.is_none() {
-            written.0.actor = None;
+            written.change.actor = None;
+            written.user_id = None;
         }
         let before = window.further.take().map_or(0, |(count, _)| count);
         window.further = Some((before + 1, written));
@@ -62,9 +68,9 @@ impl Repeats {
         let mut due = Vec::new();
         self.0.retain(|_, window| {
             let open = !all && now.saturating_duration_since(window.began) < WINDOW;
-            if !open && let Some((count, (mut change, client_id))) = window.further.take() {
-                change.count = Some(count);
-                due.push((change, client_id));
+            if !open && let Some((count, mut written)) = window.further.take() {
+                written.change.count = Some(count);
+                due.push(written);
             }
             open
         });
@@ -99,13 +105,13 @@ mod tests {
         change.asked = Asked::Api { method: "PATCH".to_owned(), path: path.to_owned() };
         change.actor = Some(Actor { kind: actor.to_owned(), id: None, name: None, client_id: None });
         (change.succeeded, change.status) = (false, Some(status));
-        (change, None)
+        Written { change, client_id: None, user_id: None }
     }
 
     fn shown(written: Vec<Written>) -> Vec<(String, Option<u64>)> {
         let mut shown: Vec<_> = written
             .into_iter()
-            .map(|(change, _)| {
+            .map(|Written { change, .. }| {
                 let Asked::Api { path, .. } = change.asked else { panic!() };
                 (format!("{} {}", change.actor.map_or_else(String::new, |it| it.kind), path), change.count)
             })

@@ -35,8 +35,11 @@ impl Trail {
 
     /// A change was asked for.
     pub(super) async fn note(&self, written: Written) {
-        let at_once =
-            if written.0.succeeded { Some(written) } else { self.repeats().add(written, Instant::now()) };
+        let at_once = if written.change.succeeded {
+            Some(written)
+        } else {
+            self.repeats().add(written, Instant::now())
+        };
         if let Some(written) = at_once {
             self.write(written).await;
         }
@@ -67,11 +70,11 @@ impl Trail {
         }
     }
 
-    async fn write(&self, (change, client_id): Written) {
+    async fn write(&self, Written { change, client_id, user_id }: Written) {
         let Inner { store, clock, entropy, .. } = &*self.0;
         let now = clock.now();
         let id = LogId::new(now, entropy.uuid_v7(now));
-        let entry = LogEntry { id, client_id, event: LogEvent::Change(Box::new(change)) };
+        let entry = LogEntry { id, client_id, user_id, event: LogEvent::Change(Box::new(change)) };
         if let Err(error) = store.record(&entry).await {
             // The change itself stands; the request's span says which it was.
             tracing::error!(error = %Causes(&error), "a change could not be written to the audit trail");

@@ -34,7 +34,7 @@ const MAX_SKIPPED: u32 = 100_000;
         ("include_totals" = Option<bool>, Query, description = "Whether the answer says how many there are."),
         ("from" = Option<doc::ClientId>, Query, description = "The `next` of the page before."),
         doc::Take,
-        doc::Fields,
+        schema::FieldNames,
         ("app_type" = Option<Vec<String>>, Query, style = Form, explode = false,
             description = "Of one of these types, separated by commas."),
         ("is_first_party" = Option<bool>, Query, description = "Of this party."),
@@ -81,5 +81,8 @@ pub(in crate::http) async fn list(
         return Ok(Json(Value::Array(clients)));
     }
     let total = if global { 0 } else { state.clients.count(&filter).await? };
-    Ok(Json(json!({ "start": start, "limit": per_page, "total": total, "clients": clients })))
+    let length = clients.len();
+    Ok(Json(
+        json!({ "start": start, "limit": per_page, "length": length, "total": total, "clients": clients }),
+    ))
 }

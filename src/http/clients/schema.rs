@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::super::openapi::{ClientId, described, one_of, reference, whole_number};
+use super::super::openapi::{ClientId, described, field_parameters, one_of, reference, text, whole_number};
 use super::change::ClientChange;
 use super::descriptive;
 use super::view::ClientView;
@@ -106,10 +107,12 @@ impl PartialSchema for ClientList {
         let page = ObjectBuilder::new()
             .property("start", described(whole_number(0, u32::MAX), "How many clients were skipped."))
             .property("limit", described(whole_number(0, u32::MAX), "How many the page has at the most."))
+            .property("length", described(whole_number(0, u32::MAX), "How many it has."))
             .property("total", described(whole_number(0, u32::MAX), "How many there are in all."))
             .property("clients", clients())
             .required("start")
             .required("limit")
+            .required("length")
             .required("total")
             .required("clients")
             .additional_properties(Some(AdditionalProperties::FreeForm(false)));
@@ -132,6 +135,20 @@ impl ToSchema for ClientList {
         schemas.push((ClientFields::name().into_owned(), ClientFields::schema()));
         ClientFields::schemas(schemas);
     }
+}
+
+/// `fields`, of the names that there are, and `include_fields`.
+pub(super) struct FieldNames;
+
+impl IntoParams for FieldNames {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        field_parameters(text().enum_values(Some(member_names())))
+    }
+}
+
+/// The names of the members that a client can have.
+pub(super) fn member_names() -> Vec<String> {
+    with_descriptive::<ClientView>().properties.keys().cloned().collect()
 }
 
 /// What a body can have; anything else is refused.

@@ -21,7 +21,7 @@ use super::{client_id, schema};
     path = "/api/v2/clients/{id}",
     tag = "clients",
     operation_id = "getClient",
-    params(("id" = doc::ClientId, Path, description = "The client."), doc::Fields),
+    params(("id" = doc::ClientId, Path, description = "The client."), schema::FieldNames),
     responses(
         (status = 200, description = "The client.", body = schema::ClientFields),
         (status = 404, description = "`inexistent_client`: there is none.", body = Error),

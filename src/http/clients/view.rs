@@ -1,8 +1,8 @@
 //! A client as JSON, in both vocabularies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::error::ApiError;
 use super::super::openapi as doc;
 use super::super::query::Query;
-use super::super::time::shown;
+use super::super::time::{Shown, shown};
 use super::descriptive;
 use super::oidc_logout::OidcLogoutView;
 use crate::domain::algorithm::SigningAlg;
@@ -38,9 +38,9 @@ pub(in crate::http) struct ClientView {
     global: bool,
     is_first_party: bool,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    created_at: Shown,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    updated_at: Shown,
     /// `file`: it is read-only here. `api`: it is managed here.
     #[schema(value_type = doc::Origin)]
     origin: Origin,
@@ -138,18 +138,8 @@ pub(super) struct Fields(Option<(BTreeSet<String>, bool)>);
 
 impl Fields {
     pub(super) fn of(query: &mut Query) -> Result<Self, ApiError> {
-        let fields = query.take("fields", |text| {
-            let names: BTreeSet<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-            let named = |name: &String| {
-                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            };
-            if names.iter().all(named) {
-                Ok(names)
-            } else {
-                Err("must be names of members, separated by commas")
-            }
-        })?;
-        let include = query.boolean("include_fields")?.unwrap_or(true);
+        static NAMES: LazyLock<Vec<String>> = LazyLock::new(super::schema::member_names);
+        let (fields, include) = query.fields(NAMES.iter().map(String::as_str))?;
         Ok(Self(fields.map(|fields| (fields, include))))
     }
 

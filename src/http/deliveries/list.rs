@@ -44,6 +44,7 @@ pub(in crate::http) struct Page {
         ("sid" = Option<doc::Sid>, Query, description = "Of this session."),
         doc::Checkpoint,
         doc::Take,
+        ("include_totals" = Option<bool>, Query, description = "Taken as by the other lists; the answer has no totals."),
     ),
     responses((status = 200, description = "A page of them.", body = Page))
 )]
@@ -62,6 +63,7 @@ pub(in crate::http) async fn list(
     let sid: Option<Sid> = query.take("sid", str::parse)?;
     let from = query.take("from", |text| text.parse().map(DeliveryId).map_err(|_| NOT_A_CHECKPOINT))?;
     let take = query.take_count()?;
+    query.no_totals()?;
     query.finish()?;
 
     let page = state.deliveries.deliveries(&filter, sid.as_ref(), from, take).await?;

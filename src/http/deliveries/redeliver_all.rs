@@ -19,6 +19,7 @@ use super::super::error::{ApiError, Body as Error};
 use super::super::openapi as doc;
 use super::super::path::Id;
 use super::super::state::HttpState;
+use super::super::time::{Shown, shown};
 use crate::domain::delivery::{self, DeliveryFilter};
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiator;
@@ -67,16 +68,15 @@ pub(in crate::http) struct JobView {
     #[schema(pattern = "^(processing|completed)$")]
     status: &'static str,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    created_at: Shown,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
-    completed_at: Option<Timestamp>,
+    completed_at: Option<Shown>,
     /// An estimate, until it is complete: by what matches, or by the time the deliveries are from where that is not
     /// counted yet.
     #[schema(maximum = 100)]
     percentage_done: u8,
-    #[schema(value_type = doc::DeliveryFilter)]
-    filter: DeliveryFilter,
+    filter: FilterView,
     /// How many deliveries match: those that did when it began, as far as they were counted then (5,000 deliveries are
     /// looked at), and what it has found since beyond these.
     matched: u64,
@@ -86,6 +86,27 @@ pub(in crate::http) struct JobView {
     redelivered: u64,
     /// How many it has passed over, since their clients are subscribed no more, or somebody else has changed them.
     skipped: u64,
+}
+
+/// Which deliveries. What is left out does not restrict.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryFilter)]
+struct FilterView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::ClientId)]
+    client_id: Option<ClientId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<doc::DeliveryState>)]
+    states: Option<BTreeSet<delivery::State>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::Initiator)]
+    initiator: Option<Initiator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    created_after: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    created_before: Option<Shown>,
 }
 
 /// Puts all deliveries that match back into the queue.
@@ -145,17 +166,25 @@ pub(in crate::http) async fn job(
     Ok(Json(job.into()))
 }
 
+impl From<DeliveryFilter> for FilterView {
+    fn from(filter: DeliveryFilter) -> Self {
+        let DeliveryFilter { client_id, states, initiator, created_after, created_before } = filter;
+        let (created_after, created_before) = (created_after.map(shown), created_before.map(shown));
+        Self { client_id, states, initiator, created_after, created_before }
+    }
+}
+
 impl From<RedeliveryJob> for JobView {
     fn from(job: RedeliveryJob) -> Self {
         Self {
             id: job.id,
             r#type: "redelivery",
             status: if job.completed_at.is_some() { "completed" } else { "processing" },
-            created_at: job.created_at,
-            completed_at: job.completed_at,
+            created_at: shown(job.created_at),
+            completed_at: job.completed_at.map(shown),
             percentage_done: job.percentage_done(),
             matched_is_final: job.is_counted(),
-            filter: job.filter,
+            filter: job.filter.into(),
             matched: job.matched,
             redelivered: job.redelivered,
             skipped: job.skipped,

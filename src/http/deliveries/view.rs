@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::openapi as doc;
+use super::super::time::{Shown, shown};
 use crate::domain::delivery::{Attempt, Delivery, Phases, State};
 use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use crate::domain::initiator::Initiator;
@@ -36,17 +36,17 @@ pub(in crate::http) struct DeliveryView {
     #[schema(value_type = doc::SessionMetadata)]
     session_metadata: SessionMetadata,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    created_at: Shown,
     /// When it is to be attempted next; only while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
-    due_at: Option<Timestamp>,
+    due_at: Option<Shown>,
     /// After this no further attempt is planned.
     #[schema(value_type = String, format = DateTime)]
-    expires_at: Timestamp,
+    expires_at: Shown,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
-    settled_at: Option<Timestamp>,
+    settled_at: Option<Shown>,
     /// How many attempts were made, over all redeliveries.
     attempts_made: u32,
     /// How often it was put back into the queue by hand.
@@ -67,10 +67,10 @@ impl From<Delivery> for DeliveryView {
             sid: intent.sid,
             sub: intent.sub,
             session_metadata: intent.session_metadata,
-            created_at: intent.created_at,
-            due_at: (state == State::Pending).then_some(due_at),
-            expires_at: intent.expires_at,
-            settled_at,
+            created_at: shown(intent.created_at),
+            due_at: (state == State::Pending).then_some(due_at).map(shown),
+            expires_at: shown(intent.expires_at),
+            settled_at: settled_at.map(shown),
             attempts_made: attempts,
             redeliveries,
             possibly_received: outcome_unknown && state != State::Delivered,
@@ -84,7 +84,7 @@ impl From<Delivery> for DeliveryView {
 pub(in crate::http) struct AttemptView {
     number: u32,
     #[schema(value_type = String, format = DateTime)]
-    started_at: Timestamp,
+    started_at: Shown,
     duration_ms: f64,
     /// How long its parts took; those that took place.
     phases_ms: PhasesView,
@@ -163,7 +163,7 @@ fn view(record: AttemptRecord, unknown_before: bool) -> AttemptView {
     let Phases { sign, dns, connect, answer, body } = attempt.phases;
     AttemptView {
         number,
-        started_at: attempt.started_at,
+        started_at: shown(attempt.started_at),
         duration_ms: millis(attempt.duration),
         phases_ms: PhasesView {
             sign: sign.map(millis),

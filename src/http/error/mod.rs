@@ -10,11 +10,13 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(super) use self::refusals::not_accepted;
 use super::auth::whole_seconds;
+use super::time::shown;
 use crate::domain::algorithm::SigningAlg;
 
 /// An error in the shape of Auth0's Management API.
@@ -155,6 +157,35 @@ impl ApiError {
              {most}, use the checkpoint pagination method: from and take."
         );
         Self::new(StatusCode::BAD_REQUEST, "invalid_paging", message)
+    }
+
+    /// A search that looked at as many entries as it may; it got as far as this.
+    pub(super) fn search_too_broad(stopped_at: Timestamp) -> Self {
+        let message = format!(
+            "The search got as far as {}, and no further: no index serves it. Narrow it down, such as by date, or \
+             go through the entries with from and take.",
+            shown(stopped_at)
+        );
+        Self::new(StatusCode::BAD_REQUEST, "search_too_broad", message)
+    }
+
+    /// A body that does not say that it is JSON.
+    pub(super) fn not_json() -> Self {
+        let message = "Content-Type must be application/json, text/json or another type that ends in +json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// The condition of `If-Match` cannot hold: every tag in it is weak, or one that would match is.
+    pub(super) fn weak_tag() -> Self {
+        let message = "If-Match: a weak tag (W/) never matches (RFC 9110, section 13.1.1); a proxy that compresses \
+                       answers makes tags weak, and has to leave those of /api/v2 as they are";
+        Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", message)
+    }
+
+    /// A session is not as it was when its tag was read.
+    pub(super) fn revision_mismatch() -> Self {
+        let message = "the session was changed by somebody else meanwhile; read it again";
+        Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", message)
     }
 
     /// A member of the body is wrong; or the body itself, where `path` is empty.

@@ -2,12 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::openapi as doc;
-use super::super::time::shown;
+use super::super::time::{Shown, shown};
 use crate::domain::algorithm::SigningAlg;
 use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 
@@ -39,19 +38,19 @@ pub(in crate::http) struct SigningKeyView {
     /// From when on it signs, or signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
-    current_since: Option<Timestamp>,
+    current_since: Option<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
-    current_until: Option<Timestamp>,
+    current_until: Option<Shown>,
     revoked: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
-    revoked_at: Option<Timestamp>,
+    revoked_at: Option<Shown>,
     /// Whether it is in the JWKS now.
     published: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
-    published_until: Option<Timestamp>,
+    published_until: Option<Shown>,
 }
 
 impl SigningKeyView {

@@ -13,15 +13,19 @@ use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Body as Error};
 use super::super::openapi as doc;
 use super::super::query::Query;
 use super::super::state::HttpState;
 use super::fields::Fields;
-use super::{q, schema};
-use crate::domain::log::{LogFilter, LogId, LogType};
-use crate::storage::{LogOrder, LogRecord, LogsAfter};
+use super::q::{self, Language};
+use super::schema;
+use super::view::LogView;
+use crate::domain::ids::ClientId;
+use crate::domain::log::{LogField, LogFilter, LogId, LogTerm, LogType, Pattern};
+use crate::storage::{LogOrder, LogPage, LogRecord};
 
 /// Auth0's limits.
 const DEFAULT_ENTRIES: u32 = 50;
@@ -50,6 +54,8 @@ struct Wanted {
     fields: Fields,
     /// What the filter was made of, for the link to the next page.
     parameters: Vec<(&'static str, String)>,
+    /// Whether entries name users.
+    users: bool,
 }
 
 /// Where to go on, and for how many entries.
@@ -68,12 +74,16 @@ struct Checkpoint {
     tag = "logs",
     operation_id = "listLogs",
     params(
-        ("q" = Option<String>, Query, example = "type:(sslo OR fslo) AND client_id:shop",
-            description = "Terms joined by AND: `type:`, `client_id:`, `log_id:`, `date:[… TO …]`."),
+        ("q" = Option<String>, Query, max_length = 4096, example = "type:oidc_backchannel_logout_failed AND NOT client_id:shop",
+            description = "Auth0's query syntax, after Lucene's: terms such as `type:`, `client_id:`, `client_name:`, \
+                `user_id:`, `ip:`, `description:`, `user_agent:`, `log_id:` and `date:`, with AND, OR, NOT, parentheses, \
+                `*` and ranges."),
+        ("search" = Option<String>, Query, max_length = 4096, example = "client_name:shop",
+            description = "The same without regard to case, for beginnings of words, all of which must be found."),
+        ("search_engine" = Option<doc::SearchEngine>, Query, description = "go-auth0 sends it."),
         ("type" = Option<Vec<doc::LogType>>, Query, style = Form, explode = false, min_items = 1,
-            description = "Of one of these types, separated by commas; not together with `type:` in `q`."),
-        ("client_id" = Option<doc::ClientId>, Query,
-            description = "About this client; not together with `client_id:` in `q`."),
+            description = "Of one of these types, separated by commas; `sslo` and `fslo` are taken too."),
+        ("client_id" = Option<doc::ClientId>, Query, description = "About this client."),
         ("page" = Option<u32>, Query, minimum = 0, maximum = 1000, description = "Which page, from 0 (the default)."),
         ("per_page" = Option<u32>, Query, minimum = 0, maximum = 100,
             description = "How many entries a page has at the most; 50 by default."),
@@ -83,15 +93,19 @@ struct Checkpoint {
         doc::Take,
         schema::FieldNames,
     ),
-    responses((status = 200, description = "Entries.", body = schema::LogList,
-        headers(("Link" = String, description = "With `from` or `take`: where to go on (RFC 8288)."))))
+    responses(
+        (status = 200, description = "Entries.", body = schema::LogList,
+            headers(("Link" = String, description = "With `from` or `take`: where to go on (RFC 8288)."))),
+        (status = 400, description = "`invalid_query_string`, `invalid_paging`. `search_too_broad`: so many entries \
+            were looked at without an end; `message` says how far it got.", body = Error),
+    )
 )]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&uri)?;
-    let wanted = Wanted::of(&mut query)?;
+    let wanted = Wanted::of(&mut query, state.audit_subjects)?;
     let (from, take) = (query.take("from", str::parse)?, query.number("take", 1, MAX_ENTRIES)?);
     let page = query.number("page", 0, u32::MAX)?.unwrap_or(0);
     let per_page = query.number("per_page", 0, MAX_ENTRIES)?.unwrap_or(DEFAULT_ENTRIES);
@@ -110,7 +124,11 @@ pub(in crate::http) async fn list(
     let start = page.checked_mul(per_page).filter(|start| start.saturating_add(per_page) <= MAX_PAGED);
     let start = start.ok_or_else(|| ApiError::invalid_paging(page, MAX_PAGED))?;
     let order = order.unwrap_or(LogOrder::Newest);
-    let logs = wanted.shown(state.logs.logs(&wanted.filter, order, start, per_page).await?);
+    let page = state.logs.logs(&wanted.filter, order, start, per_page).await?;
+    if let Some(stopped_at) = page.stopped_at {
+        return Err(ApiError::search_too_broad(stopped_at));
+    }
+    let logs = wanted.shown(page.records);
     if !include_totals {
         return Ok(Json(logs).into_response());
     }
@@ -125,10 +143,15 @@ async fn from_checkpoint(
 ) -> Result<Response, ApiError> {
     let until = state.clock.now().saturating_sub(HOLD_BACK).expect("a std Duration has no calendar units");
     let from = checkpoint.from.unwrap_or(LogId::FIRST);
-    let LogsAfter { records, looked_at } =
+    let LogPage { records, stopped_at } =
         state.logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
-    // After an empty page the same checkpoint goes on, or the place up to which nothing matched.
-    let next = looked_at.or(records.last().map(|last| last.entry.id)).unwrap_or(from);
+    let next = match (stopped_at, records.last()) {
+        // Up to there every entry was looked at.
+        (Some(stopped_at), _) => LogId::new(stopped_at, Uuid::max()),
+        (None, Some(last)) => last.entry.id,
+        // After an empty page the same checkpoint goes on.
+        (None, None) => from,
+    };
     let link = wanted.link(next, checkpoint.take);
     let mut response = Json(wanted.shown(records)).into_response();
     response.headers_mut().insert(LINK, link);
@@ -136,32 +159,36 @@ async fn from_checkpoint(
 }
 
 impl Wanted {
-    fn of(query: &mut Query) -> Result<Self, ApiError> {
+    /// What the parameters ask for: all of it has to hold. `users`: whether entries name users.
+    fn of(query: &mut Query, users: bool) -> Result<Self, ApiError> {
         let mut parameters = Vec::new();
         let mut filter = LogFilter::default();
-        if let Some((text, parsed)) =
-            query.take("q", |text| q::parse(text).map(|it| (text.to_owned(), it)))?
-        {
-            parameters.push(("q", text));
-            filter = parsed;
+        for (name, language) in [("q", Language::Query), ("search", Language::Search)] {
+            let parsed =
+                query.take(name, |text| q::parse(text, language, users).map(|it| (text.to_owned(), it)))?;
+            if let Some((text, search)) = parsed {
+                parameters.push((name, text));
+                filter.and(search);
+            }
         }
+        query.take("search_engine", |name| if name == "v3" { Ok(()) } else { Err("must be v3") })?;
         let types = query.take("type", |text| text.split(',').map(known).collect::<Result<Vec<_>, _>>())?;
         if let Some(types) = types {
-            given_once("type", filter.types.is_some())?;
             parameters.push(("type", types.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(",")));
-            filter.types = Some(types.into_iter().collect());
+            filter.and(LogTerm::Type(types.into_iter().collect()).into());
         }
-        if let Some(client_id) = query.take("client_id", str::parse)? {
-            given_once("client_id", filter.client_id.is_some())?;
-            parameters.push(("client_id", String::from(filter.client_id.insert(client_id).clone())));
+        if let Some(client_id) = query.take("client_id", str::parse::<ClientId>)? {
+            filter.and(LogTerm::Text(LogField::ClientId, Pattern::exactly(client_id.as_str())).into());
+            parameters.push(("client_id", client_id.into()));
         }
         let fields = Fields::of(query)?;
         parameters.extend(fields.parameters());
-        Ok(Self { filter, fields, parameters })
+        Ok(Self { filter, fields, parameters, users })
     }
 
     fn shown(&self, records: Vec<LogRecord>) -> Vec<Map<String, Value>> {
-        records.into_iter().map(|record| self.fields.of_entry(record.into())).collect()
+        let view = |record| self.fields.of_entry(LogView::of(record, self.users));
+        records.into_iter().map(view).collect()
     }
 
     /// The page after `from` (RFC 8288).
@@ -174,16 +201,14 @@ impl Wanted {
     }
 }
 
-fn given_once(name: &str, in_q: bool) -> Result<(), ApiError> {
-    if in_q {
-        return Err(ApiError::invalid_query(name, "is in q too; say it once"));
-    }
-    Ok(())
-}
-
 fn known(name: &str) -> Result<LogType, String> {
-    let found = LogType::ALL.into_iter().find(|it| it.as_str() == name);
-    found.ok_or_else(|| format!("must be a list of {}", LogType::ALL.map(LogType::as_str).join(", ")))
+    LogType::ALL.into_iter().find(|it| it.names().any(|known| known == name)).ok_or_else(|| {
+        let names = LogType::ALL.map(|it| match it.older() {
+            Some(older) => format!("{it} (or {older})"),
+            None => it.to_string(),
+        });
+        format!("must be a list of {}", names.join(", "))
+    })
 }
 
 /// Auth0 sorts by other members too; entries are kept in order of time.

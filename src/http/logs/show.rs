@@ -31,5 +31,5 @@ pub(in crate::http) async fn show(
     // What is no id names no entry.
     let id = text.parse().map_err(|_| inexistent())?;
     let record = state.logs.log(id).await?.ok_or_else(inexistent)?;
-    Ok(Json(record.into()))
+    Ok(Json(LogView::of(record, state.audit_subjects)))
 }

@@ -1,12 +1,12 @@
 //! An entry of the audit trail as JSON, with Auth0's names.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::super::openapi as doc;
-use crate::domain::ids::ClientId;
+use super::super::time::{Shown, shown};
+use crate::domain::ids::{ClientId, Sub};
 use crate::domain::log::{Change, LogEvent, Outcome};
 use crate::storage::LogRecord;
 
@@ -20,7 +20,7 @@ pub(in crate::http) struct LogView {
     #[schema(value_type = doc::LogId)]
     log_id: String,
     #[schema(value_type = String, format = DateTime)]
-    date: Timestamp,
+    date: Shown,
     #[schema(value_type = doc::LogType)]
     r#type: &'static str,
     /// What happened, such as "Update a client".
@@ -32,6 +32,10 @@ pub(in crate::http) struct LogView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     client_name: Option<String>,
+    /// The user it is about; only if the configuration has users named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = doc::Sub)]
+    user_id: Option<Sub>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     ip: Option<String>,
@@ -44,29 +48,31 @@ pub(in crate::http) struct LogView {
     details: Value,
 }
 
-impl From<LogRecord> for LogView {
-    fn from(record: LogRecord) -> Self {
+impl LogView {
+    /// The entry; `users`: whether it names the user it is about.
+    pub(super) fn of(record: LogRecord, users: bool) -> Self {
         let LogRecord { entry, client_name } = record;
-        let (log_id, r#type) = (entry.id.to_string(), entry.log_type().as_str());
+        let log_type = entry.log_type();
+        let (log_id, r#type) = (entry.id.to_string(), log_type.as_str());
         let (description, details, ip, user_agent) = match entry.event {
             LogEvent::Change(change) => {
                 let (details, change) = (change_details(&change), *change);
                 (change.description, details, change.ip, change.user_agent)
             }
             LogEvent::Outcome(outcome) => {
-                let how = if outcome.succeeded() { "Successful" } else { "Failed" };
-                let description = format!("{how} OIDC Back-Channel Logout request");
+                let description = log_type.description().unwrap_or_default().to_owned();
                 (description, outcome_details(outcome), None, None)
             }
         };
         Self {
             id: log_id.clone(),
             log_id,
-            date: entry.id.at(),
+            date: shown(entry.id.at()),
             r#type,
             description,
             client_id: entry.client_id,
             client_name,
+            user_id: entry.user_id.filter(|_| users),
             ip,
             user_agent,
             details,

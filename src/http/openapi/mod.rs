@@ -13,12 +13,12 @@ mod parameters;
 mod types;
 
 pub(super) use events::{Event, EventBatch, PlainJson};
-pub(super) use parameters::{Checkpoint, Fields, Take, field_parameters, whole_number};
+pub(super) use parameters::{Checkpoint, Take, field_parameters, whole_number};
 pub(super) use types::{
-    ClientId, CookieMode, DeliveryFilter, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator,
-    Initiators, JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice,
-    OidcLogoutInitiators, Origin, SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout,
-    SubjectType, TokenSubject, TokenTyp, Uuid, described, one_of, reference, text,
+    ClientId, CookieMode, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, Initiators,
+    JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice, OidcLogoutInitiators, Origin,
+    SearchEngine, SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout, SubjectType,
+    TokenSubject, TokenTyp, Uuid, described, one_of, reference, text,
 };
 
 use std::sync::LazyLock;
@@ -31,7 +31,8 @@ use utoipa::OpenApi;
 
 use super::error::Body as Error;
 use super::{
-    breakers, clients, deliveries, discovery, events as intake, health, jwks, keys, logs, metrics, sessions,
+    breakers, clients, deliveries, discovery, events as intake, health, jwks, keys, logs, metrics, oauth,
+    sessions,
 };
 
 /// The handlers that are in no folder of their own; the others are listed in their folders.
@@ -84,6 +85,7 @@ pub fn document() -> Value {
         deliveries::Operations::openapi(),
         keys::Operations::openapi(),
         logs::Operations::openapi(),
+        oauth::Operations::openapi(),
     ] {
         document.merge(folder);
     }

@@ -15,9 +15,6 @@ pub(in crate::http) struct Take;
 /// Where a page of checkpoint paging begins.
 pub(in crate::http) struct Checkpoint;
 
-/// Auth0's choice of an answer's members.
-pub(in crate::http) struct Fields;
-
 impl IntoParams for Take {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let schema = whole_number(1, MAX_PAGE).default(Some(json!(DEFAULT_PAGE)));
@@ -29,12 +26,6 @@ impl IntoParams for Checkpoint {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let schema = text().format(Some(SchemaFormat::Custom("uuid".to_owned())));
         vec![query("from", "The `next` of the page before; left out for the first page.", schema.into())]
-    }
-}
-
-impl IntoParams for Fields {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        field_parameters(text().pattern(Some("^[A-Za-z0-9_]+$")))
     }
 }
 

@@ -102,9 +102,11 @@ stand_ins! {
         .build();
     /// The id of an entry of the audit trail. They sort by time.
     LogId = text().pattern(Some("^[0-9]{52}$")).build();
-    /// `sslo`: a logout token was delivered. `fslo`: it was not. `sapi`: something was changed through the API or by a
-    /// command. `fapi`: such a change was refused, or failed.
-    LogType = names(EntryType::ALL.map(EntryType::as_str), json!("sslo"));
+    /// `oidc_backchannel_logout_succeeded`: a logout token was delivered. `oidc_backchannel_logout_failed`: it was not.
+    /// `sapi`: something was changed through the API or by a command. `fapi`: such a change was refused, or failed.
+    LogType = names(EntryType::ALL.map(EntryType::as_str), json!("oidc_backchannel_logout_failed"));
+    /// The one version of the query syntax that there is.
+    SearchEngine = names(["v3"], json!("v3"));
     /// The oldest, or the newest, first.
     LogSort = names(["date:1", "date:-1"], json!("date:-1"));
     /// How a client is told that every session of a user ended: by a token for each session (`sid`), or by one
@@ -166,22 +168,6 @@ pub(in crate::http) struct DeliverySummary {
     id: String,
     client_id: ClientId,
     state: DeliveryState,
-}
-
-/// Which deliveries. What is left out does not restrict.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what serde writes of the domain's type")]
-pub(in crate::http) struct DeliveryFilter {
-    #[schema(nullable = false)]
-    client_id: Option<ClientId>,
-    #[schema(nullable = false)]
-    states: Option<Vec<DeliveryState>>,
-    #[schema(nullable = false)]
-    initiator: Option<Initiator>,
-    #[schema(nullable = false, format = DateTime)]
-    created_after: Option<String>,
-    #[schema(nullable = false, format = DateTime)]
-    created_before: Option<String>,
 }
 
 /// A string.

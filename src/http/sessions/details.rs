@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::openapi as doc;
-use super::super::time::shown;
+use super::super::time::{Shown, shown};
 use crate::domain::session_details::{
     Asn, AuthenticationMethod, CookieMode, Device, MethodName, UserAgent, Whereabouts,
 };
@@ -53,7 +52,7 @@ struct MethodView {
     name: MethodName,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, required = false)]
-    timestamp: Option<Timestamp>,
+    timestamp: Option<Shown>,
     /// Which factor, of `mfa`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]

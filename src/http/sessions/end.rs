@@ -1,16 +1,20 @@
 //! What ends sessions with `session-revoked`: `DELETE /api/v2/sessions/{id}`, `POST …/revoke`, and
-//! `DELETE /api/v2/users/{id}/sessions` for all of a user's.
+//! `DELETE /api/v2/users/{id}/sessions` and `POST /api/v2/users/{id}/revoke-access` for all of a user's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Serialize;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::body::parse_json;
 use super::super::error::{ApiError, Body as Error};
+use super::super::if_match::IfMatch;
 use super::super::openapi as doc;
 use super::super::path::Id;
 use super::super::state::HttpState;
@@ -51,17 +55,26 @@ pub(in crate::http) struct Ended {
     path = "/api/v2/sessions/{id}",
     tag = "sessions",
     operation_id = "deleteSession",
-    params(("id" = doc::Sid, Path, description = "The session.")),
+    params(
+        ("id" = doc::Sid, Path, description = "The session."),
+        ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[0-9]{1,19}"(, ?(W/)?"[0-9]{1,19}")*)$"#, example = r#""7""#,
+            description = "`ETag`s, one of which the session must still have; `*` for any. Weak ones never match."),
+    ),
     responses(
         (status = 202, description = "It has ended; its clients are being told.", body = Ended),
         (status = 404, description = "`inexistent_session`: it was never reported.", body = Error),
+        (status = 412, description = "`revision_mismatch`: the session has changed since its `ETag` was read.",
+            body = Error),
     )
 )]
 pub(in crate::http) async fn delete(
     State(state): State<Arc<HttpState>>,
     Id(text): Id,
+    headers: HeaderMap,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    end(&state, Target::Session { sid: sid(&text)?, sub: None }).await
+    let sid = sid(&text)?;
+    check_if_match(&state, &sid, &headers).await?;
+    end(&state, Target::Session { sid, sub: None }).await
 }
 
 /// Ends a session, as `DELETE` does.
@@ -72,17 +85,24 @@ pub(in crate::http) async fn delete(
     path = "/api/v2/sessions/{id}/revoke",
     tag = "sessions",
     operation_id = "revokeSession",
-    params(("id" = doc::Sid, Path, description = "The session.")),
+    params(
+        ("id" = doc::Sid, Path, description = "The session."),
+        ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[0-9]{1,19}"(, ?(W/)?"[0-9]{1,19}")*)$"#, example = r#""7""#,
+            description = "`ETag`s, one of which the session must still have; `*` for any. Weak ones never match."),
+    ),
     responses(
         (status = 202, description = "It has ended; its clients are being told.", body = Ended),
         (status = 404, description = "`inexistent_session`: it was never reported.", body = Error),
+        (status = 412, description = "`revision_mismatch`: the session has changed since its `ETag` was read.",
+            body = Error),
     )
 )]
 pub(in crate::http) async fn revoke(
     state: State<Arc<HttpState>>,
     path: Id,
+    headers: HeaderMap,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    delete(state, path).await
+    delete(state, path, headers).await
 }
 
 /// Ends every session of a user.
@@ -104,6 +124,65 @@ pub(in crate::http) async fn delete_all(
     Id(text): Id,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
     end(&state, Target::Subject(sub(&text)?)).await
+}
+
+/// What is to be revoked. Without `session_id` it is every session of the user.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = RevokeAccess)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    /// Only this session, which must be the user's.
+    #[schema(value_type = Option<doc::Sid>)]
+    session_id: Option<Sid>,
+    /// Auth0's. logoutd knows of no refresh tokens: both values come to the same.
+    #[serde(rename = "preserve_refresh_tokens")]
+    _preserve_refresh_tokens: Option<bool>,
+}
+
+/// Ends every session of a user, or one of them.
+///
+/// As `DELETE /api/v2/users/{id}/sessions` does; a user without sessions is logged out.
+#[utoipa::path(
+    post,
+    path = "/api/v2/users/{id}/revoke-access",
+    tag = "sessions",
+    operation_id = "revokeUserAccess",
+    params(("id" = doc::Sub, Path, description = "The user's `sub`.")),
+    request_body(content = Option<Wish>, example = json!({"session_id": "s-1"})),
+    responses(
+        (status = 202, description = "They have ended; their clients are being told.", body = Ended),
+        (status = 400, description = "`invalid_uri`: it cannot be a `sub`. `invalid_body`.", body = Error),
+        (status = 404, description = "`inexistent_session`: `session_id` is no session of this user.", body = Error),
+    )
+)]
+pub(in crate::http) async fn revoke_access(
+    State(state): State<Arc<HttpState>>,
+    Id(text): Id,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Ended>), ApiError> {
+    let sub = sub(&text)?;
+    let body = body?;
+    let Wish { session_id, _preserve_refresh_tokens: _ } = match body.trim_ascii() {
+        b"" | b"null" => Wish::default(),
+        body => parse_json(body)?,
+    };
+    let Some(sid) = session_id else { return end(&state, Target::Subject(sub)).await };
+    // Looked at first: that it is somebody else's is not to be told from there being none.
+    let session = state.sessions.session(&sid).await?.ok_or_else(ApiError::inexistent_session)?;
+    if session.sub.as_ref() != Some(&sub) {
+        return Err(ApiError::inexistent_session());
+    }
+    end(&state, Target::Session { sid, sub: Some(sub) }).await
+}
+
+/// Whether the session is as `If-Match` has it. One that has ended has no tag.
+async fn check_if_match(state: &HttpState, sid: &Sid, headers: &HeaderMap) -> Result<(), ApiError> {
+    let if_match = IfMatch::of(headers)?;
+    if if_match == IfMatch::Absent {
+        return Ok(());
+    }
+    let session = state.sessions.session(sid).await?.ok_or_else(ApiError::inexistent_session)?;
+    if_match.check(session.ended.is_none().then_some(session.revision))
 }
 
 async fn end(state: &HttpState, target: Target) -> Result<(StatusCode, Json<Ended>), ApiError> {

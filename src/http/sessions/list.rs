@@ -52,8 +52,7 @@ pub(in crate::http) async fn list(
     let mut query = Query::of(&uri)?;
     let from = query.take("from", |text| text.parse().map(SessionKey).map_err(|_| NOT_A_CHECKPOINT))?;
     let take = query.take_count()?;
-    // Auth0's SDK always sends it, and its answer has no totals either.
-    query.boolean("include_totals")?;
+    query.no_totals()?;
     query.finish()?;
 
     let page = state.sessions.live_sessions_of(&sub, from, take).await?;

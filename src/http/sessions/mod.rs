@@ -9,7 +9,7 @@ mod show;
 mod update;
 mod view;
 
-pub(super) use end::{delete, delete_all, revoke};
+pub(super) use end::{delete, delete_all, revoke, revoke_access};
 pub(super) use list::list;
 pub(super) use show::show;
 pub(super) use update::update;
@@ -21,7 +21,15 @@ use crate::domain::ids::{Sid, Sub};
 
 /// The operations of this folder, for the document.
 #[derive(OpenApi)]
-#[openapi(paths(show::show, update::update, end::delete, end::revoke, end::delete_all, list::list))]
+#[openapi(paths(
+    show::show,
+    update::update,
+    end::delete,
+    end::revoke,
+    end::delete_all,
+    end::revoke_access,
+    list::list
+))]
 pub(super) struct Operations;
 
 /// The session in a path. What is no `sid` names no session.

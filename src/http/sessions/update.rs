@@ -8,7 +8,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
-use axum::http::header::IF_MATCH;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -16,13 +15,15 @@ use utoipa::ToSchema;
 use super::super::audit::Note;
 use super::super::body::{Member, parse_json};
 use super::super::error::{ApiError, Body as Error};
+use super::super::if_match::IfMatch;
 use super::super::openapi as doc;
 use super::super::path::Id;
 use super::super::state::HttpState;
 use super::view::SessionView;
 use super::{sid, view};
 use crate::domain::metadata::SessionMetadata;
-use crate::domain::plan::Command;
+use crate::domain::plan::{Command, CommandRefusal};
+use crate::intake::CommandError;
 
 /// A change of a session.
 #[derive(Deserialize, ToSchema)]
@@ -43,8 +44,8 @@ struct Body {
     operation_id = "updateSession",
     params(
         ("id" = doc::Sid, Path, description = "The session."),
-        ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|"[0-9]{1,19}")$"#, example = r#""7""#,
-            description = "The `ETag` that the session must still have; `*` for any."),
+        ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[0-9]{1,19}"(, ?(W/)?"[0-9]{1,19}")*)$"#, example = r#""7""#,
+            description = "`ETag`s, one of which the session must still have; `*` for any. Weak ones never match."),
     ),
     request_body(content = Body, example = json!({"session_metadata": {"org_id": "org_abc123"}})),
     responses(
@@ -70,25 +71,14 @@ pub(in crate::http) async fn update(
         .sets(BTreeMap::new())
         .ok_or_else(|| ApiError::invalid_body("session_metadata", "this member is required"))?;
     let session_metadata = SessionMetadata::try_from(entries).map_err(ApiError::from)?;
-    let if_revision = revision(&headers)?;
+    let if_match = IfMatch::of(&headers)?;
 
-    let command = Command::ReplaceMetadata { sid, session_metadata, if_revision };
+    let command = Command::ReplaceMetadata { sid, session_metadata, if_revision: if_match.revisions() };
     // As this change left it: read again, it could be as somebody else's did.
-    let changed = state.intake.carry_out(command).await?.changed;
+    let changed = match state.intake.carry_out(command).await {
+        Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
+        carried_out => carried_out?.changed,
+    };
     let session = *changed.ok_or_else(ApiError::inexistent_session)?;
     Ok((Extension(Note::of_members(&body)), view::answer(session)))
-}
-
-/// The revision that the session must have; `None` for any.
-fn revision(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let revision = quoted.and_then(|text| text.parse().ok());
-    revision
-        .map(Some)
-        .ok_or_else(|| ApiError::invalid_header("If-Match", "must be the ETag of one answer, or *"))
 }

@@ -1,15 +1,14 @@
 //! A session as JSON: Auth0's members, and the flow it was made in.
 
 use axum::http::HeaderValue;
-use axum::http::header::ETAG;
+use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderMap};
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::openapi as doc;
-use super::super::time::shown;
+use super::super::time::{Shown, shown};
 use super::details::{AuthenticationView, CookieView, DeviceView};
 use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
@@ -26,21 +25,21 @@ pub(in crate::http) struct SessionView {
     #[schema(value_type = Option<doc::Sub>, required = true)]
     user_id: Option<Sub>,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    created_at: Shown,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    updated_at: Shown,
     #[schema(value_type = String, format = DateTime)]
-    authenticated_at: Timestamp,
+    authenticated_at: Shown,
     /// When it is to end unless something is heard of it before.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    idle_expires_at: Option<Timestamp>,
+    idle_expires_at: Option<Shown>,
     /// When it is to end by itself.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    expires_at: Option<Timestamp>,
+    expires_at: Option<Shown>,
     /// When the user was last there, if a source told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, required = false)]
-    last_interacted_at: Option<Timestamp>,
+    last_interacted_at: Option<Shown>,
     /// Where the user logged in, and was last seen, if a source told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = DeviceView, required = false)]
@@ -94,5 +93,8 @@ impl From<Session> for SessionView {
 pub(super) fn answer(session: Session) -> Response {
     let etag = format!("\"{}\"", session.revision);
     let etag = HeaderValue::from_str(&etag).expect("digits are valid in a header");
-    (HeaderMap::from_iter([(ETAG, etag)]), Json(SessionView::from(session))).into_response()
+    // A proxy that compressed it would make its tag weak, and no weak tag matches.
+    let as_it_is = HeaderValue::from_static("no-transform");
+    (HeaderMap::from_iter([(ETAG, etag), (CACHE_CONTROL, as_it_is)]), Json(SessionView::from(session)))
+        .into_response()
 }

@@ -1,22 +1,32 @@
 //! The audit trail: the `audit_log` table, and what deliveries came to, read from their own rows.
 //!
-//! Both are read by one statement, a part for each state of a delivery: each part goes along one index from
-//! where the page begins, so that a page costs the same among millions of deliveries.
+//! What no index serves is looked for in pieces: each looks at so many entries in one statement, and others get to
+//! the store in between. How many pieces there are is limited too, so that no search costs more than that.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, ValueRef as _};
+use sqlx::{QueryBuilder, Row, SqliteConnection, ValueRef as _};
 use uuid::Uuid;
 
 use super::columns::{Columns, hex, millis, to_json};
+use super::log_sources::{self, Asked, Part};
 use super::rows::{AUDIT_LOG, DELIVERIES, Page, Rows, Table};
 use super::{SqliteStore, deliveries};
-use crate::domain::delivery::State;
 use crate::domain::ids::DeliveryId;
-use crate::domain::log::{LogEntry, LogEvent, LogFilter, LogId, LogType, Outcome};
-use crate::storage::{LogOrder, LogRecord, LogStore, LogsAfter, Result};
+use crate::domain::log::{LogEntry, LogEvent, LogFilter, LogId, Outcome};
+use crate::storage::{LogOrder, LogPage, LogRecord, LogStore, Result};
+
+/// How many entries of each source a piece of a search looks at, and those of the same millisecond as the last.
+const PIECE: u32 = 5_000;
+
+/// How many pieces a search has at the most.
+const MAX_PIECES: u32 = 40;
+
+/// Up to how many deliveries a user's are found from the sessions on. Whoever has more has so many that they are met
+/// along the times, too.
+const MAX_OF_USER: u32 = 100_000;
 
 #[async_trait]
 impl LogStore for SqliteStore {
@@ -27,31 +37,25 @@ impl LogStore for SqliteStore {
     }
 
     async fn log(&self, id: LogId) -> Result<Option<LogRecord>> {
-        let filter = LogFilter { id: Some(id), ..LogFilter::default() };
-        let part = Part { order: LogOrder::Newest, after: None, skip: 0, limit: 1 };
-        let row = page(&filter, &part).build().fetch_optional(&self.reader).await?;
-        row.as_ref().map(|row| self.rows.one(table(row), row, record)).transpose()
+        Ok(self.logs(&LogFilter::of_id(id), LogOrder::Newest, 0, 1).await?.records.pop())
     }
 
-    async fn logs(
-        &self,
-        filter: &LogFilter,
-        order: LogOrder,
-        skip: u32,
-        limit: u32,
-    ) -> Result<Vec<LogRecord>> {
-        self.read(filter, Part { order, after: None, skip, limit }).await
+    async fn logs(&self, filter: &LogFilter, order: LogOrder, skip: u32, limit: u32) -> Result<LogPage> {
+        self.search(filter, Part { order, after: None, skip, limit }).await
     }
 
     async fn log_count(&self, filter: &LogFilter, most: u32) -> Result<u32> {
-        let mut query = QueryBuilder::new("SELECT 0");
-        for source in Source::of(filter) {
-            query.push(" + (SELECT COUNT(*) FROM (SELECT 1 FROM ");
-            source.push_conditions(&mut query, filter);
-            query.push(" LIMIT ").push_bind(most).push("))");
+        let user = self.user_to_go_by(filter).await?;
+        let mut pieces = Pieces::of(filter, LogOrder::Newest, None, user.is_some());
+        let mut counted = 0;
+        while counted < most
+            && let Some(piece) = pieces.next(self).await?
+        {
+            let mut query = log_sources::count(&Asked { filter: &piece, user }, most - counted);
+            let row = query.build().fetch_one(&mut *self.lists.acquire().await?).await?;
+            counted += row.try_get::<u32, _>(0)?;
         }
-        let count: u32 = query.build().fetch_one(&mut *self.lists.acquire().await?).await?.try_get(0)?;
-        Ok(count.min(most))
+        Ok(counted.min(most))
     }
 
     async fn logs_after(
@@ -60,56 +64,124 @@ impl LogStore for SqliteStore {
         after: LogId,
         until: Timestamp,
         limit: u32,
-    ) -> Result<LogsAfter> {
+    ) -> Result<LogPage> {
         // Whoever writes waits in line for the one connection that does: at the end of the line, all who
         // were there before have committed.
         drop(self.writer.acquire().await?);
         let before = filter.before.map_or(until, |before| before.min(until));
-        let mut filter = LogFilter { before: Some(before), ..filter.clone() };
-        let window_end = self.window_end(&filter, after).await?;
-        filter.before = window_end.or(filter.before);
-        let part = Part { order: LogOrder::Oldest, after: Some(after), skip: 0, limit };
-        let records = self.read(&filter, part).await?;
-        // Those at the end of the window come after this.
-        let looked_at =
-            window_end.filter(|_| records.len() < limit as usize).map(|at| LogId::new(at, Uuid::nil()));
-        Ok(LogsAfter { records, looked_at })
+        let filter = LogFilter { before: Some(before), ..filter.clone() };
+        self.search(&filter, Part { order: LogOrder::Oldest, after: Some(after), skip: 0, limit }).await
     }
 }
 
-/// How many entries of each kind are looked at from a checkpoint on.
-const WINDOW: u32 = 20_000;
-
 impl SqliteStore {
-    /// The time before which there are no more entries after `after` than are looked at; `None` if there are none
-    /// beyond them.
-    async fn window_end(&self, filter: &LogFilter, after: LogId) -> Result<Option<Timestamp>> {
-        let since = filter.since.map_or(after.at(), |since| since.max(after.at()));
-        // What leads along the indexes, and nothing else of the filter.
-        let way = LogFilter { since: Some(since), before: filter.before, ..LogFilter::default() };
-        let mut connection = self.lists.acquire().await?;
-        let mut end: Option<Timestamp> = None;
-        for source in Source::of(filter) {
-            let mut query = QueryBuilder::new(format!("SELECT {} AS at FROM ", source.time()));
-            source.push_conditions(&mut query, &way);
-            query.push(format!(" ORDER BY {} LIMIT 1 OFFSET {WINDOW}", source.time()));
-            let row = query.build().fetch_optional(&mut *connection).await?;
-            let at = row.map(|row| Columns(&row).time("at")).transpose()?;
-            end = end.into_iter().chain(at).min();
-        }
-        // So many in one millisecond are not cut apart.
-        Ok(end.filter(|end| *end > after.at()))
-    }
-
-    async fn read(&self, filter: &LogFilter, part: Part) -> Result<Vec<LogRecord>> {
+    /// A page of a piece, filled up with what follows where rows cannot be read.
+    async fn read(&self, asked: &Asked<'_>, part: &Part) -> Result<Vec<LogRecord>> {
         let mut read = Page::of(part.limit);
-        let mut connection = self.lists.acquire().await?;
         while let Some((limit, seen)) = read.wanted() {
-            let part = Part { skip: part.skip.saturating_add(seen), limit, ..part };
-            let rows = page(filter, &part).build().fetch_all(&mut *connection).await?;
+            let part = Part { skip: part.skip.saturating_add(seen), limit, ..*part };
+            let mut query = log_sources::page(asked, &part);
+            let rows = query.build().fetch_all(&mut *self.lists.acquire().await?).await?;
             read.add(&self.rows, &AUDIT_LOG, &rows, |row| self.rows.one(table(row), row, record))?;
         }
         Ok(read.items)
+    }
+
+    async fn search(&self, filter: &LogFilter, part: Part) -> Result<LogPage> {
+        let user = self.user_to_go_by(filter).await?;
+        let mut pieces = Pieces::of(filter, part.order, part.after, user.is_some());
+        let (wanted, mut records) = (part.skip.saturating_add(part.limit) as usize, Vec::new());
+        while records.len() < wanted {
+            let Some(piece) = pieces.next(self).await? else { break };
+            let asked = Asked { filter: &piece, user };
+            // Where there is one piece only, what is skipped need not be read.
+            let skip = if pieces.is_one() { part.skip } else { 0 };
+            let missing = u32::try_from(wanted - records.len()).unwrap_or(u32::MAX) - skip;
+            records.extend(self.read(&asked, &Part { skip, limit: missing, ..part }).await?);
+            if pieces.is_one() {
+                return Ok(LogPage { records, stopped_at: None });
+            }
+        }
+        let stopped_at = if records.len() < wanted { pieces.stopped_at() } else { None };
+        let skipped = (part.skip as usize).min(records.len());
+        Ok(LogPage { records: records.split_off(skipped), stopped_at })
+    }
+
+    /// The one user that is asked for, if the deliveries are few enough to begin with them.
+    async fn user_to_go_by<'f>(&self, filter: &'f LogFilter) -> Result<Option<&'f str>> {
+        let Some(user) = filter.user() else { return Ok(None) };
+        let mut query = log_sources::count_of_user(user, MAX_OF_USER + 1);
+        let row = query.build().fetch_one(&mut *self.lists.acquire().await?).await?;
+        let deliveries: u32 = row.try_get(0)?;
+        Ok((deliveries <= MAX_OF_USER).then_some(user))
+    }
+}
+
+/// A search, cut into pieces by time.
+struct Pieces {
+    /// What was not looked at yet.
+    window: LogFilter,
+    order: LogOrder,
+    after: Option<LogId>,
+    /// Whether an index finds what matches: then nothing is cut.
+    served: bool,
+    left: u32,
+    /// Where the last piece ended; `None` before the first, and after the last there can be.
+    edge: Option<Timestamp>,
+    done: bool,
+}
+
+impl Pieces {
+    fn of(filter: &LogFilter, order: LogOrder, after: Option<LogId>, served: bool) -> Self {
+        Self {
+            window: filter.clone(),
+            order,
+            after,
+            served: served || !filter.is_searched(),
+            left: MAX_PIECES,
+            edge: None,
+            done: filter.is_empty(),
+        }
+    }
+
+    fn is_one(&self) -> bool {
+        self.served
+    }
+
+    /// The next piece, unless there is none, or none may be looked at any more.
+    async fn next(&mut self, store: &SqliteStore) -> Result<Option<LogFilter>> {
+        if self.done || self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let mut piece = self.window.clone();
+        if self.served {
+            self.done = true;
+            return Ok(Some(piece));
+        }
+        // Only in the first piece there is something before it.
+        let mut query = log_sources::edge(&self.window, self.order, self.after.take(), PIECE);
+        let row = query.build().fetch_one(&mut *store.lists.acquire().await?).await?;
+        self.edge = Columns(&row).time_option("edge")?;
+        match (self.edge, self.order) {
+            (None, _) => self.done = true,
+            (Some(edge), LogOrder::Newest) => {
+                piece.since = Some(edge);
+                self.window.before = Some(edge);
+            }
+            (Some(edge), LogOrder::Oldest) => {
+                let next = edge.saturating_add(std::time::Duration::from_millis(1));
+                let next = next.expect("a std Duration has no calendar units");
+                piece.before = Some(next);
+                self.window.since = Some(next);
+            }
+        }
+        Ok(Some(piece))
+    }
+
+    /// Where the search stopped, though there may be more.
+    fn stopped_at(&self) -> Option<Timestamp> {
+        self.edge.filter(|_| !self.done)
     }
 }
 
@@ -121,8 +193,8 @@ pub(super) async fn keep_outcomes(
 ) -> Result<()> {
     let states = Outcome::STATES.map(|state| format!("'{state}'")).join(", ");
     let mut query = QueryBuilder::new(format!(
-        "SELECT settled_at AS at, id, client_id, NULL AS type, NULL AS event, state, initiator, sid, attempts,
-             uri, status, error, NULL AS client_name
+        "SELECT settled_at AS at, id, client_id, NULL AS user_id, NULL AS type, NULL AS event, state, initiator, sid,
+             attempts, uri, status, error, NULL AS client_name
          FROM deliveries LEFT JOIN attempts ON delivery_id = id AND number = attempts
          WHERE state IN ({states}) AND id IN (SELECT unhex(value) FROM json_each("
     ));
@@ -138,8 +210,9 @@ async fn insert(connection: &mut SqliteConnection, entries: &[LogEntry]) -> Resu
     }
     // A delivery that comes to an end twice within a millisecond has one entry for it.
     sqlx::query(
-        "INSERT OR REPLACE INTO audit_log (at, id, type, client_id, event)
-         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)",
+        "INSERT OR REPLACE INTO audit_log (at, id, type, client_id, user_id, event)
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5
+         FROM json_each(?)",
     )
     .bind(to_json(&entries.iter().map(row).collect::<Vec<_>>()))
     .execute(connection)
@@ -152,7 +225,8 @@ fn row(entry: &LogEntry) -> impl Serialize {
         LogEvent::Change(change) => to_json(&**change),
         LogEvent::Outcome(outcome) => to_json(outcome),
     };
-    (millis(entry.id.at()), hex(entry.id.uuid()), entry.log_type().as_str(), &entry.client_id, event)
+    let log_type = entry.log_type().as_str();
+    (millis(entry.id.at()), hex(entry.id.uuid()), log_type, &entry.client_id, &entry.user_id, event)
 }
 
 fn record(row: &SqliteRow) -> Result<LogRecord> {
@@ -173,7 +247,8 @@ fn record(row: &SqliteRow) -> Result<LogRecord> {
         Some(_) => LogEvent::Outcome(columns.json("event")?),
     };
     let id = LogId::new(columns.time("at")?, uuid);
-    let entry = LogEntry { id, client_id: columns.parsed_option("client_id")?, event };
+    let (client_id, user_id) = (columns.parsed_option("client_id")?, columns.parsed_option("user_id")?);
+    let entry = LogEntry { id, client_id, user_id, event };
     Ok(LogRecord { entry, client_name: columns.plain("client_name")? })
 }
 
@@ -183,161 +258,111 @@ fn table(row: &SqliteRow) -> &'static Table {
     if is_outcome { &DELIVERIES } else { &AUDIT_LOG }
 }
 
-/// Where entries come from.
-#[derive(Clone, Copy)]
-enum Source {
-    /// What was written down.
-    Written,
-    /// Deliveries that have come to this.
-    Deliveries(State),
-}
-
-/// Which of the entries that match.
-#[derive(Clone, Copy)]
-struct Part {
-    order: LogOrder,
-    after: Option<LogId>,
-    skip: u32,
-    limit: u32,
-}
-
-/// A query for the entries that match.
-fn page(filter: &LogFilter, part: &Part) -> QueryBuilder<Sqlite> {
-    let order = match part.order {
-        LogOrder::Newest => "DESC",
-        LogOrder::Oldest => "ASC",
-    };
-    let mut query = QueryBuilder::new(
-        "SELECT page.*, attempts.uri, attempts.status, attempts.error,
-             iif(json_valid(clients.document), clients.document ->> '$.client_name', NULL) AS client_name
-         FROM (",
-    );
-    for (index, source) in Source::of(filter).into_iter().enumerate() {
-        query.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-        query.push(source.select());
-        source.push_conditions(&mut query, filter);
-        if let Some(after) = part.after {
-            query.push(format!(" AND ({}, id) > (", source.time()));
-            query.push_bind(millis(after.at())).push(", ").push_bind(after.uuid()).push(")");
-        }
-        // No part of the page can come from beyond this.
-        query.push(format!(" ORDER BY {} {order}, id {order} LIMIT ", source.time()));
-        query.push_bind(part.skip.saturating_add(part.limit)).push(")");
-    }
-    query.push(format!(" ORDER BY at {order}, id {order} LIMIT "));
-    query.push_bind(part.limit).push(" OFFSET ").push_bind(part.skip);
-    query.push(format!(
-        ") AS page
-         LEFT JOIN attempts ON attempts.delivery_id = page.id AND attempts.number = page.attempts
-         LEFT JOIN clients ON clients.client_id = page.client_id
-         ORDER BY page.at {order}, page.id {order}"
-    ));
-    query
-}
-
-impl Source {
-    /// Those that can have entries that match.
-    fn of(filter: &LogFilter) -> Vec<Self> {
-        let asked = |state: &State| {
-            filter.takes(if *state == State::Delivered { LogType::Sslo } else { LogType::Fslo })
-        };
-        let deliveries = Outcome::STATES.into_iter().filter(asked).map(Self::Deliveries);
-        std::iter::once(Self::Written).chain(deliveries).collect()
-    }
-
-    /// The column of an entry's time.
-    fn time(self) -> &'static str {
-        match self {
-            Self::Written => "at",
-            Self::Deliveries(_) => "settled_at",
-        }
-    }
-
-    /// The columns of an entry.
-    fn select(self) -> &'static str {
-        match self {
-            Self::Written => {
-                "SELECT at, id, client_id, type, event, NULL AS state, NULL AS initiator, NULL AS sid,
-                     NULL AS attempts FROM "
-            }
-            Self::Deliveries(_) => {
-                "SELECT settled_at AS at, id, client_id, NULL AS type, NULL AS event, state, initiator, sid,
-                     attempts FROM "
-            }
-        }
-    }
-
-    /// Its table, and what a filter asks of it.
-    fn push_conditions(self, query: &mut QueryBuilder<Sqlite>, filter: &LogFilter) {
-        let LogFilter { types, client_id, id, since, before } = filter;
-        match self {
-            Self::Written => {
-                query.push("audit_log WHERE TRUE");
-                if let Some(types) = types {
-                    let types: Vec<_> = types.iter().map(|it| format!("'{it}'")).collect();
-                    query.push(format!(" AND type IN ({})", types.join(", ")));
-                }
-            }
-            // Written out, not bound: so the planner sees which index will do.
-            Self::Deliveries(state) => {
-                query.push(format!("deliveries WHERE state = '{state}' AND settled_at IS NOT NULL"));
-            }
-        }
-        let time = self.time();
-        if let Some(client_id) = client_id {
-            query.push(" AND client_id = ").push_bind(client_id.as_str().to_owned());
-        }
-        if let Some(id) = id {
-            query.push(format!(" AND {time} = ")).push_bind(millis(id.at()));
-            query.push(" AND id = ").push_bind(id.uuid());
-        }
-        if let Some(since) = since {
-            query.push(format!(" AND {time} >= ")).push_bind(millis(*since));
-        }
-        if let Some(before) = before {
-            query.push(format!(" AND {time} < ")).push_bind(millis(*before));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
+    use crate::domain::log::{LogField, LogSearch, LogTerm, LogType, Pattern};
 
-    /// The steps in which SQLite makes a page.
-    async fn plan(store: &SqliteStore, filter: &LogFilter, part: &Part) -> Vec<String> {
-        let sql = format!("EXPLAIN QUERY PLAN {}", page(filter, part).sql().as_str());
+    async fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("store.db").display());
+        let store = SqliteStore::open(&url).await.unwrap();
+        (folder, store)
+    }
+
+    /// The steps in which SQLite answers a query.
+    async fn plan(store: &SqliteStore, query: &QueryBuilder<sqlx::Sqlite>) -> Vec<String> {
+        let sql = format!("EXPLAIN QUERY PLAN {}", query.sql().as_str());
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&store.reader).await.unwrap();
         rows.iter().map(|row| row.get("detail")).collect()
     }
 
+    fn text(field: LogField) -> LogSearch {
+        LogTerm::Text(field, Pattern::exactly("x")).into()
+    }
+
+    const ORDERS: [(LogOrder, Option<LogId>); 3] =
+        [(LogOrder::Newest, None), (LogOrder::Oldest, None), (LogOrder::Oldest, Some(LogId::FIRST))];
+
     #[tokio::test]
     async fn a_page_goes_along_the_index_from_where_it_begins() {
         const ALONG: &str = "SEARCH deliveries USING INDEX deliveries_settled (state=? AND settled_at";
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("store.db").display());
-        let store = SqliteStore::open(&url).await.unwrap();
-        let restricted = LogFilter {
-            client_id: Some("shop".parse().unwrap()),
-            before: Some(Timestamp::UNIX_EPOCH),
-            ..LogFilter::default()
-        };
-        let failed = LogFilter { types: Some(BTreeSet::from([LogType::Fslo])), ..LogFilter::default() };
+        let (_folder, store) = store().await;
+        let before = LogSearch::from(LogTerm::Date(None, Some(Timestamp::UNIX_EPOCH)));
+        let restricted = LogFilter::from(LogSearch::All(vec![text(LogField::ClientId), before]));
+        let failed = LogFilter::from(LogSearch::from(LogTerm::Type([LogType::LogoutFailed].into())));
         for (filter, parts) in [(LogFilter::default(), 3), (restricted, 3), (failed, 2)] {
-            for (order, after) in
-                [(LogOrder::Newest, None), (LogOrder::Oldest, None), (LogOrder::Oldest, Some(LogId::FIRST))]
-            {
-                let steps = plan(&store, &filter, &Part { order, after, skip: 0, limit: 50 }).await;
-                let of_deliveries: Vec<_> =
-                    steps.iter().filter(|step| step.contains(" deliveries")).collect();
+            for (order, after) in ORDERS {
+                let asked = Asked { filter: &filter, user: None };
+                let part = Part { order, after, skip: 0, limit: 50 };
+                let steps = plan(&store, &log_sources::page(&asked, &part)).await;
+                let of_deliveries: Vec<_> = steps
+                    .iter()
+                    .filter(|step| step.contains(" deliveries") && !step.contains("(id=?)"))
+                    .collect();
                 assert_eq!(of_deliveries.len(), parts, "{steps:#?}");
                 assert!(of_deliveries.iter().all(|step| step.starts_with(ALONG)), "{steps:#?}");
                 // Those of one millisecond are sorted among themselves; parts of a page are merged.
                 let sorted = steps.iter().filter(|step| step.ends_with("FOR LAST TERM OF ORDER BY")).count();
                 assert_eq!(sorted, parts, "{steps:#?}");
+                let of_written = steps.iter().filter(|step| step.contains(" audit_log"));
+                let along = ["USING PRIMARY KEY", "SCAN audit_log", "audit_log_by_type (type=?"];
+                assert!(
+                    of_written.clone().all(|step| along.iter().any(|it| step.contains(it))),
+                    "{:#?}",
+                    of_written.collect::<Vec<_>>()
+                );
             }
         }
+    }
+
+    #[tokio::test]
+    async fn where_a_piece_ends_is_found_in_indexes_alone() {
+        let (_folder, store) = store().await;
+        for (order, _) in ORDERS {
+            let steps = plan(&store, &log_sources::edge(&LogFilter::default(), order, None, PIECE)).await;
+            let covered =
+                "SEARCH deliveries USING COVERING INDEX deliveries_settled (state=? AND settled_at>?)";
+            assert_eq!(steps.iter().filter(|step| *step == covered).count(), 3, "{steps:#?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY")), "{steps:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_users_entries_are_found_from_the_sessions_on() {
+        let (_folder, store) = store().await;
+        let filter = LogFilter::from(LogSearch::All(vec![text(LogField::UserId), text(LogField::ClientId)]));
+        let asked = Asked { filter: &filter, user: filter.user() };
+        let part = Part { order: LogOrder::Newest, after: None, skip: 0, limit: 50 };
+        for query in [log_sources::page(&asked, &part), log_sources::count(&asked, 1_000)] {
+            let steps = plan(&store, &query).await;
+            // What is gone through is what was found of the user already.
+            let tables = ["s", "a", "audit_log USING", "deliveries USING", "sessions"];
+            let scans =
+                |step: &String| tables.iter().any(|table| step.starts_with(&format!("SCAN {table} ")));
+            assert!(!steps.iter().any(scans), "{steps:#?}");
+            assert!(steps.iter().any(|step| step.contains("sessions_by_sub (sub=?")), "{steps:#?}");
+            assert!(
+                steps.iter().any(|step| step.contains("deliveries_of_session (session_key=?")),
+                "{steps:#?}"
+            );
+            assert!(!steps.iter().any(|step| step.contains("deliveries_settled (")), "{steps:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_is_read_as_it_was_written() {
+        use crate::domain::log::Change;
+        let (_folder, store) = store().await;
+        let change = Change::by_command("Create an API token", "tokens create", vec!["1".to_owned()]);
+        let entry = LogEntry {
+            id: LogId::new(Timestamp::UNIX_EPOCH, Uuid::from_u128(7)),
+            client_id: Some("shop".parse().unwrap()),
+            user_id: Some("alice".parse().unwrap()),
+            event: LogEvent::Change(Box::new(change)),
+        };
+        store.record(&entry).await.unwrap();
+        let read = store.log(entry.id).await.unwrap().unwrap();
+        assert_eq!(read, LogRecord { entry, client_name: None });
     }
 }

@@ -26,6 +26,8 @@ mod files;
 mod intake;
 mod jobs;
 mod lists;
+mod log_sources;
+mod log_terms;
 mod logs;
 mod open;
 mod queue;
@@ -57,6 +59,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "ends", include_str!("migrations/0002_ends.sql")),
     (5, "live sessions of a user", include_str!("migrations/0005_live_sessions.sql")),
     (6, "redelivery jobs", include_str!("migrations/0006_redelivery_jobs.sql")),
+    (7, "audit trail", include_str!("migrations/0007_audit_trail.sql")),
     (8, "session details", include_str!("migrations/0008_session_details.sql")),
 ];
 

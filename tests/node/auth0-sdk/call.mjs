@@ -1,10 +1,10 @@
-// One call of Auth0's ManagementClient: DOMAIN TOKEN METHOD ARGUMENTS, the arguments as a JSON array. Prints
-// {"value"} or {"error"}. A METHOD such as iterate:clients.list goes through every page.
+// One call of Auth0's ManagementClient: DOMAIN CREDENTIALS METHOD ARGUMENTS, the credentials as the options of the SDK that
+// say who calls, the arguments as a JSON array. Prints {"value"} or {"error"}. A METHOD such as iterate:clients.list goes through every page.
 
 import { ManagementClient } from 'auth0';
 
-const [domain, token, name, args] = process.argv.slice(2);
-const client = new ManagementClient({ domain, token });
+const [domain, credentials, name, args] = process.argv.slice(2);
+const client = new ManagementClient({ domain, ...JSON.parse(credentials) });
 const iterate = name.startsWith('iterate:');
 const path = name.replace('iterate:', '').split('.');
 const method = path.pop();

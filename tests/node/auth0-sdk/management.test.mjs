@@ -36,8 +36,13 @@ id_token_signed_response_alg = "ES256"
 
   /** Makes one call of the SDK: what it resolves to, or the error it throws. */
   async function call(method, ...args) {
+    return callAs({ token: logoutd.token }, method, ...args);
+  }
+
+  /** The same, with these of the SDK's options to say who calls. */
+  async function callAs(credentials, method, ...args) {
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: logoutd.tls.certificate };
-    const input = [`localhost:${logoutd.management}`, logoutd.token, method, JSON.stringify(args)];
+    const input = [`localhost:${logoutd.management}`, JSON.stringify(credentials), method, JSON.stringify(args)];
     const { stdout } = await promisify(execFile)(process.execPath, [CALL, ...input], { env });
     return JSON.parse(stdout);
   }
@@ -97,6 +102,12 @@ id_token_signed_response_alg = "ES256"
     assert.deepEqual(sessions.map((it) => it.id), ['s-2', 's-3']);
     await ok('users.sessions.delete', 'auth0|bob/x y');
     assert.deepEqual((await ok('iterate:users.sessions.list', 'auth0|bob/x y')), []);
+
+    for (const n of [4, 5]) await begin({ sid: `s-${n}`, sub: 'auth0|bob/x y' });
+    await ok('users.revokeAccess', 'auth0|bob/x y', { session_id: 's-4', preserve_refresh_tokens: true });
+    assert.deepEqual((await ok('iterate:users.sessions.list', 'auth0|bob/x y')).map((it) => it.id), ['s-5']);
+    await ok('users.revokeAccess', 'auth0|bob/x y');
+    assert.deepEqual((await ok('iterate:users.sessions.list', 'auth0|bob/x y')), []);
   });
 
   test('clients are created, paged, updated and deleted', async () => {
@@ -154,16 +165,30 @@ id_token_signed_response_alg = "ES256"
     assert.equal(status, 200);
     const logs = await ok('iterate:logs.list', { per_page: 50 });
     const outcomes = logs.filter((it) => it.details?.session_id === 's-log' || it.details?.request?.backchannel_logout_uri?.endsWith('/refuse'));
-    const [success] = outcomes.filter((it) => it.type === 'sslo');
-    const [failure] = outcomes.filter((it) => it.type === 'fslo');
+    const [success] = outcomes.filter((it) => it.type === 'oidc_backchannel_logout_succeeded');
+    const [failure] = outcomes.filter((it) => it.type === 'oidc_backchannel_logout_failed');
     assert.equal(success.details.request.backchannel_logout_uri, `${rp.url}/file`);
     assert.equal(success.details.response.statusCode, 200);
     assert.equal(failure.details.request.backchannel_logout_uri, `${rp.url}/refuse`);
     assert.equal(failure.details.response.statusCode, 400);
     assert.equal(failure.details.initiator, 'rp-logout');
     assert.equal(failure.client_id, refused.client_id);
-    assert.equal((await ok('logs.get', failure.log_id)).type, 'fslo');
+    assert.equal((await ok('logs.get', failure.log_id)).type, 'oidc_backchannel_logout_failed');
+    const found = await ok('iterate:logs.list', { search: 'type:fslo client_name:refu' });
+    assert.deepEqual(found.map((it) => it.log_id), [failure.log_id]);
     assert.ok(logs.some((it) => it.type === 'sapi'), 'changes through the API are there too');
+  });
+
+  test('an API token logs in with its id and secret', async () => {
+    const token = logoutd.createToken('read:logs');
+    const credentials = { clientId: token.id, clientSecret: token.token };
+    const { value, error } = await callAs(credentials, 'logs.list', { per_page: 1 });
+    assert.equal(error, undefined, `${JSON.stringify(error)}\n${logoutd.log}`);
+    assert.ok(value);
+    const denied = await callAs(credentials, 'clients.list');
+    assert.equal(denied.error.name, 'ForbiddenError');
+    const wrong = await callAs({ ...credentials, clientSecret: 'wrong' }, 'logs.list');
+    assert.match(JSON.stringify(wrong.error), /API token is not valid/);
   });
 
   test('a token without the scope, and none that is known, are refused as at Auth0', async () => {

@@ -71,6 +71,7 @@ const OPEN: &[&str] = &[
     "/livez",
     "/readyz",
     "/metrics",
+    "/oauth/token",
     "/api/v2/openapi.json",
 ];
 

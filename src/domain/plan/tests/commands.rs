@@ -18,7 +18,11 @@ fn ended() -> Ended {
 
 fn replace(if_revision: Option<u64>) -> Command {
     let session_metadata = metadata(&[("org_id", "org_2")]);
-    Command::ReplaceMetadata { sid: "s-1".parse().unwrap(), session_metadata, if_revision }
+    Command::ReplaceMetadata {
+        sid: "s-1".parse().unwrap(),
+        session_metadata,
+        if_revision: if_revision.map(|it| vec![it]),
+    }
 }
 
 fn expire(session: &Session) -> Command {

@@ -1,0 +1,67 @@
+//! Times in a query.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+
+use super::QError;
+
+/// The time that a text names, which lasts as long as it does not say more exactly: a year, a month, a day, UTC; or
+/// a millisecond.
+pub(super) struct Instant {
+    pub(super) begins: Timestamp,
+    pub(super) ends: Timestamp,
+}
+
+/// `None` for `*`.
+pub(super) fn instant(text: &str) -> Result<Option<Instant>, QError> {
+    if text == "*" {
+        return Ok(None);
+    }
+    let wrong = || QError::Time(text.to_owned());
+    let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time).map_err(|_| wrong());
+    let (day, lasts) = match text.len() {
+        4 => (format!("{text}-01-01"), 1.year()),
+        7 => (format!("{text}-01"), 1.month()),
+        _ => (text.to_owned(), 1.day()),
+    };
+    // jiff reads the date of `2026-01-02T03:04` too.
+    if day.len() == "2026-01-02".len()
+        && let Ok(first) = day.parse::<Date>()
+    {
+        let next = first.checked_add(lasts).map_err(|_| wrong())?;
+        return Ok(Some(Instant { begins: utc(first.into())?, ends: utc(next.into())? }));
+    }
+    let begins = match text.parse::<Timestamp>() {
+        Ok(time) => time,
+        Err(_) => utc(text.parse().map_err(|_| wrong())?)?,
+    };
+    let ends = begins.checked_add(SignedDuration::from_millis(1)).map_err(|_| wrong())?;
+    Ok(Some(Instant { begins, ends }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_less_exact_lasts_longer() {
+        for (text, begins, ends) in [
+            ("2026", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            ("2026-12", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            ("2026-02-28", "2026-02-28T00:00:00Z", "2026-03-01T00:00:00Z"),
+            ("2026-01-01T10:00:00", "2026-01-01T10:00:00Z", "2026-01-01T10:00:00.001Z"),
+            ("2026-01-01T10:00:00.5+02:00", "2026-01-01T08:00:00.5Z", "2026-01-01T08:00:00.501Z"),
+        ] {
+            let instant = instant(text).unwrap().unwrap();
+            let at = |text: &str| text.parse::<Timestamp>().unwrap();
+            assert_eq!((instant.begins, instant.ends), (at(begins), at(ends)), "{text}");
+        }
+        for text in
+            ["", "yesterday", "2026-13-01", "2026-13", "202", "99999", "9999-12-31", "2026-01-01T25:00:00Z"]
+        {
+            assert!(instant(text).is_err(), "{text}");
+        }
+        assert!(instant("*").unwrap().is_none());
+    }
+}
