@@ -31,6 +31,7 @@
 //! | [`app`] | the composition root |
 //! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
 //! | [`causes`] | an error with its causes, for the log |
+//! | [`json`] | JSON in which nothing is said twice |
 //! | [`authorities`] | bundles of certificate authorities that somebody names |
 //!
 //! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
@@ -58,6 +59,7 @@ pub mod egress;
 pub mod entropy;
 pub mod http;
 pub mod intake;
+pub mod json;
 pub mod keyring;
 pub mod listen;
 pub mod registry;

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::ids::{ClientId, Sid, Sub};
 use super::initiator::Initiator;
@@ -26,7 +25,7 @@ pub struct Event {
 }
 
 /// What happened to which session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventBody {
     /// `session.created`
     Created(SessionCreated),
@@ -42,7 +41,7 @@ pub enum EventBody {
 pub type NamedClients = BTreeMap<ClientId, Option<Sub>>;
 
 /// A user logged in at the OP.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCreated {
     /// The session.
     pub sid: Sid,
@@ -63,7 +62,7 @@ pub struct SessionCreated {
 }
 
 /// The user of a session logged in to one more client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAdded {
     /// The session.
     pub sid: Sid,
@@ -74,7 +73,7 @@ pub struct ClientAdded {
 }
 
 /// The OP changed a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionUpdated {
     /// The session.
     pub sid: Sid,
@@ -87,7 +86,7 @@ pub struct SessionUpdated {
 }
 
 /// One session, or every session of a user, ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionTerminated {
     /// Which session or sessions.
     pub target: Target,
@@ -102,7 +101,7 @@ pub struct SessionTerminated {
 }
 
 /// What ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One session.
     Session {

@@ -11,6 +11,7 @@ mod clients;
 mod deliveries;
 mod discovery;
 mod error;
+mod event_body;
 mod events;
 mod health;
 mod jwks;

@@ -7,7 +7,7 @@ use super::working_set::WorkingSet;
 use crate::domain::event::{EventBody, NamedClients, Target};
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::pairwise::Subjects;
-use crate::storage::{EventKey, IntakeTransaction, StorageError, Wanted};
+use crate::storage::{IntakeTransaction, StorageError, Wanted};
 
 /// Looks up what a group of requests is about.
 pub(super) async fn look_up(
@@ -24,9 +24,9 @@ pub(super) async fn look_up(
         }
     }
     for event in group.iter().flat_map(Request::events) {
-        wanted.events.insert(EventKey::of(event));
         named.extend(named_clients(&event.body).cloned());
     }
+    wanted.events.extend(group.iter().flat_map(Request::event_keys));
 
     let mut set = WorkingSet::new(transaction.load(&wanted).await?);
     named.extend(set.participants().cloned());

@@ -9,12 +9,14 @@ use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::plan::{KnownSession, Plan, Registration, WaitingSubject};
 use crate::domain::receipt::Receipt;
 use crate::domain::session::Session;
-use crate::storage::{AcceptedEvent, Changes, EventKey, Known, Lease};
+use crate::storage::{AcceptedElsewhere, AcceptedEvent, Changes, EventKey, Known, Lease};
 
 /// What a group of events is planned against, and what is to be stored of it.
 #[derive(Debug, Default)]
 pub(super) struct WorkingSet {
     accepted: HashMap<EventKey, AcceptedEvent>,
+    /// What others had reported under the same source and id.
+    pub(super) elsewhere: HashMap<EventKey, Vec<AcceptedElsewhere>>,
     sessions: HashMap<Sid, KnownSession>,
     /// The sessions that were ever seen to be of a user. Some may no longer be.
     by_sub: HashMap<Sub, BTreeSet<Sid>>,
@@ -40,8 +42,9 @@ struct Mark {
 
 impl WorkingSet {
     pub(super) fn new(known: Known) -> Self {
-        let mut set = Self { accepted: known.events, known_subs: known.subs, ..Self::default() };
-        for session in known.sessions {
+        let Known { events, elsewhere, sessions, subs } = known;
+        let mut set = Self { accepted: events, elsewhere, known_subs: subs, ..Self::default() };
+        for session in sessions {
             set.put(session);
         }
         set

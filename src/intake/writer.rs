@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 use tokio::sync::mpsc;
 
+use super::collisions::Collisions;
+use super::digest::{self, Comparison};
 use super::guard::{MetadataGuard, SensitiveMetadata};
 use super::handoff::{Handoff, Reserved};
 use super::lookup::look_up;
@@ -16,13 +17,16 @@ use super::working_set::{WorkingSet, deliveries, receipt};
 use super::{AcceptError, Accepted, CarriedOut, CommandError};
 use crate::causes::Causes;
 use crate::clock::Clock;
-use crate::domain::event::{Event, EventBody};
+use crate::domain::access::Reporter;
+use crate::domain::event::Event;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::pairwise::Subjects;
 use crate::domain::plan::{Command, KnownSession, Refusal, Situation, plan, plan_command};
 use crate::domain::session::Lifetimes;
 use crate::entropy::Entropy;
-use crate::storage::{AcceptedEvent, EventKey, Groups, IntakeStore, Lease, LeasedDelivery, StorageError};
+use crate::storage::{
+    AcceptedElsewhere, AcceptedEvent, EventKey, Groups, IntakeStore, Lease, LeasedDelivery, StorageError,
+};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
@@ -31,6 +35,10 @@ const MAX_GROUP: usize = 128;
 
 /// After how many events a group is closed, so that batches do not make it endless.
 const MAX_GROUP_EVENTS: usize = 1_000;
+
+/// After how much memory a group is closed, as its requests are charged: what is planned of them is held until
+/// the commit.
+const MAX_GROUP_BYTES: usize = 32 * 1024 * 1024;
 
 /// The least time from one transaction to the next.
 const BETWEEN_GROUPS: Duration = Duration::from_millis(2);
@@ -63,12 +71,14 @@ pub struct WriterConfig {
 /// The one writer of events.
 pub struct Writer {
     config: WriterConfig,
+    collisions: Collisions,
     groups: Groups<Request>,
 }
 
 impl Writer {
     pub(super) fn new(config: WriterConfig, requests: mpsc::Receiver<Request>) -> Self {
-        Self { config, groups: Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS) }
+        let collisions = Collisions::new(Arc::clone(&config.metrics));
+        Self { config, collisions, groups: Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS) }
     }
 
     /// Stores requests until every handle to the door is dropped and none waits.
@@ -158,6 +168,7 @@ impl Writer {
 
         let events = group.iter().map(Request::size).sum();
         self.config.metrics.committed("events", events, began.elapsed());
+        self.collisions.tell(&set, group, &answers);
         self.hand_off(set, &leases, reserved);
         Ok(answers)
     }
@@ -166,8 +177,8 @@ impl Writer {
     fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
         set.begin_request();
         let (answer, refused) = match request {
-            Request::Events { events, findings, .. } => {
-                let planned = self.plan_events(set, events, findings, now);
+            Request::Events { reporter, events, findings, .. } => {
+                let planned = self.plan_events(set, reporter, events, findings, now);
                 let refused = planned.is_err();
                 (Answer::Events(planned), refused)
             }
@@ -186,12 +197,13 @@ impl Writer {
     fn plan_events(
         &self,
         set: &mut WorkingSet,
+        reporter: &Reporter,
         events: &[Event],
         findings: &[Vec<Finding>],
         now: Timestamp,
     ) -> Result<Vec<Accepted>, AcceptError> {
         let planned = events.iter().zip(findings).enumerate().map(|(index, (event, findings))| {
-            self.plan_event(set, event, findings, now).map_err(|refused| match refused {
+            self.plan_event(set, reporter, event, findings, now).map_err(|refused| match refused {
                 Refused::IdReused => AcceptError::IdReused { index },
                 Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
                 Refused::Sensitive(refusal) => AcceptError::Sensitive { index, refusal },
@@ -203,16 +215,22 @@ impl Writer {
     fn plan_event(
         &self,
         set: &mut WorkingSet,
+        reporter: &Reporter,
         event: &Event,
         findings: &[Finding],
         now: Timestamp,
     ) -> Result<Accepted, Refused> {
-        let (key, digest) = (EventKey::of(event), digest_of(&event.body));
+        let key = EventKey::of(reporter, event);
         if let Some(earlier) = set.accepted(&key) {
-            if earlier.digest != digest {
-                return Err(Refused::IdReused);
+            match digest::compare(event, &earlier.digest) {
+                Comparison::Same => return Ok(duplicate_of(earlier)),
+                Comparison::Different => return Err(Refused::IdReused),
+                // To act on a repetition again does less harm than to drop another event.
+                Comparison::Unknown => {}
             }
-            return Ok(Accepted { receipt: earlier.receipt.clone(), duplicate: true });
+        }
+        if let Some(earlier) = repeats_one_of_nobody(set, &key, event) {
+            return Ok(earlier);
         }
         self.config.guard.admit(findings).map_err(Refused::Sensitive)?;
         let (sessions, subject_known) = set.about(&of_event(&event.body));
@@ -220,7 +238,7 @@ impl Writer {
         let plan = plan(event, situation, &mut || self.config.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
         let receipt = receipt(&event.id, &plan);
         set.apply(plan);
-        set.remember(key, AcceptedEvent { digest, receipt: receipt.clone() });
+        set.remember(key, AcceptedEvent { digest: digest::of(event), receipt: receipt.clone() });
         Ok(Accepted { receipt, duplicate: false })
     }
 
@@ -304,18 +322,26 @@ enum Refused {
 
 /// How many of the requests that wait share the next transaction; at least one.
 fn first_group(waiting: &[Request]) -> usize {
-    let mut events = 0;
+    let (mut events, mut bytes) = (0, 0);
     let fits = |request: &&Request| {
         let first = events == 0;
         events += request.size().max(1);
-        first || events <= MAX_GROUP_EVENTS
+        bytes += request.bytes();
+        first || (events <= MAX_GROUP_EVENTS && bytes <= MAX_GROUP_BYTES)
     };
     waiting.iter().take_while(fits).count()
 }
 
-/// What an event says, as a digest: the same words give the same one, whatever their order or spacing
-/// on the wire.
-fn digest_of(body: &EventBody) -> [u8; 32] {
-    let text = serde_json::to_vec(body).expect("events have string keys and no failing serializers");
-    digest(&SHA256, &text).as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
+/// The answer to a repetition of an event that was accepted before it was stored who reports. Nobody can use up an
+/// id by that: what says something else is accepted.
+fn repeats_one_of_nobody(set: &WorkingSet, key: &EventKey, event: &Event) -> Option<Accepted> {
+    let mut elsewhere = set.elsewhere.get(key)?.iter();
+    let same = |earlier: &&AcceptedElsewhere| {
+        earlier.reporter.is_none() && digest::compare(event, &earlier.accepted.digest) == Comparison::Same
+    };
+    elsewhere.find(same).map(|earlier| duplicate_of(&earlier.accepted))
+}
+
+fn duplicate_of(earlier: &AcceptedEvent) -> Accepted {
+    Accepted { receipt: earlier.receipt.clone(), duplicate: true }
 }

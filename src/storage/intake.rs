@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Lease, Result};
+use crate::domain::access::Reporter;
 use crate::domain::delivery::Intent;
 use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, Sid, Sub};
@@ -44,9 +45,11 @@ pub trait IntakeTransaction: Send {
     async fn commit(self: Box<Self>) -> Result<()>;
 }
 
-/// An event's idempotency key.
+/// An event's idempotency key. Every reporter has ids of its own, so that none can take another's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey {
+    /// Who reported it.
+    pub reporter: Reporter,
     /// The CloudEvents `source`.
     pub source: String,
     /// The CloudEvents `id`.
@@ -55,8 +58,8 @@ pub struct EventKey {
 
 impl EventKey {
     /// The key of this event.
-    pub fn of(event: &Event) -> Self {
-        Self { source: event.source.clone(), id: event.id.clone() }
+    pub fn of(reporter: &Reporter, event: &Event) -> Self {
+        Self { reporter: reporter.clone(), source: event.source.clone(), id: event.id.clone() }
     }
 }
 
@@ -76,6 +79,8 @@ pub struct Wanted {
 pub struct Known {
     /// The events that were accepted before.
     pub events: HashMap<EventKey, AcceptedEvent>,
+    /// The events that others had reported under the same source and id, by the key that was asked for.
+    pub elsewhere: HashMap<EventKey, Vec<AcceptedElsewhere>>,
     /// The sessions, each once.
     pub sessions: Vec<KnownSession>,
     /// Those of the users of whom any session is known, ended ones included.
@@ -86,9 +91,27 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedEvent {
     /// A digest of what it said, to tell a repetition from a reused id.
-    pub digest: [u8; 32],
+    pub digest: EventDigest,
     /// What was answered.
     pub receipt: Receipt,
+}
+
+/// A digest of what an event said. What it is made of is the intake's to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventDigest {
+    /// What it is made of.
+    pub version: u32,
+    /// The digest.
+    pub bytes: [u8; 32],
+}
+
+/// An event that was accepted from another reporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedElsewhere {
+    /// What the reporter is called in the log; `None` where nobody knows any more who it was.
+    pub reporter: Option<String>,
+    /// The event.
+    pub accepted: AcceptedEvent,
 }
 
 /// What is to be stored.

@@ -21,7 +21,10 @@ mod tokens;
 pub use clients::{ClientFilter, ClientStore};
 pub use error::StorageError;
 pub use groups::Groups;
-pub use intake::{AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, Wanted};
+pub use intake::{
+    AcceptedElsewhere, AcceptedEvent, Changes, EventDigest, EventKey, IntakeStore, IntakeTransaction, Known,
+    Wanted,
+};
 pub use logs::{LogOrder, LogRecord, LogStore};
 pub use queue::{
     ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Settled, Settlement, Turn,

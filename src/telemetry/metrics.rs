@@ -44,6 +44,7 @@ pub struct Metrics {
     leases_lost: Counter,
     tls: TlsMetrics,
     sensitive_metadata: Family<KindLabels, Counter>,
+    event_id_collisions: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -165,6 +166,7 @@ impl Metrics {
             leases_lost: Counter::default(),
             tls,
             sensitive_metadata: Family::default(),
+            event_id_collisions: Counter::default(),
         };
         registry.register("events", "Reported events by what became of them", metrics.events.clone());
         registry.register(
@@ -226,6 +228,11 @@ impl Metrics {
             "Session metadata entries that look like secrets or high-risk personal data, accepted or refused",
             metrics.sensitive_metadata.clone(),
         );
+        registry.register(
+            "event_id_collisions",
+            "Events that were accepted under a source and id that another reporter had used for something else",
+            metrics.event_id_collisions.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -283,6 +290,11 @@ impl Metrics {
     /// An entry of session metadata looks like a secret or like high-risk personal data.
     pub fn sensitive_metadata(&self, kind: &'static str) {
         self.sensitive_metadata.get_or_create(&KindLabels { kind }).inc();
+    }
+
+    /// An event was accepted whose source and id another reporter had used for something else.
+    pub fn event_id_collision(&self) {
+        self.event_id_collisions.inc();
     }
 
     /// How many attempts are under way.

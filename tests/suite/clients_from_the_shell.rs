@@ -181,7 +181,12 @@ async fn a_file_is_the_body_that_the_api_takes() {
     assert!(
         shell.fails(2, &["clients", "create", "wiki", "--from-file", path]).contains("another client_id")
     );
-    for (body, complaint) in [("[]", "must hold a JSON object"), ("{", "is not valid JSON")] {
+    let twice = r#"{"client_id": "a", "client_id": "b"}"#;
+    for (body, complaint) in [
+        ("[]", "must hold a JSON object"),
+        ("{", "is not valid JSON"),
+        (twice, "client_id: this member is given twice"),
+    ] {
         std::fs::write(&file, body).unwrap();
         assert!(shell.fails(1, &["clients", "create", "--from-file", path]).contains(complaint));
     }

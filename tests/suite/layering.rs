@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("causes", &[]),
     ("authorities", &[]),
+    ("json", &[]),
     ("domain", &[]),
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
@@ -19,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("storage", &["domain", "causes"]),
     ("keyring", &["domain", "causes", "clock", "entropy"]),
     ("egress", &["domain", "clock", "authorities"]),
-    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),
+    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "json", "shutdown"]),
     (
         "delivery",
         &[
@@ -49,6 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "causes",
             "clock",
             "entropy",
+            "json",
             "shutdown",
         ],
     ),
@@ -94,6 +96,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "causes",
             "clock",
             "entropy",
+            "json",
             "shutdown",
         ],
     ),

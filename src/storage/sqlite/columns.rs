@@ -78,6 +78,12 @@ impl<'r> Columns<'r> {
         serde_json::from_str(self.0.try_get(column)?).map_err(|source| corrupt(column, source))
     }
 
+    /// A value stored as JSON, or nothing.
+    pub(super) fn json_option<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>> {
+        let text: Option<&str> = self.0.try_get(column)?;
+        text.map(serde_json::from_str).transpose().map_err(|source| corrupt(column, source))
+    }
+
     /// A time.
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp> {
         Timestamp::from_millisecond(self.plain(column)?).map_err(|source| corrupt(column, source))

@@ -8,40 +8,65 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::columns::{Columns, hex_bytes, millis, to_json};
-use crate::storage::{AcceptedEvent, EventKey, Result};
+use crate::storage::{AcceptedElsewhere, AcceptedEvent, EventDigest, EventKey, Known, Result};
 
-/// Those of these events that were accepted before.
-pub(super) async fn accepted(
+/// The rows of a source and an id: those from before reporters were known have `key` in its first part only.
+const OF_SOURCE_AND_ID: &str = "SELECT events.key, reporter, digest, digest_version, receipt FROM json_each(?) AS wanted
+     CROSS JOIN events ON events.key BETWEEN unhex(wanted.value) AND unhex(wanted.value || 'ffffffffffffffff')";
+
+/// Finds those of these events that were accepted before, from the same reporter or from another one.
+pub(super) async fn find(
     connection: &mut SqliteConnection,
     keys: &BTreeSet<EventKey>,
-) -> Result<HashMap<EventKey, AcceptedEvent>> {
-    let wanted: Vec<_> = keys.iter().map(hashed).collect();
-    let rows = sqlx::query(
-        "SELECT source, id, digest, receipt FROM events WHERE key IN (SELECT unhex(value) FROM json_each(?))",
-    )
-    .bind(to_json(&wanted))
-    .fetch_all(connection)
-    .await?;
-    let events = rows.iter().map(|row| {
+    known: &mut Known,
+) -> Result<()> {
+    let mut wanted: HashMap<[u8; 16], Vec<&EventKey>> = HashMap::new();
+    for key in keys {
+        wanted.entry(hashed(key)).or_default().push(key);
+    }
+    let rows = sqlx::query(OF_SOURCE_AND_ID)
+        .bind(to_json(&wanted.keys().map(|hash| hex_bytes(hash)).collect::<Vec<_>>()))
+        .fetch_all(connection)
+        .await?;
+    for row in &rows {
         let columns = Columns(row);
-        let key = EventKey { source: columns.plain("source")?, id: columns.plain("id")? };
-        // A digest of another length equals none that is computed now.
-        let digest = columns.plain::<Vec<u8>>("digest")?.try_into().unwrap_or_default();
-        Ok((key, AcceptedEvent { digest, receipt: columns.json("receipt")? }))
-    });
-    events.collect()
+        let stored: Vec<u8> = columns.plain("key")?;
+        let same_id = stored.first_chunk().and_then(|hash| wanted.get(hash));
+        for key in same_id.into_iter().flatten() {
+            let accepted = read(&columns)?;
+            if stored[16..] == key.reporter.key() {
+                known.events.insert((*key).clone(), accepted);
+            } else {
+                let reporter = columns.plain("reporter")?;
+                let elsewhere = known.elsewhere.entry((*key).clone()).or_default();
+                elsewhere.push(AcceptedElsewhere { reporter, accepted });
+            }
+        }
+    }
+    Ok(())
 }
 
-/// Remembers events as accepted.
+fn read(columns: &Columns<'_>) -> Result<AcceptedEvent> {
+    // A digest of another length equals none that is computed now.
+    let bytes = columns.plain::<Vec<u8>>("digest")?.try_into().unwrap_or_default();
+    let digest = EventDigest { version: columns.plain("digest_version")?, bytes };
+    Ok(AcceptedEvent { digest, receipt: columns.json("receipt")? })
+}
+
+/// Remembers events as accepted. One that is known already was accepted anew, since the digest of what it said
+/// then could not be compared.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     events: &[(&EventKey, &AcceptedEvent)],
     now: Timestamp,
 ) -> Result<()> {
     sqlx::query(
-        "INSERT OR ROLLBACK INTO events (key, source, id, digest, receipt, received_at)
-         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5
-         FROM json_each(?)",
+        "INSERT OR ROLLBACK INTO events (key, source, id, digest, receipt, received_at, reporter, digest_version)
+         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5,
+             value ->> 6, value ->> 7
+         FROM json_each(?) WHERE true
+         ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, digest_version = excluded.digest_version,
+             receipt = excluded.receipt, received_at = excluded.received_at",
     )
     .bind(to_json(&events.iter().map(|(key, accepted)| row(key, accepted, now)).collect::<Vec<_>>()))
     .execute(connection)
@@ -50,16 +75,18 @@ pub(super) async fn insert(
 }
 
 fn row(key: &EventKey, accepted: &AcceptedEvent, now: Timestamp) -> impl Serialize {
-    let (digest, receipt) = (hex_bytes(&accepted.digest), to_json(&accepted.receipt));
-    (hashed(key), &key.source, &key.id, digest, receipt, millis(now))
+    let (digest, receipt) = (hex_bytes(&accepted.digest.bytes), to_json(&accepted.receipt));
+    let stored = hex_bytes(&hashed(key)) + &hex_bytes(&key.reporter.key());
+    let (reporter, version) = (key.reporter.label().to_owned(), accepted.digest.version);
+    (stored, &key.source, &key.id, digest, receipt, millis(now), reporter, version)
 }
 
 /// Half a SHA-256 of source and id, which no two events share by chance or by design.
-fn hashed(key: &EventKey) -> String {
+fn hashed(key: &EventKey) -> [u8; 16] {
     let mut context = Context::new(&SHA256);
     // Neither has a control character in it.
     for part in [&key.source, "\0", &key.id] {
         context.update(part.as_bytes());
     }
-    hex_bytes(&context.finish().as_ref()[..16])
+    *context.finish().as_ref().first_chunk().expect("a SHA-256 digest has 32 bytes")
 }

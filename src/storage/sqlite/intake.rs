@@ -28,8 +28,8 @@ struct SqliteIntake {
 impl IntakeTransaction for SqliteIntake {
     async fn load(&mut self, wanted: &Wanted) -> Result<Known> {
         let connection = &mut *self.transaction;
-        let mut known =
-            Known { events: events::accepted(connection, &wanted.events).await?, ..Known::default() };
+        let mut known = Known::default();
+        events::find(connection, &wanted.events, &mut known).await?;
         let mut found = sessions::by_sid(connection, &wanted.sids).await?;
         if !wanted.subs.is_empty() {
             let subs: Vec<_> = wanted.subs.iter().map(Sub::as_str).collect();

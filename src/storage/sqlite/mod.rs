@@ -51,7 +51,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The page cache of the connection that writes, in KiB: the inner pages of the indexes of millions of rows.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("migrations/0001_initial.sql")),
+    (3, "event reporters", include_str!("migrations/0003_event_reporters.sql")),
+];
 
 /// The store in an SQLite file.
 #[derive(Clone, Debug)]
