@@ -31,6 +31,7 @@
 //! | [`app`] | the composition root |
 //! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
 //! | [`causes`] | an error with its causes, for the log |
+//! | [`json`] | JSON in which nothing is said twice |
 //! | [`authorities`] | bundles of certificate authorities that somebody names |
 //! | [`files`] | files that somebody names: opened without waiting, bounded, and who else can get at them |
 //! | [`printable`] | text of others made fit to be shown; URLs without passwords |
@@ -61,6 +62,7 @@ pub mod entropy;
 pub mod files;
 pub mod http;
 pub mod intake;
+pub mod json;
 pub mod keyring;
 pub mod listen;
 pub mod printable;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::causes::Causes;
 use crate::clock::Clock;
-use crate::domain::access::{Caller, Rate, Scope, ScopeSet, TokenHash, TokenState};
+use crate::domain::access::{Caller, Rate, Scope, ScopeSet, SourceLimit, TokenHash, TokenState};
 use crate::shutdown::Shutdown;
 use crate::storage::TokenStore;
 
@@ -66,6 +66,8 @@ pub struct Grant {
     pub caller: Caller,
     /// What the token allows.
     pub scopes: ScopeSet,
+    /// For which sources events may be reported with it.
+    pub sources: SourceLimit,
 }
 
 impl Grant {
@@ -204,7 +206,8 @@ impl Inner {
         let hash = secret::hash(token);
         // Hashes, compared in constant time: how long it takes says nothing of the token.
         if self.bootstrap.as_ref().is_some_and(|known| known.matches(&hash)) {
-            return Ok(Grant { caller: Caller::Bootstrap, scopes: ScopeSet::all() });
+            let sources = SourceLimit::Any;
+            return Ok(Grant { caller: Caller::Bootstrap, scopes: ScopeSet::all(), sources });
         }
         if secret::is_api_token(token) {
             return self.api_token(&hash).await;
@@ -232,7 +235,7 @@ impl Inner {
         }
         self.uses.note(token.id, now);
         let caller = Caller::ApiToken { id: token.id, name: token.name.clone() };
-        Ok(Grant { caller, scopes: token.scopes })
+        Ok(Grant { caller, scopes: token.scopes, sources: token.sources.clone() })
     }
 
     async fn write_uses(&self, all: bool) {

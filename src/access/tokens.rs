@@ -154,7 +154,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::access::{Scope, TokenId, TokenState};
+    use crate::domain::access::{Scope, SourceLimit, TokenId, TokenState};
     use crate::storage::{FoundToken, StorageError};
 
     const HASH: TokenHash = TokenHash([1; 32]);
@@ -186,6 +186,7 @@ mod tests {
                 id: TokenId(Uuid::nil()),
                 name: "a test's".parse().unwrap(),
                 scopes: [Scope::ReadLogs].into_iter().collect(),
+                sources: SourceLimit::Any,
                 created_at: Timestamp::UNIX_EPOCH,
                 expires_at: None,
                 last_used_at: None,

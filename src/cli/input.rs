@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 use crate::files::FileError;
+use crate::json;
 
 /// The most that is read, in bytes: many times what the service takes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -30,6 +31,10 @@ pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 /// A JSON object in a file.
 pub(super) fn read_object(file: &Path) -> anyhow::Result<Map<String, Value>> {
     let body = read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    // What is sent on is what was read: of a member given twice, the service would see one only.
+    if let Err(fault) = json::check(&body) {
+        bail!("{}: {fault}", file.display());
+    }
     match serde_json::from_slice(&body) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => bail!("{} must hold a JSON object", file.display()),

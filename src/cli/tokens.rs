@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::WrongUsage;
 use super::table::aligned;
 use super::terminal::{eprintln, out_block, out_json, println};
 use crate::access::secret;
@@ -17,7 +18,7 @@ use crate::app;
 use crate::causes::Causes;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Human, parse_duration};
-use crate::domain::access::{ApiToken, Scope, TokenId};
+use crate::domain::access::{ApiToken, EventSource, Scope, TokenId};
 use crate::domain::ids::TokenName;
 use crate::domain::log::{Change, LogEntry, LogEvent, LogId};
 use crate::entropy::{Entropy, SystemEntropy};
@@ -51,6 +52,9 @@ struct CreateArgs {
     /// What it allows, such as create:events; one or more
     #[arg(long = "scope", value_name = "SCOPE", required = true, num_args = 1.., value_delimiter = ',')]
     scopes: Vec<Scope>,
+    /// A `source` of events that it may report; may be given several times [default: any]
+    #[arg(long = "source", value_name = "URL")]
+    sources: Vec<EventSource>,
     /// After how long it is refused, such as 90d [default: never]
     #[arg(long, value_name = "DURATION", value_parser = parse_life)]
     expires_in: Option<Duration>,
@@ -75,6 +79,16 @@ struct RevokeArgs {
     json: bool,
 }
 
+impl CreateArgs {
+    /// What goes with what.
+    fn check(&self) -> anyhow::Result<()> {
+        if self.sources.is_empty() || self.scopes.contains(&Scope::CreateEvents) {
+            return Ok(());
+        }
+        Err(WrongUsage::error("--source limits which events are reported: it needs --scope create:events"))
+    }
+}
+
 fn parse_life(text: &str) -> Result<Duration, String> {
     let life = parse_duration(text)?;
     if (Duration::from_secs(1)..=MAX_LIFE).contains(&life) {
@@ -86,6 +100,9 @@ fn parse_life(text: &str) -> Result<Duration, String> {
 /// Runs the command on the configuration's store, and prints what it did.
 pub(super) async fn run(args: TokensArgs, config: &Config) -> anyhow::Result<()> {
     let make = matches!(args.command, TokensCommand::Create(_));
+    if let TokensCommand::Create(args) = &args.command {
+        args.check()?;
+    }
     let store = app::open_store_beside(config, make).await?;
     let done = match args.command {
         TokensCommand::Create(args) => create(args, &store).await,
@@ -104,6 +121,7 @@ async fn create(args: CreateArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()
         id: TokenId(entropy.uuid_v7(now)),
         name: args.name,
         scopes: args.scopes.into_iter().collect(),
+        sources: args.sources.into_iter().collect(),
         created_at: now,
         expires_at: args.expires_in.map(|life| now.checked_add(life)).transpose()?,
         last_used_at: None,
@@ -120,7 +138,8 @@ async fn create(args: CreateArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()
     // The secret alone goes to standard output, to be piped to where it is kept.
     let ends =
         token.expires_at.map_or_else(|| "never expires".to_owned(), |at| format!("expires {}", shown(at)));
-    eprintln!("made {} ({}): {}; {ends}", token.id, token.name, token.scopes);
+    let sources = token.sources.sources().map_or_else(String::new, |_| format!("; for {}", token.sources));
+    eprintln!("made {} ({}): {}{sources}; {ends}", token.id, token.name, token.scopes);
     eprintln!("this is its secret, which is not shown again:");
     println!("{}", secret.expose_secret());
     Ok(())
@@ -151,7 +170,8 @@ async fn list(args: &ListArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()> {
     } else if tokens.is_empty() {
         println!("no tokens");
     } else {
-        let heading = ["ID", "STATE", "CREATED", "EXPIRES", "LAST USED", "NAME", "SCOPES"].map(str::to_owned);
+        let heading = ["ID", "STATE", "CREATED", "EXPIRES", "LAST USED", "NAME", "SCOPES", "SOURCES"]
+            .map(str::to_owned);
         let rows: Vec<_> =
             std::iter::once(heading).chain(tokens.iter().map(|token| row(token, now))).collect();
         out_block(&aligned(&rows));
@@ -176,7 +196,7 @@ async fn revoke(args: &RevokeArgs, store: &Arc<dyn Storage>) -> anyhow::Result<(
     Ok(())
 }
 
-fn row(token: &ApiToken, now: Timestamp) -> [String; 7] {
+fn row(token: &ApiToken, now: Timestamp) -> [String; 8] {
     let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), shown);
     [
         token.id.to_string(),
@@ -186,6 +206,7 @@ fn row(token: &ApiToken, now: Timestamp) -> [String; 7] {
         time(token.last_used_at),
         token.name.to_string(),
         token.scopes.to_string(),
+        token.sources.to_string(),
     ]
 }
 
@@ -195,6 +216,7 @@ fn token_json(token: &ApiToken, now: Timestamp) -> Value {
         "name": token.name,
         "state": token.state(now).as_str(),
         "scopes": token.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(),
+        "sources": token.sources.sources(),
         "created_at": token.created_at,
         "expires_at": token.expires_at,
         "last_used_at": token.last_used_at,

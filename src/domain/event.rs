@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::ids::{ClientId, Sid, Sub};
 use super::initiator::Initiator;
@@ -27,7 +26,7 @@ pub struct Event {
 }
 
 /// What happened to which session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventBody {
     /// `session.created`
     Created(SessionCreated),
@@ -43,7 +42,7 @@ pub enum EventBody {
 pub type NamedClients = BTreeMap<ClientId, Option<Sub>>;
 
 /// A user logged in at the OP.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCreated {
     /// The session.
     pub sid: Sid,
@@ -62,12 +61,11 @@ pub struct SessionCreated {
     /// How it was made.
     pub flow: Flow,
     /// What else the source tells of it.
-    #[serde(skip_serializing_if = "SessionDetails::is_empty")]
     pub details: SessionDetails,
 }
 
 /// The user of a session logged in to one more client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAdded {
     /// The session.
     pub sid: Sid,
@@ -78,7 +76,7 @@ pub struct ClientAdded {
 }
 
 /// The OP changed a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionUpdated {
     /// The session.
     pub sid: Sid,
@@ -89,12 +87,11 @@ pub struct SessionUpdated {
     /// Replaces the end of its lifetime.
     pub expires_at: Option<Timestamp>,
     /// Each of them replaces what was told of it before.
-    #[serde(skip_serializing_if = "SessionDetails::is_empty")]
     pub details: SessionDetails,
 }
 
 /// One session, or every session of a user, ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionTerminated {
     /// Which session or sessions.
     pub target: Target,
@@ -109,7 +106,7 @@ pub struct SessionTerminated {
 }
 
 /// What ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One session.
     Session {

@@ -19,19 +19,15 @@ pub const MAX_METHODS: usize = 50;
 pub const MAX_METHOD_CHARS: usize = 255;
 
 /// What a source told. All of it is personal: `Debug` shows only what was told of.
-#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct SessionDetails {
     /// Where the user logged in, and was last seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
     /// How the user authenticated, in the source's order.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Vec<AuthenticationMethod>>,
     /// When the user was last there.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_interacted_at: Option<Timestamp>,
     /// What the OP's cookie is like.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie: Option<CookieMode>,
 }
 
@@ -55,7 +51,7 @@ impl fmt::Debug for SessionDetails {
 }
 
 /// The device of a session, first and last.
-#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Device {
     /// When the session began.
     pub initial: Whereabouts,
@@ -64,7 +60,7 @@ pub struct Device {
 }
 
 /// What a request tells of where it came from.
-#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Whereabouts {
     /// The browser's name for itself.
     pub user_agent: Option<UserAgent>,
@@ -127,7 +123,7 @@ impl TryFrom<String> for Asn {
 }
 
 /// One way in which the user authenticated.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AuthenticationMethod {
     /// Such as `pwd`, `federated`, `passkey`, `mfa`, or a URL of the OP's own.
     pub name: MethodName,
@@ -170,4 +166,12 @@ pub enum CookieMode {
 impl CookieMode {
     /// Each of them.
     pub const ALL: [Self; 2] = [Self::Persistent, Self::NonPersistent];
+
+    /// The name used in events and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Persistent => "persistent",
+            Self::NonPersistent => "non-persistent",
+        }
+    }
 }

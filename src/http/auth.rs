@@ -28,11 +28,12 @@ pub(super) struct Required {
     pub(super) limited: bool,
 }
 
-/// Lets a request pass that bears a token with the scope. Who the caller is, if a token says so, is an extension
+/// Lets a request pass that bears a token with the scope, with what the token says ([`Grant`](crate::access::Grant))
+/// as an extension. Who the caller is, if a token says so, is an extension
 /// of the response ([`Caller`](crate::domain::access::Caller)): for the audit trail, which sees refusals too.
 pub(super) async fn authorize(
     State(required): State<Required>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let authenticator = &required.state.authenticator;
@@ -43,6 +44,7 @@ pub(super) async fn authorize(
     let grant = authenticator.authenticate(source, token).await?;
 
     let caller = grant.caller.clone();
+    request.extensions_mut().insert(grant.clone());
     let budget = if required.limited { authenticator.spend(&grant.caller) } else { None };
     let mut response = match budget.and_then(|budget| budget.exceeded) {
         Some(wait) => ApiError::rate_limited(wait).into_response(),

@@ -4,12 +4,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::error::ApiError;
+use crate::json;
 
-/// Reads a JSON body, which is an object.
+/// Reads a JSON body, which is an object. Nothing in it may be given twice, whatever the type would make of it.
 pub(super) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // Serde takes an array for a struct, too.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::invalid_body("", "the body must be a JSON object"));
+    }
+    if let Err(json::Fault::Repeated { path }) = json::check(body) {
+        return Err(ApiError::invalid_body(&path, json::REPEATED));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
+use axum::Extension;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,17 +14,20 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::error::{ApiError, Body as Error, not_accepted};
+use super::event_body::{self, EventBytes};
 use super::openapi as doc;
 use super::prefer;
 use super::state::HttpState;
+use crate::access::Grant;
 use crate::causes::Causes;
 use crate::delivery::states;
+use crate::domain::access::{Reporter, SourceLimit};
 use crate::domain::delivery::{DeliverySummary, State as DeliveryState};
 use crate::domain::event::Event;
 use crate::domain::ids::DeliveryId;
 use crate::domain::receipt::Receipt;
 use crate::intake::Accepted;
-use crate::intake::cloudevents::{parse_batch, parse_binary, parse_structured};
+use crate::intake::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
 
 /// From how many sessions and deliveries on an answer is long.
 const LONG: usize = 1_000;
@@ -104,7 +106,10 @@ enum Answers {
         (status = 202, description = "Durable: the events and their deliveries survive a crash.", body = Answers),
         (status = 400, description = "`invalid_body`: `message` names the member and the limit; in a batch as \
             `[index].member`.", body = Error),
-        (status = 409, description = "`event_id_reused`: this `source` and `id` said something else before.",
+        (status = 403, description = "`insufficient_scope`: the token does not have the scope. `source_not_allowed`: it may \
+            not report for the `source` of an event; in a batch `message` names the event.", body = Error),
+        (status = 408, description = "`body_too_slow`: the body did not arrive in time.", body = Error),
+        (status = 409, description = "`event_id_reused`: you have used this `source` and `id` for something else.",
             body = Error),
         (status = 413, description = "`body_too_large`; `batch_too_large`: it is about more clients than one \
             transaction can tell. Split it.", body = Error),
@@ -115,21 +120,25 @@ enum Answers {
 )]
 pub(super) async fn receive(
     State(state): State<Arc<HttpState>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Extension(grant): Extension<Grant>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let body = body?;
-    let mode = mode(&headers, &body).ok_or_else(ApiError::unsupported_media_type)?;
-    let events: Vec<Event> = match mode {
-        Mode::Structured => vec![parse_structured(&body)?],
-        Mode::Batch => parse_batch(&body)?,
-        Mode::Binary => {
-            let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-            vec![parse_binary(header, &body)?]
-        }
-    };
-    let accepted =
-        state.intake.accept(events).await.map_err(|error| not_accepted(&error, mode == Mode::Batch))?;
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    let reporter = Reporter::of(&grant.caller);
+    let EventBytes { bytes, charge } = event_body::read(&state.intake, &reporter, &headers, body).await?;
+    let mode = mode(&headers, &bytes).ok_or_else(ApiError::unsupported_media_type)?;
+    let (headers, events) = event_body::parsed(bytes, move |bytes| {
+        let events = parse(mode, &headers, bytes);
+        (headers, events)
+    })
+    .await;
+    let events = events?;
+    let batch = mode == Mode::Batch;
+    check_sources(&grant.sources, &events, batch)?;
+    let accepted = state.intake.accept(reporter, events, charge).await;
+    let accepted = accepted.map_err(|error| not_accepted(&error, batch))?;
+
     let wish = prefer::wait(&headers);
     let states = match wish {
         Some(patience) => wait(&state, &accepted, patience).await,
@@ -146,6 +155,25 @@ pub(super) async fn receive(
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+fn parse(mode: Mode, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WireError> {
+    match mode {
+        Mode::Structured => Ok(vec![parse_structured(body)?]),
+        Mode::Batch => parse_batch(body),
+        Mode::Binary => {
+            let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+            Ok(vec![parse_binary(all, body)?])
+        }
+    }
+}
+
+/// A token that is limited to sources reports for no other: neither does one event of a batch.
+fn check_sources(limit: &SourceLimit, events: &[Event], batch: bool) -> Result<(), ApiError> {
+    match events.iter().position(|event| !limit.allows(&event.source)) {
+        Some(index) => Err(ApiError::source_not_allowed(batch.then_some(index), &events[index].source)),
+        None => Ok(()),
+    }
 }
 
 /// Waits until every delivery is final or patience runs out, and returns the states reached. `None` if that could

@@ -12,6 +12,7 @@ mod conventions;
 mod deliveries;
 mod discovery;
 mod error;
+mod event_body;
 mod events;
 mod health;
 mod if_match;

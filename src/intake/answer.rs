@@ -9,11 +9,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::rest::Progress;
 use crate::domain::delivery::DeliverySummary;
-use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, Sid};
 use crate::domain::receipt::Receipt;
 use crate::domain::session::{EndNumber, Session};
-use crate::storage::{EventKey, IntakeStore, StorageError};
+use crate::storage::{AnswerKey, IntakeStore, StorageError};
 
 /// How long an answer waits for an end that is carried out in pieces. Then it is given as far as it goes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,12 +40,19 @@ pub struct Accepted {
 /// What is known of an accepted event when it is stored.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// What the source is told. `None` if that is still to be read.
-    pub(super) receipt: Option<Receipt>,
+    /// What the source is told.
+    pub(super) told: Told,
     /// Whether it had been accepted before.
     pub(super) duplicate: bool,
     /// The end whose parts belong to the answer.
     pub(super) rest: Option<EndNumber>,
+}
+
+/// What the source of an event is told, or where that is to be read.
+#[derive(Debug)]
+pub(super) enum Told {
+    Receipt(Receipt),
+    At(AnswerKey),
 }
 
 /// What a command did.
@@ -80,9 +86,11 @@ impl Answers {
     }
 
     /// Reads what was answered before, and waits for the rest of ends that are carried out in pieces.
+    ///
+    /// `ids` are the events'.
     pub(super) async fn complete(
         &self,
-        events: &[EventKey],
+        ids: Vec<String>,
         stored: Vec<Stored>,
     ) -> Result<Vec<Accepted>, StorageError> {
         let deadline = Instant::now() + PATIENCE;
@@ -93,10 +101,11 @@ impl Answers {
         let mut room = if has_rest { self.room(deadline).await } else { None };
         let has_room = room.is_some();
         let mut accepted = Vec::with_capacity(stored.len());
-        for (key, Stored { receipt, duplicate, rest }) in events.iter().zip(stored) {
-            let mut receipt = match receipt {
-                Some(receipt) => receipt,
-                None => self.read(key).await?,
+        for (id, Stored { told, duplicate, rest }) in ids.into_iter().zip(stored) {
+            let mut receipt = match told {
+                Told::Receipt(receipt) => receipt,
+                // It was there when the event was looked up, and is kept for much longer than this takes.
+                Told::At(key) => self.store.answer(&key).await?.unwrap_or_else(|| Receipt::new(id)),
             };
             let is_complete = match rest {
                 Some(end) if has_room => {
@@ -112,11 +121,6 @@ impl Answers {
 
     async fn room(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
         timeout_at(deadline, Arc::clone(&self.large).acquire_owned()).await.ok()?.ok()
-    }
-
-    async fn read(&self, key: &EventKey) -> Result<Receipt, StorageError> {
-        // It was there when the event was looked up, and is kept for much longer than this takes.
-        Ok(self.store.answer(key).await?.unwrap_or_else(|| Receipt::new(key.id.clone())))
     }
 
     /// Adds what was done of an end since it was accepted; whether that is all.
@@ -157,9 +161,4 @@ impl Answers {
         }
         Ok(())
     }
-}
-
-/// The keys of events, to read by what was answered to them.
-pub(super) fn keys(events: &[Event]) -> Vec<EventKey> {
-    events.iter().map(EventKey::of).collect()
 }

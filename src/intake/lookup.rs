@@ -11,7 +11,7 @@ use crate::domain::ids::{ClientId, Sub};
 use crate::domain::pairwise::Subjects;
 use crate::domain::plan::KnownSession;
 use crate::domain::session::SubjectEnd;
-use crate::storage::{EventKey, IntakeTransaction, Known, StorageError, Wanted};
+use crate::storage::{IntakeTransaction, Known, StorageError, Wanted};
 
 /// How many sessions of users are looked up for one group. What is left of them is ended in later transactions.
 const MAX_SESSIONS: usize = 2_000;
@@ -31,13 +31,13 @@ pub(super) async fn look_up(
         }
     }
     for event in group.iter().flat_map(Request::events) {
-        wanted.events.insert(EventKey::of(event));
         named.extend(named_clients(&event.body).cloned());
         if let EventBody::Created(created) = &event.body {
             wanted.ends_of.insert(created.sub.clone());
             wanted.ends_since.extend(began(event));
         }
     }
+    wanted.events.extend(group.iter().flat_map(Request::event_keys));
     wanted.sessions_of_each =
         u32::try_from(MAX_SESSIONS / wanted.subs.len().max(1)).unwrap_or(u32::MAX).max(1);
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::causes::Causes;
+use crate::domain::access::Reporter;
 use crate::domain::event::Event;
 use crate::domain::plan::{Command, CommandRefusal, Refusal};
 use crate::telemetry::Metrics;
@@ -17,6 +18,8 @@ use crate::telemetry::metrics::EventOutcome;
 
 mod answer;
 pub mod cloudevents;
+mod collisions;
+mod digest;
 mod expiry;
 mod guard;
 mod handoff;
@@ -24,18 +27,22 @@ mod lookup;
 mod planning;
 mod request;
 mod rest;
+mod room;
+mod weight;
 mod working_set;
 mod writer;
 
-use answer::{Answers, Stored, keys};
+use answer::{Answers, Stored};
 use planning::MAX_WEIGHT;
 use request::{Request, metadata_of_command, metadata_of_event};
 use rest::Progress;
+use room::Room;
 
 pub use answer::{Accepted, CarriedOut};
 pub use expiry::Expiry;
 pub use guard::{MetadataGuard, SensitiveMetadata};
 pub use handoff::{Handoff, Reserved};
+pub use room::{Charge, LARGE_ROOM, PER_BYTE, SMALL_BODY, SMALL_ROOM};
 pub use writer::{Writer, WriterConfig};
 
 /// How many requests, and how many events in them, may wait for the writer. More are turned away, so that
@@ -112,6 +119,7 @@ pub enum CommandError {
 pub struct Intake {
     requests: mpsc::Sender<Request>,
     room: Arc<Semaphore>,
+    memory: Arc<Room>,
     guard: Arc<MetadataGuard>,
     metrics: Arc<Metrics>,
     answers: Answers,
@@ -122,34 +130,58 @@ impl Intake {
     pub fn new(config: WriterConfig) -> (Self, Writer) {
         let (requests, waiting) = mpsc::channel(MAX_WAITING);
         let room = Arc::new(Semaphore::new(MAX_WAITING_EVENTS));
+        let memory = Arc::new(Room::default());
         let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.metrics));
         let progress = Progress::new();
         let answers = Answers::new(Arc::clone(&config.store), progress.clone());
-        (Self { requests, room, guard, metrics, answers }, Writer::new(config, waiting, progress))
+        let writer = Writer::new(config, waiting, progress);
+        (Self { requests, room, memory, guard, metrics, answers }, writer)
+    }
+
+    /// Room in memory for a body of so many bytes, to be made before it is read; [`AcceptError::Busy`] if there is
+    /// none within two seconds.
+    pub async fn make_room(&self, reporter: &Reporter, body: usize) -> Result<Charge, AcceptError> {
+        self.memory.make(reporter, body).await.map_err(|room::Full| {
+            self.metrics.events(EventOutcome::busy, 1);
+            AcceptError::Busy
+        })
     }
 
     /// Accepts all of these events, in order, or none. When this returns `Ok`, they are durable.
-    pub async fn accept(&self, events: Vec<Event>) -> Result<Vec<Accepted>, AcceptError> {
+    ///
+    /// `reporter` is whose ids they have; `charge` is the room that was made for their body.
+    pub async fn accept(
+        &self,
+        reporter: Reporter,
+        events: Vec<Event>,
+        charge: Charge,
+    ) -> Result<Vec<Accepted>, AcceptError> {
         let count = events.len();
-        let keys = keys(&events);
-        let accepted = self.try_accept(events).await;
+        let ids: Vec<String> = events.iter().map(|event| event.id.clone()).collect();
+        let accepted = self.try_accept(reporter, events, charge).await;
         if matches!(accepted, Err(AcceptError::Busy)) {
             self.metrics.events(EventOutcome::busy, count);
         }
-        self.answers.complete(&keys, accepted?).await.map_err(|error| {
+        self.answers.complete(ids, accepted?).await.map_err(|error| {
             tracing::error!(error = %Causes(&error), "what was answered to events could not be read");
             AcceptError::Unavailable
         })
     }
 
-    async fn try_accept(&self, events: Vec<Event>) -> Result<Vec<Stored>, AcceptError> {
+    async fn try_accept(
+        &self,
+        reporter: Reporter,
+        events: Vec<Event>,
+        mut charge: Charge,
+    ) -> Result<Vec<Stored>, AcceptError> {
+        charge.fit(&events).map_err(|room::Full| AcceptError::Busy)?;
         let wanted = u32::try_from(events.len()).map_err(|_| AcceptError::Busy)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| AcceptError::Busy)?;
         // Here, and not in the writer, of which there is only one.
         let inspect = |event: &Event| self.guard.inspect(metadata_of_event(&event.body));
         let findings = events.iter().map(inspect).collect();
         let (answer, answered) = oneshot::channel();
-        let request = Request::Events { events, findings, answer, room };
+        let request = Request::Events { reporter, events, findings, answer, room, charge };
         self.requests.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AcceptError::Busy,
             mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,

@@ -1,21 +1,22 @@
 //! What follows from each request of a group: the planner is asked, event by event, and its plans are added up.
 
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 
-use super::answer::{CarriedOut, Stored};
+use super::answer::{CarriedOut, Stored, Told};
+use super::digest::{self, Comparison};
 use super::guard::SensitiveMetadata;
 use super::request::{Answer, Request, of_command, of_event};
 use super::working_set::{About, WorkingSet, deliveries, receipt};
 use super::writer::WriterConfig;
 use super::{AcceptError, CommandError};
+use crate::domain::access::Reporter;
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::ids::Sub;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::plan::{Command, Plan, Refusal, Situation, plan, plan_command, plan_rest};
 use crate::domain::session::{EndNumber, SubjectEnd};
 use crate::domain::time::kept;
-use crate::storage::{AcceptedEvent, EventKey};
+use crate::storage::{AcceptedBefore, AcceptedElsewhere, AcceptedEvent, EventKey};
 
 /// After how many new deliveries in a transaction the rest of a user's sessions, or of those that have expired, is
 /// left for others: few enough that no event waits for long.
@@ -37,11 +38,11 @@ impl WriterConfig {
     pub(super) fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
         set.begin_request();
         let (answer, refused) = match request {
-            Request::Events { events, findings, .. } => {
+            Request::Events { reporter, events, findings, .. } => {
                 let planned = if events.len() > 1 && request.weight(set) > MAX_WEIGHT {
                     Err(AcceptError::TooMuch)
                 } else {
-                    self.plan_events(set, events, findings, now)
+                    self.plan_events(set, reporter, events, findings, now)
                 };
                 let refused = planned.is_err();
                 (Answer::Events(planned), refused)
@@ -61,12 +62,13 @@ impl WriterConfig {
     fn plan_events(
         &self,
         set: &mut WorkingSet,
+        reporter: &Reporter,
         events: &[Event],
         findings: &[Vec<Finding>],
         now: Timestamp,
     ) -> Result<Vec<Stored>, AcceptError> {
         let planned = events.iter().zip(findings).enumerate().map(|(index, (event, findings))| {
-            self.plan_event(set, event, findings, now).map_err(|refused| match refused {
+            self.plan_event(set, reporter, event, findings, now).map_err(|refused| match refused {
                 Refused::IdReused => AcceptError::IdReused { index },
                 Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
                 Refused::Sensitive(refusal) => AcceptError::Sensitive { index, refusal },
@@ -78,12 +80,13 @@ impl WriterConfig {
     fn plan_event(
         &self,
         set: &mut WorkingSet,
+        reporter: &Reporter,
         event: &Event,
         findings: &[Finding],
         now: Timestamp,
     ) -> Result<Stored, Refused> {
-        let (key, digest) = (EventKey::of(event), digest_of(&event.body));
-        if let Some(earlier) = accepted_before(set, &key, digest)? {
+        let key = EventKey::of(reporter, event);
+        if let Some(earlier) = accepted_before(set, &key, event)? {
             return Ok(earlier);
         }
         self.guard.admit(findings).map_err(Refused::Sensitive)?;
@@ -98,8 +101,8 @@ impl WriterConfig {
         let plan = plan(event, situation, &mut || self.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
         let (receipt, rest) = (receipt(&event.id, &plan), unfinished(&plan));
         set.apply(plan);
-        set.remember(key, AcceptedEvent { digest, receipt: receipt.clone(), end: rest });
-        Ok(Stored { receipt: Some(receipt), duplicate: false, rest })
+        set.remember(key, AcceptedEvent { digest: digest::of(event), receipt: receipt.clone(), end: rest });
+        Ok(Stored { told: Told::Receipt(receipt), duplicate: false, rest })
     }
 
     fn plan_command(
@@ -181,16 +184,37 @@ impl WriterConfig {
 }
 
 /// What was answered to this event, if it was accepted before.
-fn accepted_before(set: &WorkingSet, key: &EventKey, digest: [u8; 32]) -> Result<Option<Stored>, Refused> {
-    let (known, receipt, rest) = if let Some(earlier) = set.accepted(key) {
-        (earlier.digest, Some(earlier.receipt.clone()), earlier.end)
-    } else if let Some(earlier) = set.accepted_before(key) {
-        // Its receipt may be long, and is read without keeping the writer from others.
-        (earlier.digest, None, earlier.end)
-    } else {
-        return Ok(None);
+fn accepted_before(set: &WorkingSet, key: &EventKey, event: &Event) -> Result<Option<Stored>, Refused> {
+    let in_group = set.accepted(key).map(|earlier| {
+        let stored =
+            Stored { told: Told::Receipt(earlier.receipt.clone()), duplicate: true, rest: earlier.end };
+        (digest::compare(event, &earlier.digest), stored)
+    });
+    let earlier = in_group.or_else(|| {
+        let earlier = set.accepted_before(key)?;
+        Some((digest::compare(event, &earlier.digest), repetition_of(earlier)))
+    });
+    match earlier {
+        Some((Comparison::Same, stored)) => Ok(Some(stored)),
+        Some((Comparison::Different, _)) => Err(Refused::IdReused),
+        // To act on a repetition again does less harm than to drop another event.
+        Some((Comparison::Unknown, _)) | None => Ok(repeats_one_of_nobody(set, key, event)),
+    }
+}
+
+/// The answer to a repetition of an event that was accepted before it was stored who reports. Nobody can use up an
+/// id by that: what says something else is accepted.
+fn repeats_one_of_nobody(set: &WorkingSet, key: &EventKey, event: &Event) -> Option<Stored> {
+    let mut elsewhere = set.elsewhere.get(key)?.iter();
+    let same = |earlier: &&AcceptedElsewhere| {
+        earlier.reporter.is_none() && digest::compare(event, &earlier.accepted.digest) == Comparison::Same
     };
-    if known == digest { Ok(Some(Stored { receipt, duplicate: true, rest })) } else { Err(Refused::IdReused) }
+    elsewhere.find(same).map(|earlier| repetition_of(&earlier.accepted))
+}
+
+/// What was answered may be long, and is read without keeping the writer from others.
+fn repetition_of(earlier: &AcceptedBefore) -> Stored {
+    Stored { told: Told::At(earlier.answer.clone()), duplicate: true, rest: earlier.end }
 }
 
 /// The end that leaves sessions to be ended later.
@@ -204,11 +228,4 @@ pub(super) fn began(event: &Event) -> Option<(Sub, Timestamp)> {
         (EventBody::Created(created), Some(time)) => Some((created.sub.clone(), kept(time))),
         _ => None,
     }
-}
-
-/// What an event says, as a digest: the same words give the same one, whatever their order or spacing
-/// on the wire.
-fn digest_of(body: &EventBody) -> [u8; 32] {
-    let text = serde_json::to_vec(body).expect("events have string keys and no failing serializers");
-    digest(&SHA256, &text).as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
 }

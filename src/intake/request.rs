@@ -4,24 +4,28 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::Stored;
 use super::planning::began;
+use super::room::Charge;
 use super::working_set::WorkingSet;
 use super::{AcceptError, CarriedOut, CommandError};
+use crate::domain::access::Reporter;
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::plan::Command;
-use crate::storage::StorageError;
+use crate::storage::{EventKey, StorageError};
 
 /// A request. All of it is stored, or nothing.
 pub(super) enum Request {
     /// A source reported these.
     Events {
+        reporter: Reporter,
         events: Vec<Event>,
         /// What was found in the metadata of each.
         findings: Vec<Vec<Finding>>,
         answer: oneshot::Sender<Result<Vec<Stored>, AcceptError>>,
-        /// Its part of the events that may wait, given back when it was answered.
+        /// Its part of the events that may wait, and of the memory, given back when it was answered.
         room: OwnedSemaphorePermit,
+        charge: Charge,
     },
     /// An operator, or the clock.
     Command {
@@ -68,6 +72,24 @@ impl Request {
         }
     }
 
+    /// The idempotency key of each of its events.
+    pub(super) fn event_keys(&self) -> Vec<EventKey> {
+        match self {
+            Self::Events { reporter, events, .. } => {
+                events.iter().map(|event| EventKey::of(reporter, event)).collect()
+            }
+            Self::Command { .. } => Vec::new(),
+        }
+    }
+
+    /// How much memory it is charged for, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Events { charge, .. } => charge.bytes(),
+            Self::Command { .. } => 0,
+        }
+    }
+
     /// Which sessions it is about.
     pub(super) fn targets(&self) -> Vec<Target> {
         match self {
@@ -89,9 +111,9 @@ impl Request {
     /// Answers it. One who hung up meanwhile will ask again and be told then.
     pub(super) fn reply(self, with: Answer) {
         match (self, with) {
-            (Self::Events { answer, room, .. }, Answer::Events(with)) => {
+            (Self::Events { answer, room, charge, .. }, Answer::Events(with)) => {
                 let _ = answer.send(with);
-                drop(room);
+                drop((room, charge));
             }
             (Self::Command { answer, .. }, Answer::Command(with)) => drop(answer.send(with)),
             _ => unreachable!("an answer is of its request's kind"),

@@ -12,13 +12,17 @@ use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::plan::{KnownSession, Plan, Registration, Renewal, WaitingSubjects};
 use crate::domain::receipt::Receipt;
 use crate::domain::session::{EndNumber, Session, SessionKey, SubjectEnd};
-use crate::storage::{AcceptedBefore, AcceptedEvent, Changes, EventKey, Known, Lease, Part};
+use crate::storage::{
+    AcceptedBefore, AcceptedElsewhere, AcceptedEvent, Changes, EventKey, Known, Lease, Part,
+};
 
 /// What a group of events is planned against, and what is to be stored of it.
 #[derive(Debug, Default)]
 pub(super) struct WorkingSet {
     accepted_before: HashMap<EventKey, AcceptedBefore>,
     accepted: HashMap<EventKey, AcceptedEvent>,
+    /// What others had reported under the same source and id.
+    pub(super) elsewhere: HashMap<EventKey, Vec<AcceptedElsewhere>>,
     sessions: HashMap<Sid, KnownSession>,
     /// The sessions that were ever seen to be of a user. Some may no longer be.
     by_sub: HashMap<Sub, BTreeSet<Sid>>,
@@ -66,9 +70,10 @@ pub(super) struct About {
 
 impl WorkingSet {
     pub(super) fn new(known: Known) -> Self {
-        let Known { events, sessions, subs, more_of, ended_since, unfinished, last_end } = known;
+        let Known { events, elsewhere, sessions, subs, more_of, ended_since, unfinished, last_end } = known;
         let mut set = Self {
             accepted_before: events,
+            elsewhere,
             known_subs: subs,
             more_of,
             ended_since,

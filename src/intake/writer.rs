@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::collisions::Collisions;
 use super::guard::MetadataGuard;
 use super::handoff::{Handoff, Reserved};
 use super::lookup::look_up;
@@ -33,6 +34,10 @@ const MAX_GROUP_EVENTS: usize = 1_000;
 /// After how many clients of the sessions that it is about a group is closed. It bounds the deliveries that one
 /// transaction makes.
 const MAX_GROUP_WEIGHT: usize = 5_000;
+
+/// After how much memory a group is closed, as its requests are charged: what is planned of them is held until
+/// the commit.
+const MAX_GROUP_BYTES: usize = 32 * 1024 * 1024;
 
 /// The least time from one transaction to the next.
 const BETWEEN_GROUPS: Duration = Duration::from_millis(2);
@@ -65,13 +70,16 @@ pub struct WriterConfig {
 /// The one writer of events.
 pub struct Writer {
     pub(super) config: WriterConfig,
+    collisions: Collisions,
     groups: Groups<Request>,
     rest: Rest,
 }
 
 impl Writer {
     pub(super) fn new(config: WriterConfig, requests: mpsc::Receiver<Request>, progress: Progress) -> Self {
-        Self { config, groups: Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS), rest: Rest::new(progress) }
+        let collisions = Collisions::new(Arc::clone(&config.metrics));
+        let groups = Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS);
+        Self { config, collisions, groups, rest: Rest::new(progress) }
     }
 
     /// Stores requests until every handle to the door is dropped and none waits. In turn with them, sessions are ended
@@ -177,8 +185,9 @@ impl Writer {
         let answers: Vec<Answer> =
             group.iter().map(|request| self.config.plan(&mut set, request, now)).collect();
 
-        let leaves_rest = set.leaves_ends_unfinished();
+        let (leaves_rest, elsewhere) = (set.leaves_ends_unfinished(), std::mem::take(&mut set.elsewhere));
         self.config.store_set(transaction, set, now).await?;
+        self.collisions.tell(&elsewhere, group, &answers);
         if leaves_rest {
             self.rest.begin();
         }
@@ -239,11 +248,12 @@ impl WriterConfig {
 
 /// How many of the requests that wait share the next transaction; at least one.
 fn first_group(waiting: &[Request]) -> usize {
-    let mut events = 0;
+    let (mut events, mut bytes) = (0, 0);
     let fits = |request: &&Request| {
         let first = events == 0;
         events += request.size().max(1);
-        first || events <= MAX_GROUP_EVENTS
+        bytes += request.bytes();
+        first || (events <= MAX_GROUP_EVENTS && bytes <= MAX_GROUP_BYTES)
     };
     waiting.iter().take_while(fits).count()
 }

@@ -63,8 +63,7 @@ impl StorageError {
     /// Whether a list was ended since it would have looked at too many rows. Then the store is well, and the
     /// same call fails again.
     pub fn is_cut_off(&self) -> bool {
-        const INTERRUPT: u32 = 9;
-        matches!(self, Self::Database(error) if sqlite_code(error) == Some(INTERRUPT))
+        matches!(self, Self::Database(error) if sqlite_code(error) == Some(primary::INTERRUPT))
     }
 
     /// Whether one row is to blame, which holds what cannot be read.
@@ -119,8 +118,8 @@ fn is_sqlite_outage(code: u32) -> bool {
         primary::PERM | primary::READONLY | primary::IOERR | primary::FULL | primary::CANTOPEN => true,
         // The file cannot grow on this file system, or its first page is not what it was: no statement works.
         primary::NOLFS | primary::NOTADB => true,
-        // The process has no memory for it, or it was broken off: neither says anything of what was asked.
-        primary::NOMEM | primary::INTERRUPT => true,
+        // The process has no memory for it: that says nothing of what was asked.
+        primary::NOMEM => true,
         // A damaged page (CORRUPT, 11) is met by those who need that page. The others must not wait for them, so
         // it is tried piece by piece. Constraints, values that are too big and mistakes in statements likewise.
         _ => false,

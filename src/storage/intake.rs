@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Lease, Result};
+use crate::domain::access::Reporter;
 use crate::domain::delivery::{DeliverySummary, Intent};
 use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, Sid, Sub};
@@ -26,7 +27,7 @@ pub trait IntakeStore: Send + Sync + 'static {
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>>;
 
     /// What was answered to an event when it was accepted, as far as that was known then. Asks no writer.
-    async fn answer(&self, event: &EventKey) -> Result<Option<Receipt>>;
+    async fn answer(&self, key: &AnswerKey) -> Result<Option<Receipt>>;
 
     /// Whether every session that an end is about has ended. One that is not known any more is finished.
     async fn is_finished(&self, end: EndNumber) -> Result<bool>;
@@ -66,9 +67,11 @@ pub trait IntakeTransaction: Send {
     async fn commit(self: Box<Self>) -> Result<()>;
 }
 
-/// An event's idempotency key.
+/// An event's idempotency key. Every reporter has ids of its own, so that none can take another's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey {
+    /// Who reported it.
+    pub reporter: Reporter,
     /// The CloudEvents `source`.
     pub source: String,
     /// The CloudEvents `id`.
@@ -77,8 +80,8 @@ pub struct EventKey {
 
 impl EventKey {
     /// The key of this event.
-    pub fn of(event: &Event) -> Self {
-        Self { source: event.source.clone(), id: event.id.clone() }
+    pub fn of(reporter: &Reporter, event: &Event) -> Self {
+        Self { reporter: reporter.clone(), source: event.source.clone(), id: event.id.clone() }
     }
 }
 
@@ -115,6 +118,8 @@ pub struct Wanted {
 pub struct Known {
     /// The events that were accepted before.
     pub events: HashMap<EventKey, AcceptedBefore>,
+    /// The events that others had reported under the same source and id, by the key that was asked for.
+    pub elsewhere: HashMap<EventKey, Vec<AcceptedElsewhere>>,
     /// The sessions, each once.
     pub sessions: Vec<KnownSession>,
     /// Those of the users of whom any session is known, ended ones included.
@@ -133,10 +138,16 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedBefore {
     /// A digest of what it said, to tell a repetition from a reused id.
-    pub digest: [u8; 32],
+    pub digest: EventDigest,
+    /// Where the store has what was answered.
+    pub answer: AnswerKey,
     /// The end whose parts belong to the answer.
     pub end: Option<EndNumber>,
 }
+
+/// Where the store has what was answered to an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerKey(pub Vec<u8>);
 
 /// What an end did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,11 +162,29 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedEvent {
     /// A digest of what it says.
-    pub digest: [u8; 32],
+    pub digest: EventDigest,
     /// What is answered.
     pub receipt: Receipt,
     /// The end whose parts will belong to the answer.
     pub end: Option<EndNumber>,
+}
+
+/// A digest of what an event said. What it is made of is the intake's to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventDigest {
+    /// What it is made of.
+    pub version: u32,
+    /// The digest.
+    pub bytes: [u8; 32],
+}
+
+/// An event that was accepted from another reporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedElsewhere {
+    /// What the reporter is called in the log; `None` where nobody knows any more who it was.
+    pub reporter: Option<String>,
+    /// The event.
+    pub accepted: AcceptedBefore,
 }
 
 /// What is to be stored.

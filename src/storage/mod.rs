@@ -25,8 +25,8 @@ pub use clients::{ClientFilter, ClientStore};
 pub use error::{RowName, StorageError};
 pub use groups::Groups;
 pub use intake::{
-    AcceptedBefore, AcceptedEvent, Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part,
-    Wanted,
+    AcceptedBefore, AcceptedElsewhere, AcceptedEvent, AnswerKey, Changes, EventDigest, EventKey, IntakeStore,
+    IntakeTransaction, Known, LeftToEnd, Part, Wanted,
 };
 pub use logs::{LogOrder, LogPage, LogRecord, LogStore};
 pub use queue::{

@@ -49,6 +49,7 @@ pub struct Metrics {
     keys: KeysMetrics,
     sensitive_metadata: Family<KindLabels, Counter>,
     unreadable_rows: Family<TableLabels, Counter>,
+    event_id_collisions: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -180,6 +181,7 @@ impl Metrics {
             keys,
             sensitive_metadata: Family::default(),
             unreadable_rows: Family::default(),
+            event_id_collisions: Counter::default(),
         };
         registry.register("events", "Reported events by what became of them", metrics.events.clone());
         registry.register(
@@ -246,6 +248,11 @@ impl Metrics {
             "How often a row was passed over since it cannot be read, by table",
             metrics.unreadable_rows.clone(),
         );
+        registry.register(
+            "event_id_collisions",
+            "Events that were accepted under a source and id that another reporter had used for something else",
+            metrics.event_id_collisions.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -308,6 +315,11 @@ impl Metrics {
     /// A row of this table cannot be read, and was passed over.
     pub fn unreadable_row(&self, table: &'static str) {
         self.unreadable_rows.get_or_create(&TableLabels { table }).inc();
+    }
+
+    /// An event was accepted whose source and id another reporter had used for something else.
+    pub fn event_id_collision(&self) {
+        self.event_id_collisions.inc();
     }
 
     /// How many attempts are under way.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use logoutd::clock::SystemClock;
 use logoutd::config::Config;
+use logoutd::domain::access::{Caller, Reporter};
 use logoutd::domain::client::Client;
 use logoutd::domain::event::Event;
 use logoutd::domain::ids::{ClientId, Sub};
@@ -18,10 +19,12 @@ use logoutd::domain::receipt::Receipt;
 use logoutd::domain::session::{EndNumber, Lifetimes, SessionKey, SubjectEnd};
 use logoutd::entropy::{Entropy, SystemEntropy};
 use logoutd::intake::cloudevents::parse_structured;
-use logoutd::intake::{AcceptError, CommandError, Handoff, Intake, MetadataGuard, Reserved, WriterConfig};
+use logoutd::intake::{
+    AcceptError, Accepted, CommandError, Handoff, Intake, MetadataGuard, Reserved, WriterConfig,
+};
 use logoutd::storage::sqlite::SqliteStore;
 use logoutd::storage::{
-    Changes, ClientStore as _, DeliveryReader as _, EventKey, IntakeStore, IntakeTransaction, Known, Lease,
+    AnswerKey, Changes, ClientStore as _, DeliveryReader as _, IntakeStore, IntakeTransaction, Known, Lease,
     LeasedDelivery, LeftToEnd, Part, Result, SessionReader as _, StorageError, Wanted,
 };
 use logoutd::telemetry::Metrics;
@@ -47,8 +50,8 @@ impl IntakeStore for Failing {
         Ok(Box::new(FailingTransaction { inner, fails }))
     }
 
-    async fn answer(&self, event: &EventKey) -> Result<Option<Receipt>> {
-        self.store.answer(event).await
+    async fn answer(&self, key: &AnswerKey) -> Result<Option<Receipt>> {
+        self.store.answer(key).await
     }
 
     async fn is_finished(&self, end: EndNumber) -> Result<bool> {
@@ -133,6 +136,12 @@ impl Reserved for Room {
     }
 }
 
+async fn accept(intake: &Intake, events: Vec<Event>) -> std::result::Result<Vec<Accepted>, AcceptError> {
+    let reporter = Reporter::of(&Caller::Bootstrap);
+    let charge = intake.make_room(&reporter, 1_000).await?;
+    intake.accept(reporter, events, charge).await
+}
+
 fn parsed(event: &serde_json::Value) -> Event {
     parse_structured(event.to_string().as_bytes()).unwrap()
 }
@@ -167,15 +176,15 @@ async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
         event("session.created", serde_json::json!({"sid": "s-1", "sub": "alice", "clients": ["shop"]}));
     let end = ends("s-1", &["shop"]);
     let sid = "s-1".parse().unwrap();
-    assert_eq!(intake.accept(vec![parsed(&begin)]).await.unwrap_err(), AcceptError::Unavailable);
+    assert_eq!(accept(&intake, vec![parsed(&begin)]).await.unwrap_err(), AcceptError::Unavailable);
     let both = vec![parsed(&begin), parsed(&end)];
-    assert_eq!(intake.accept(both.clone()).await.unwrap_err(), AcceptError::Unavailable);
+    assert_eq!(accept(&intake, both.clone()).await.unwrap_err(), AcceptError::Unavailable);
     assert_eq!(failing.store.session(&sid).await.unwrap(), None);
     assert_eq!(handoff.started.load(Ordering::Relaxed), 0, "sent, and nothing says that it is to be");
     assert!(handoff.queued.lock().unwrap().is_empty());
 
     failing.fails.store(false, Ordering::Relaxed);
-    intake.accept(vec![parsed(&begin)]).await.unwrap();
+    accept(&intake, vec![parsed(&begin)]).await.unwrap();
     failing.fails.store(true, Ordering::Relaxed);
     let target = logoutd::domain::event::Target::Session { sid: sid.clone(), sub: None };
     assert_eq!(intake.carry_out(Command::Revoke(target)).await, Err(CommandError::Unavailable));
@@ -184,7 +193,7 @@ async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
 
     // The same events again, when it works: nothing of them was kept, and now all of it is.
     failing.fails.store(false, Ordering::Relaxed);
-    let accepted = intake.accept(both).await.unwrap();
+    let accepted = accept(&intake, both).await.unwrap();
     assert_eq!(accepted.iter().map(|it| it.duplicate).collect::<Vec<_>>(), [true, false]);
     assert_eq!(handoff.started.load(Ordering::Relaxed), 1);
     let id = accepted[1].receipt.deliveries[0].id;

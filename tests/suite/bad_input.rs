@@ -181,6 +181,65 @@ async fn one_bad_event_spoils_its_batch_and_is_named() {
     assert_nothing_happened(app, rp).await;
 }
 
+/// What a refused batch had made is taken back before the next request of the same transaction is looked at:
+/// its deliveries, its sessions, its ids, and what a later end of the same user would join.
+#[tokio::test]
+async fn a_refused_batch_sends_nothing_and_leaves_nothing_behind() {
+    const USERS: usize = 40;
+    let rp = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&rp).await;
+    let app = Setup::new()
+        .client("shop", &format!("{}/shop", rp.uri()), "")
+        .client("wiki", &format!("{}/wiki", rp.uri()), "subject_logout = \"sub\"")
+        .start()
+        .await;
+
+    // The first event of each makes a delivery at once, the others a session and a delivery about the user.
+    let good = |n: usize| {
+        let (sid, sub) = (format!("s-{n}"), format!("user-{n}"));
+        let direct = json!({"sid": format!("direct-{n}"), "initiator": "rp-logout", "clients": ["shop"]});
+        [
+            event("session.terminated", direct),
+            event("session.created", json!({"sid": sid, "sub": sub, "clients": ["wiki"]})),
+            event("session.terminated", json!({"sub": sub, "initiator": "rp-logout"})),
+        ]
+    };
+    let stranger = || ends("s-bad", &["nobody"]);
+    let spoilt = |good: &[Value; 3]| json!([good[0], good[1], good[2], stranger()]);
+
+    let alone = good(0);
+    let refused = app.report(&spoilt(&alone)).await;
+    assert_error(&refused, 422, "unknown_client", "[3].data.clients: client \"nobody\" is not registered");
+    assert_eq!(app.get("/deliveries").await.1["deliveries"], json!([]));
+    assert_eq!(app.get("/sessions/s-0").await.0, StatusCode::NOT_FOUND);
+    let unknown = event("session.terminated", json!({"sub": "user-0", "initiator": "rp-logout"}));
+    assert_error(&app.report(&unknown).await, 422, "unknown_session", "no session of this subject");
+    // One that is delivered after it, to the same RP: what had come from the batch would have come before.
+    assert_eq!(app.outcome(&ends("later", &["shop"]), 10).await[0].1, "delivered");
+    assert_eq!(rp.received_requests().await.unwrap().len(), 1, "only the later one's");
+
+    // The same events without the bad one, at the same time: some share its transaction.
+    let users: Vec<_> = (1..USERS).map(good).collect();
+    let (app, spoilt) = (&app, &spoilt);
+    let requests = users.iter().map(async |good| {
+        let (spoilt, good) = (spoilt(good), json!(good));
+        futures_util::future::join(app.report(&spoilt), app.report_and_wait(&good, 10)).await
+    });
+    for (refused, accepted) in futures_util::future::join_all(requests).await {
+        assert_error(&refused, 422, "unknown_client", "[3].data.clients");
+        let (status, answers) = accepted;
+        assert_eq!(status, StatusCode::OK, "{answers}");
+        for (n, answer) in answers.as_array().unwrap().iter().enumerate() {
+            assert_eq!(answer["duplicate"], false, "{answers}");
+            let delivered = answer["deliveries"].as_array().unwrap();
+            assert_eq!(delivered.len(), usize::from(n != 1), "{answers}");
+            assert!(delivered.iter().all(|it| it["state"] == "delivered"), "{answers}");
+        }
+    }
+    assert_eq!(app.get("/deliveries?state=pending").await.1["deliveries"], json!([]));
+    assert_eq!(rp.received_requests().await.unwrap().len(), 1 + 2 * (USERS - 1));
+}
+
 #[tokio::test]
 async fn only_bearers_of_the_token_are_heard() {
     let (app, rp) = service().await;

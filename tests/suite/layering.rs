@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("printable", &[]),
     ("authorities", &["files"]),
+    ("json", &[]),
     ("domain", &[]),
     ("token", &["domain"]),
     ("relying_party", &["clock"]),
@@ -22,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("storage", &["domain", "causes"]),
     ("keyring", &["domain", "causes", "files", "clock", "entropy"]),
     ("egress", &["domain", "clock", "authorities"]),
-    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),
+    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "json", "shutdown"]),
     (
         "delivery",
         &[
@@ -52,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "causes",
             "clock",
             "entropy",
+            "json",
             "shutdown",
         ],
     ),
@@ -112,6 +114,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "causes",
             "clock",
             "entropy",
+            "json",
             "shutdown",
         ],
     ),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::access::Grant;
-use crate::domain::access::{Caller, ScopeSet};
+use crate::domain::access::{Caller, ScopeSet, SourceLimit};
 
 /// How far the issuer's clock may be off.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -52,7 +52,7 @@ impl Rules {
             return Err(Fault::Audience);
         }
         claims.check_times(now)?;
-        Ok(Grant { caller: claims.caller()?, scopes: self.scopes(claims) })
+        Ok(Grant { caller: claims.caller()?, scopes: self.scopes(claims), sources: SourceLimit::Any })
     }
 
     fn scopes(&self, claims: &Claims) -> ScopeSet {

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::scopes::ScopeSet;
+use super::sources::SourceLimit;
 use crate::domain::ids::TokenName;
 
 /// An API token's id: a version 7 UUID. It is no secret.
@@ -56,6 +57,8 @@ pub struct ApiToken {
     pub name: TokenName,
     /// What it allows.
     pub scopes: ScopeSet,
+    /// For which sources it may report events.
+    pub sources: SourceLimit,
     /// When it was made.
     pub created_at: Timestamp,
     /// From when on it is refused, if ever.

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 pub(super) use self::refusals::not_accepted;
 use super::auth::whole_seconds;
+use super::router::MAX_BODY_BYTES;
 use super::time::shown;
 use crate::domain::algorithm::SigningAlg;
 
@@ -193,6 +194,33 @@ impl ApiError {
         let separator = if path.is_empty() { "" } else { ": " };
         let message = format!("{}{separator}{}", shortened(path), shortened(problem));
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
+    }
+
+    /// The body is longer than any may be.
+    pub(super) fn body_too_large() -> Self {
+        let message = format!("The body must be at most {MAX_BODY_BYTES} bytes long");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    /// The body broke off.
+    pub(super) fn body_unreadable() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", "The body could not be read whole")
+    }
+
+    /// The body did not come to its end in time.
+    pub(super) fn body_too_slow(limit: Duration) -> Self {
+        let message = format!("The body must arrive whole within {} seconds", limit.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
+    }
+
+    /// An event is of a source that the token may not report for: the one with this index in a batch.
+    pub(super) fn source_not_allowed(index: Option<usize>, source: &str) -> Self {
+        let at = index.map(|index| format!("[{index}].")).unwrap_or_default();
+        let message = format!(
+            "{at}source: this API token may not report for `{}`; `logoutd tokens list` shows its sources",
+            shortened(&source.escape_debug().to_string())
+        );
+        Self::new(StatusCode::FORBIDDEN, "source_not_allowed", message)
     }
 
     /// A defect of ours. The log has it.

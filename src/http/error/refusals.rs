@@ -6,7 +6,6 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 
-use super::super::router::MAX_BODY_BYTES;
 use super::ApiError;
 use crate::access::Denied;
 use crate::causes::Causes;
@@ -129,10 +128,9 @@ impl From<KeyringError> for ApiError {
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let message = format!("The body must be at most {MAX_BODY_BYTES} bytes long");
-            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
+            return Self::body_too_large();
         }
-        Self::new(StatusCode::BAD_REQUEST, "invalid_body", "The body could not be read whole")
+        Self::body_unreadable()
     }
 }
 

@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::domain::event::{
     ClientAdded, Event, EventBody, SessionCreated, SessionTerminated, SessionUpdated, Target,
@@ -19,12 +18,17 @@ use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::Flow;
 use crate::domain::time;
+use crate::json;
 
+mod batch;
+mod binary;
 mod details;
 mod named_clients;
 #[cfg(test)]
 mod tests;
 
+use batch::Batch;
+use binary::AttributeHeaders;
 use details::{AuthenticationData, CookieData, DeviceData, details};
 use named_clients::NamedClientList;
 
@@ -63,63 +67,72 @@ impl WireError {
     }
 }
 
-/// An event in structured mode, or a batch of them if the body is an array.
+/// An event in structured mode.
 pub fn parse_structured(body: &[u8]) -> Result<Event, WireError> {
-    structured(parse_json(body)?)
+    structured(checked(body)?)
 }
 
 /// A batch of events. The error names the one at fault by its index, from 0.
 pub fn parse_batch(body: &[u8]) -> Result<Vec<Event>, WireError> {
-    let events: Vec<Value> = match parse_json(body)? {
-        Value::Array(events) => events,
-        _ => return Err(WireError::new("", "the body must be a JSON array of events")),
-    };
-    if events.len() > MAX_BATCH {
-        let message =
-            format!("a batch must have at most {MAX_BATCH} events, and this one has {}", events.len());
+    let text = checked(body)?;
+    if !text.starts_with('[') {
+        return Err(WireError::new("", "the body must be a JSON array of events"));
+    }
+    let Batch { events, count } = typed(text)?;
+    if count > MAX_BATCH {
+        let message = format!("a batch must have at most {MAX_BATCH} events, and this one has {count}");
         return Err(WireError::new("", message));
     }
-    let parse = |(index, event)| structured(event).map_err(|error| error.within(&format!("[{index}]")));
+    let parse = |(index, event): (usize, &RawValue)| {
+        structured(event.get()).map_err(|error| error.within(&format!("[{index}]")))
+    };
     events.into_iter().enumerate().map(parse).collect()
 }
 
-/// An event in binary mode: attributes in `ce-` headers, the body is `data`. `header` gives the text of a
-/// header by name.
-pub fn parse_binary<'h>(header: impl Fn(&str) -> Option<&'h str>, body: &[u8]) -> Result<Event, WireError> {
-    let optional = |name: &'static str| match header(name) {
-        // The HTTP binding, section 3.1.3.2, has values percent-encoded.
-        Some(text) => match percent_decode_str(text).decode_utf8() {
-            Ok(text) => Ok(Some(text.into_owned())),
-            Err(_) => Err(WireError::new(name, "must be percent-encoded UTF-8")),
-        },
-        None => Ok(None),
-    };
-    let required = |name: &'static str| {
-        optional(name)?.ok_or_else(|| WireError::new(name, "this header is required in binary mode"))
-    };
-    let time = match optional("ce-time")? {
+/// An event in binary mode: attributes in `ce-` headers, the body is `data`. `headers` are all of the request's,
+/// with names in lower case.
+pub fn parse_binary<'h>(
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+    body: &[u8],
+) -> Result<Event, WireError> {
+    let mut headers = AttributeHeaders::read(headers)?;
+    let time = match headers.optional("ce-time") {
         Some(text) => Some(time::parse(&text).map_err(|error| WireError::new("ce-time", error.to_string()))?),
         None => None,
     };
     let attributes = Attributes {
-        specversion: required("ce-specversion")?,
-        id: required("ce-id")?,
-        source: required("ce-source")?,
-        r#type: required("ce-type")?,
+        specversion: headers.required("ce-specversion")?,
+        id: headers.required("ce-id")?,
+        source: headers.required("ce-source")?,
+        r#type: headers.required("ce-type")?,
         time,
     };
-    let data = parse_json(body).map_err(|error| error.within("data"))?;
+    let data = checked(body).map_err(|error| error.within("data"))?;
     event(attributes, data)
 }
 
-#[derive(Deserialize)]
 struct Attributes {
+    specversion: String,
+    id: String,
+    source: String,
+    r#type: String,
+    time: Option<Timestamp>,
+}
+
+/// An event in structured mode. Its extensions are passed over.
+#[derive(Deserialize)]
+struct Envelope<'a> {
     specversion: String,
     id: String,
     source: String,
     r#type: String,
     #[serde(default, deserialize_with = "time::option")]
     time: Option<Timestamp>,
+    /// As it is written: only the type says what it may hold.
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "given")]
+    data_base64: bool,
 }
 
 #[derive(Deserialize)]
@@ -184,23 +197,30 @@ struct TerminatedData {
     exclude_clients: BTreeSet<ClientId>,
 }
 
-fn parse_json(body: &[u8]) -> Result<Value, WireError> {
-    serde_json::from_slice(body)
-        .map_err(|error| WireError::new("", format!("the body is not valid JSON: {error}")))
+/// The text of a body that is JSON in which nothing is said twice.
+fn checked(body: &[u8]) -> Result<&str, WireError> {
+    json::check(body).map_err(|fault| match fault {
+        json::Fault::Syntax(error) => WireError::new("", format!("the body is not valid JSON: {error}")),
+        json::Fault::Repeated { path } => WireError::new(path, json::REPEATED),
+    })?;
+    let text = str::from_utf8(body).map_err(|_| WireError::new("", "the body must be UTF-8"))?;
+    Ok(text.trim_ascii())
 }
 
-fn structured(envelope: Value) -> Result<Event, WireError> {
-    let Value::Object(mut envelope) = envelope else {
+fn structured(envelope: &str) -> Result<Event, WireError> {
+    // Serde takes an array for a struct, too.
+    if !envelope.starts_with('{') {
         return Err(WireError::new("", "an event must be a JSON object"));
-    };
-    if envelope.contains_key("data_base64") {
+    }
+    let Envelope { specversion, id, source, r#type, time, data, data_base64 } = typed(envelope)?;
+    if data_base64 {
         return Err(WireError::new("data_base64", "event data must be JSON, in the member `data`"));
     }
-    let data = envelope.remove("data").ok_or_else(|| WireError::new("data", "this member is required"))?;
-    event(typed(Value::Object(envelope))?, data)
+    let data = data.ok_or_else(|| WireError::new("data", "this member is required"))?;
+    event(Attributes { specversion, id, source, r#type, time }, data.get())
 }
 
-fn event(attributes: Attributes, data: Value) -> Result<Event, WireError> {
+fn event(attributes: Attributes, data: &str) -> Result<Event, WireError> {
     let Attributes { specversion, id, source, r#type, time } = attributes;
     if specversion != "1.0" {
         return Err(WireError::new("specversion", "must be \"1.0\""));
@@ -208,6 +228,7 @@ fn event(attributes: Attributes, data: Value) -> Result<Event, WireError> {
     check_attribute("id", &id)?;
     check_attribute("source", &source)?;
     let body = match r#type.as_str() {
+        _ if !data.starts_with('{') => Err(WireError::new("", "must be a JSON object")),
         "session.created" => typed(data).and_then(CreatedData::into_body),
         "session.client_added" => typed(data).map(ClientAddedData::into_body),
         "session.updated" => typed(data).and_then(UpdatedData::into_body),
@@ -233,11 +254,19 @@ fn check_attribute(name: &str, value: &str) -> Result<(), WireError> {
     Ok(())
 }
 
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, WireError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+/// Reads a part of a text that was [`checked`].
+fn typed<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, WireError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        WireError::new(if path == "." { String::new() } else { path }, error.into_inner().to_string())
+        let path = if path == "." { String::new() } else { path };
+        WireError::new(path, json::complaint(error.inner()))
     })
+}
+
+/// Whether a member is there, whatever it holds.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl CreatedData {

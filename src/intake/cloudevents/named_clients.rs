@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::domain::event::NamedClients;
 use crate::domain::ids::{ClientId, Sub};
@@ -29,10 +29,26 @@ impl<'de> Visitor<'de> for ListVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<NamedClientList, A::Error> {
         let mut named = NamedClients::new();
-        while let Some(NamedClient { client_id, sub }) = list.next_element()? {
-            named.insert(client_id, sub);
-        }
+        while list.next_element_seed(Item(&mut named))?.is_some() {}
         Ok(NamedClientList(named))
+    }
+}
+
+/// One more client of a list. That it is named again does no harm, but for what it is to be told there is only
+/// one `sub`.
+struct Item<'n>(&'n mut NamedClients);
+
+impl<'de> DeserializeSeed<'de> for Item<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let NamedClient { client_id, sub } = NamedClient::deserialize(deserializer)?;
+        if self.0.get(&client_id).is_some_and(|earlier| *earlier != sub) {
+            let message = format!("client {client_id:?} is in this list already, with another `sub`");
+            return Err(D::Error::custom(message));
+        }
+        self.0.insert(client_id, sub);
+        Ok(())
     }
 }
 

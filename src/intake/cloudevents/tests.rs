@@ -1,6 +1,6 @@
 //! What is read from the wire, and what is said about what is not.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -44,20 +44,36 @@ fn clients_are_ids_or_objects_with_their_own_sub() {
 #[test]
 fn binary_mode_means_the_same() {
     let data = json!({"sid": "s-1", "initiator": "rp-logout"});
-    let header = |name: &str| match name {
-        "ce-specversion" => Some("1.0"),
-        "ce-id" => Some("evt%20%C3%A4"),
-        "ce-source" => Some("https://op.example.com"),
-        "ce-type" => Some("session.terminated"),
-        _ => None,
-    };
-    let event = parse_binary(header, data.to_string().as_bytes()).unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "evt%20%C3%A4"),
+        ("ce-source", "https://op.example.com"),
+        ("ce-type", "session.terminated"),
+    ];
+    let all = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let event = parse_binary(all.clone(), data.to_string().as_bytes()).unwrap();
     assert_eq!(event.id, "evt ä");
     assert!(matches!(event.body, EventBody::Terminated(_)));
 
-    let without_type = |name: &str| header(name).filter(|_| name != "ce-type");
+    let without_type = all.filter(|(name, _)| *name != "ce-type");
     let error = parse_binary(without_type, b"{}").unwrap_err().to_string();
     assert_eq!(error, "ce-type: this header is required in binary mode");
+}
+
+#[test]
+fn data_is_an_object() {
+    // Serde would take the members in their order.
+    for data in [json!(["s", "alice"]), json!("s"), json!(7)] {
+        let error = parse(&envelope("session.created", &data)).unwrap_err().to_string();
+        assert_eq!(error, "data: must be a JSON object");
+    }
+}
+
+#[test]
+fn no_more_of_a_batch_is_read_than_it_may_have() {
+    let error = parse_batch(json!(vec![0; 500_000]).to_string().as_bytes()).unwrap_err().to_string();
+    assert_eq!(error, "a batch must have at most 1000 events, and this one has 500000");
 }
 
 #[test]
@@ -73,7 +89,14 @@ fn bad_input_is_named_by_its_field() {
 
     for (event, expected) in [
         (json!([1]), "an event must be a JSON object"),
-        (json!({"specversion": "1.0"}), "data: this member is required"),
+        (
+            json!({"specversion": "1.0", "id": "e", "source": "s", "type": "t"}),
+            "data: this member is required",
+        ),
+        (
+            json!({"specversion": "1.0", "id": "e", "source": "s", "type": "t", "data_base64": "e30="}),
+            "data_base64: event data must be JSON, in the member `data`",
+        ),
         (old, "specversion: must be \"1.0\""),
         (no_id, "missing field `id`"),
         (bad_time, "time: must be an RFC 3339 time such as 2026-01-02T03:04:05Z"),
@@ -128,7 +151,7 @@ fn bad_input_is_named_by_its_field() {
         ),
         (
             envelope("session.updated", &json!({"sid": "s"})),
-            "data: one or more of `session_metadata`, `idle_expires_at` and `expires_at` must be given",
+            "data: one or more of `session_metadata`, `idle_expires_at`, `expires_at`, `device`, `authentication`, `last_interacted_at` and `cookie` must be given",
         ),
     ] {
         assert_eq!(parse(&event).unwrap_err().to_string(), expected);

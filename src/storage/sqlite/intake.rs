@@ -15,7 +15,7 @@ use crate::domain::plan::{KnownSession, Registration, WaitingSubjects};
 use crate::domain::receipt::Receipt;
 use crate::domain::session::{EndNumber, Session, SessionKey, SubjectEnd};
 use crate::storage::{
-    Changes, EventKey, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part, Result, Wanted,
+    AnswerKey, Changes, IntakeStore, IntakeTransaction, Known, LeftToEnd, Part, Result, Wanted,
 };
 
 #[async_trait]
@@ -24,8 +24,8 @@ impl IntakeStore for SqliteStore {
         Ok(Box::new(SqliteIntake { transaction: self.write().await?, rows: Arc::clone(&self.rows) }))
     }
 
-    async fn answer(&self, event: &EventKey) -> Result<Option<Receipt>> {
-        events::answer(&self.reader, &self.rows, event).await
+    async fn answer(&self, key: &AnswerKey) -> Result<Option<Receipt>> {
+        events::answer(&self.reader, &self.rows, key).await
     }
 
     async fn is_finished(&self, end: EndNumber) -> Result<bool> {
@@ -46,8 +46,8 @@ struct SqliteIntake {
 impl IntakeTransaction for SqliteIntake {
     async fn load(&mut self, wanted: &Wanted) -> Result<Known> {
         let (connection, rows) = (&mut *self.transaction, &*self.rows);
-        let events = events::accepted(connection, rows, &wanted.events).await?;
-        let mut known = Known { events, ..Known::default() };
+        let mut known = Known::default();
+        events::find(connection, rows, &wanted.events, &mut known).await?;
         let mut found = sessions::by_sid(connection, rows, &wanted.sids).await?;
         if !wanted.subs.is_empty() {
             let subs: Vec<_> = wanted.subs.iter().map(Sub::as_str).collect();

@@ -57,6 +57,7 @@ const TOKEN_READERS: u32 = 2;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("migrations/0001_initial.sql")),
     (2, "ends", include_str!("migrations/0002_ends.sql")),
+    (3, "event reporters", include_str!("migrations/0003_event_reporters.sql")),
     (5, "live sessions of a user", include_str!("migrations/0005_live_sessions.sql")),
     (6, "redelivery jobs", include_str!("migrations/0006_redelivery_jobs.sql")),
     (7, "audit trail", include_str!("migrations/0007_audit_trail.sql")),

@@ -6,9 +6,9 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::columns::{Columns, millis};
+use super::columns::{Columns, millis, to_json};
 use super::rows::API_TOKENS;
-use crate::domain::access::{ApiToken, TokenHash, TokenId};
+use crate::domain::access::{ApiToken, SourceLimit, TokenHash, TokenId};
 use crate::storage::{FoundToken, Result, TokenStore};
 
 #[async_trait]
@@ -17,13 +17,14 @@ impl TokenStore for SqliteStore {
         let mut write = self.write().await?;
         sqlx::query(
             "INSERT INTO api_tokens
-                 (id, hash, name, scopes, created_at, expires_at, last_used_at, revoked_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 (id, hash, name, scopes, sources, created_at, expires_at, last_used_at, revoked_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(token.id.0)
         .bind(hash.0.as_slice())
         .bind(token.name.as_str())
         .bind(token.scopes.to_string())
+        .bind(token.sources.sources().map(to_json))
         .bind(millis(token.created_at))
         .bind(token.expires_at.map(millis))
         .bind(token.last_used_at.map(millis))
@@ -83,6 +84,8 @@ fn read(row: &SqliteRow) -> Result<ApiToken> {
         id: TokenId(columns.plain::<Uuid>("id")?),
         name: columns.parsed("name")?,
         scopes: columns.parsed("scopes")?,
+        // What cannot be read is an error, and no token without a limit.
+        sources: columns.json_option("sources")?.map_or(SourceLimit::Any, SourceLimit::Only),
         created_at: columns.time("created_at")?,
         expires_at: columns.time_option("expires_at")?,
         last_used_at: columns.time_option("last_used_at")?,

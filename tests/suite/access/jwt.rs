@@ -112,6 +112,41 @@ fn claims(issuer: &str) -> Value {
     })
 }
 
+/// Each user and client has ids of its own for the events it reports.
+#[tokio::test]
+async fn bearers_of_access_tokens_are_reporters_of_their_own() {
+    let key = Key::make(Algorithm::ES256, "key");
+    let idp = Issuer::start(&[&key], None).await;
+    let app = service(&idp.uri()).await;
+    let bearer = |sub: &str, client: &str| {
+        let mut claims = claims(&idp.uri());
+        claims["sub"] = json!(sub);
+        claims["azp"] = json!(client);
+        claims["permissions"] = json!(["create:events"]);
+        key.sign(&claims)
+    };
+    let created = |sid: &str| {
+        let data = json!({"sid": sid, "sub": "alice"});
+        json!({"specversion": "1.0", "id": "evt-1", "source": "s", "type": "session.created", "data": data})
+    };
+    let report = async |token: &str, sid: &str| {
+        let request = app.http.post(format!("{}/events", app.server)).bearer_auth(token);
+        let request = request.header("content-type", "application/json").body(created(sid).to_string());
+        let (status, answer) = app.send(request).await;
+        (status.as_u16(), answer["duplicate"].as_bool())
+    };
+    let reporters = [bearer("op", "a"), bearer("op", "b"), bearer("hr", "a"), TOKEN.to_owned()];
+    for (n, token) in reporters.iter().enumerate() {
+        assert_eq!(report(token, &format!("s-{n}")).await, (202, Some(false)));
+    }
+    // A new token of the same bearer goes on with its ids.
+    for (n, token) in [bearer("op", "a"), bearer("op", "b"), bearer("hr", "a")].iter().enumerate() {
+        assert_eq!(report(token, &format!("s-{n}")).await, (202, Some(true)));
+        assert_eq!(report(token, "another").await, (409, None));
+    }
+    app.stop().await;
+}
+
 async fn ask(app: &TestApp, token: &str) -> (StatusCode, Value) {
     app.send(read_deliveries(app, token)).await
 }

@@ -2,6 +2,8 @@
 
 mod jwt;
 mod limits;
+mod reporters;
+mod sources;
 mod table;
 mod tokens;
 
@@ -23,14 +25,19 @@ fn tokens(config: &Path, arguments: &[&str]) -> String {
 }
 
 /// An API token that was made from the shell.
-struct Made {
+pub struct Made {
     id: String,
-    secret: String,
+    pub secret: String,
 }
 
 /// Makes one with these scopes.
 fn made(config: &Path, scopes: &[&str], more: &[&str]) -> Made {
-    let arguments = [&["create", "--json", "--name", "a test's", "--scope"], scopes, more].concat();
+    made_as(config, "a test's", scopes, more)
+}
+
+/// Makes one with this name.
+pub fn made_as(config: &Path, name: &str, scopes: &[&str], more: &[&str]) -> Made {
+    let arguments = [&["create", "--json", "--name", name, "--scope"], scopes, more].concat();
     let token: Value = serde_json::from_str(&tokens(config, &arguments)).unwrap();
     let text = |name: &str| token[name].as_str().unwrap().to_owned();
     Made { id: text("id"), secret: text("token") }

@@ -1,0 +1,116 @@
+//! Who reports events, as far as the ids of these are concerned.
+//!
+//! The ids that one reporter gives mean nothing to another: nobody can use up an id, or have an event taken for a
+//! repetition, that is somebody else's.
+
+use std::sync::Arc;
+
+use ring::digest::{Context, SHA256};
+
+use super::caller::Caller;
+
+/// Tells one reporter from another, in 8 bytes.
+pub type ReporterKey = [u8; 8];
+
+/// Who reports an event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reporter {
+    key: ReporterKey,
+    label: Arc<str>,
+}
+
+impl Reporter {
+    /// The reporter that a caller is.
+    ///
+    /// An API token is one by its name, and not by its id: the token that succeeds it under the same name repeats
+    /// what it had reported, and is not taken for somebody else. Only who can write to the store gives names.
+    pub fn of(caller: &Caller) -> Self {
+        match caller {
+            Caller::Bootstrap => Self::new(&["bootstrap"], "the bootstrap token"),
+            Caller::ApiToken { id: _, name } => {
+                Self::new(&["api token", name.as_str()], &format!("API token {name}"))
+            }
+            Caller::Jwt { subject, client } => {
+                // The `sub` is personal data, and goes into the key only.
+                let label = match client {
+                    Some(client) => format!("access token of client {client}"),
+                    None => "access token of a user".to_owned(),
+                };
+                let client = client.as_ref().map_or("", |client| client.as_str());
+                let subject = subject.as_ref().map_or("", |subject| subject.as_str());
+                Self::new(&["access token", client, subject], &label)
+            }
+        }
+    }
+
+    fn new(identity: &[&str], label: &str) -> Self {
+        let mut context = Context::new(&SHA256);
+        for part in identity {
+            // No identifier has a control character in it.
+            context.update(part.as_bytes());
+            context.update(b"\0");
+        }
+        let digest = context.finish();
+        let key = digest.as_ref().first_chunk().expect("a SHA-256 digest has 32 bytes");
+        Self { key: *key, label: label.into() }
+    }
+
+    /// What tells it from others.
+    pub fn key(&self) -> ReporterKey {
+        self.key
+    }
+
+    /// What it is called in the log. It is no secret, and names no user.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::access::TokenId;
+
+    fn token(id: u128, name: &str) -> Reporter {
+        let id = TokenId(Uuid::from_u128(id));
+        Reporter::of(&Caller::ApiToken { id, name: name.parse().unwrap() })
+    }
+
+    fn jwt(subject: Option<&str>, client: Option<&str>) -> Reporter {
+        Reporter::of(&Caller::Jwt {
+            subject: subject.map(|it| it.parse().unwrap()),
+            client: client.map(|it| it.parse().unwrap()),
+        })
+    }
+
+    #[test]
+    fn a_reporter_is_told_by_its_name_from_every_other() {
+        let all = [
+            Reporter::of(&Caller::Bootstrap),
+            token(1, "our OP"),
+            token(1, "bootstrap"),
+            jwt(Some("our OP"), None),
+            jwt(None, Some("our OP")),
+            jwt(Some("alice"), Some("cli")),
+            jwt(Some("alice"), Some("spa")),
+            jwt(Some("bob"), Some("cli")),
+        ];
+        for (n, one) in all.iter().enumerate() {
+            for (m, other) in all.iter().enumerate() {
+                assert_eq!(one.key() == other.key(), n == m, "{one:?} {other:?}");
+            }
+            assert!(!one.label().contains("alice") && !one.label().contains("bob"), "{one:?}");
+        }
+        assert_eq!(token(1, "our OP"), token(2, "our OP"));
+    }
+
+    /// They are stored.
+    #[test]
+    fn keys_stay_what_they_are() {
+        assert_eq!(u64::from_be_bytes(Reporter::of(&Caller::Bootstrap).key()), 0xca79_52b7_4bd1_340e);
+        assert_eq!(u64::from_be_bytes(token(1, "our OP").key()), 0xf13e_a74c_7dfb_bbc3);
+        assert_eq!(u64::from_be_bytes(jwt(Some("alice"), Some("cli")).key()), 0x3ed1_4297_b2ed_7e72);
+    }
+}

@@ -1,0 +1,96 @@
+//! For which sources an API token may report events.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::MAX_ID_CHARS;
+
+/// The `source` of events: a URI reference, 1 to 255 characters. It is compared byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventSource(String);
+
+/// No event can have this as its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a source has 1 to {MAX_ID_CHARS} characters, none of them a control character")]
+pub struct NoEventSource;
+
+impl EventSource {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for EventSource {
+    type Error = NoEventSource;
+
+    fn try_from(text: String) -> Result<Self, NoEventSource> {
+        let fits = (1..=MAX_ID_CHARS).contains(&text.chars().count());
+        if fits && !text.chars().any(char::is_control) { Ok(Self(text)) } else { Err(NoEventSource) }
+    }
+}
+
+impl FromStr for EventSource {
+    type Err = NoEventSource;
+
+    fn from_str(text: &str) -> Result<Self, NoEventSource> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<EventSource> for String {
+    fn from(source: EventSource) -> Self {
+        source.0
+    }
+}
+
+/// The sources that a token may report for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SourceLimit {
+    /// All of them.
+    #[default]
+    Any,
+    /// These only.
+    Only(BTreeSet<EventSource>),
+}
+
+impl SourceLimit {
+    /// Whether events of this source may be reported.
+    pub fn allows(&self, source: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(sources) => sources.iter().any(|allowed| allowed.as_str() == source),
+        }
+    }
+
+    /// The sources, if they are limited.
+    pub fn sources(&self) -> Option<&BTreeSet<EventSource>> {
+        match self {
+            Self::Any => None,
+            Self::Only(sources) => Some(sources),
+        }
+    }
+}
+
+/// No source at all is no limit: a token that may report for nothing is one without the scope.
+impl FromIterator<EventSource> for SourceLimit {
+    fn from_iter<T: IntoIterator<Item = EventSource>>(sources: T) -> Self {
+        let sources: BTreeSet<_> = sources.into_iter().collect();
+        if sources.is_empty() { Self::Any } else { Self::Only(sources) }
+    }
+}
+
+impl fmt::Display for SourceLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Only(sources) = self else { return f.write_str("any") };
+        for (i, source) in sources.iter().enumerate() {
+            let separator = if i == 0 { "" } else { " " };
+            write!(f, "{separator}{}", source.as_str())?;
+        }
+        Ok(())
+    }
+}
