@@ -16,7 +16,7 @@
 //! | [`domain`] | the meanings, and the pure planner: event + what is known → what to store |
 //! | [`token`] | claims and header of a logout token, pure |
 //! | [`keyring`] | signing keys: load, generate, rotate, sign, JWKS |
-//! | [`egress`] | the way out: address guard, resolver, the HTTP client for RPs |
+//! | [`egress`] | the way out: address guard, resolver, the HTTP client for what others host |
 //! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
 //! | [`intake`] | the one door for events, and their wire forms |
 //! | [`registry`] | use cases on clients |

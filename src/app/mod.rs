@@ -123,9 +123,7 @@ impl App {
         // What verifies access tokens needs it, wherever this runs.
         crate::keyring::provider::install();
         let keyring = open_keyring(config, &clock, &entropy).await?;
-        let egress_config = egress_config(config);
-        let policy = egress_config.policy.clone();
-        let egress = Egress::new(egress_config)?;
+        let (policy, egress) = (egress_config(config).policy, Egress::new(egress_config(config))?);
         let metrics = Arc::new(Metrics::new());
         let store = open_store(config, &keyring, Arc::clone(&metrics), clock.now()).await?;
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
@@ -161,17 +159,9 @@ impl App {
             config.delivery.max_age,
         );
         let subjects = Arc::new(subjects(loaded));
-        let (intake, writer) = Intake::new(WriterConfig {
-            store: Arc::clone(&store) as _,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            max_age: config.delivery.max_age,
-            lifetimes: config.sessions,
-            handoff: Box::new(ToRunner(dispatcher.runner())),
-            subjects: Arc::clone(&subjects),
-            guard: Arc::new(MetadataGuard::new(config.metadata.sensitive, Arc::clone(&metrics))),
-            metrics: Arc::clone(&metrics),
-        });
+        let handoff = Box::new(ToRunner(dispatcher.runner()));
+        let (intake, writer) =
+            Intake::new(writer_config(loaded, &store, &clock, &entropy, &subjects, &metrics, handoff));
         let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), Arc::clone(&clock));
         let clients = ClientRegistry::new(ClientRegistryConfig {
             store: Arc::clone(&store) as _,
@@ -236,6 +226,30 @@ impl App {
     /// The listeners' TLS, to reload it on request; none for listeners that speak plain HTTP.
     pub fn tls(&self) -> Vec<Tls> {
         self.tls.iter().cloned().collect()
+    }
+}
+
+/// What the writer of events works with.
+fn writer_config(
+    loaded: &Loaded,
+    store: &Arc<dyn Storage>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+    subjects: &Arc<Subjects>,
+    metrics: &Arc<Metrics>,
+    handoff: Box<dyn Handoff>,
+) -> WriterConfig {
+    let config = &loaded.config;
+    WriterConfig {
+        store: Arc::clone(store) as _,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        max_age: config.delivery.max_age,
+        lifetimes: config.sessions,
+        handoff,
+        subjects: Arc::clone(subjects),
+        guard: Arc::new(MetadataGuard::new(config.metadata.sensitive, Arc::clone(metrics))),
+        metrics: Arc::clone(metrics),
     }
 }
 

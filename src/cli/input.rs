@@ -31,12 +31,12 @@ pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 /// A JSON object in a file.
 pub(super) fn read_object(file: &Path) -> anyhow::Result<Map<String, Value>> {
     let body = read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    // What is sent on is what was read: of a member given twice, the service would see one only.
-    if let Err(fault) = json::check(&body) {
-        bail!("{}: {fault}", file.display());
-    }
     match serde_json::from_slice(&body) {
-        Ok(Value::Object(members)) => Ok(members),
+        // What is sent on is what was read: of a member given twice, the service would see one only.
+        Ok(Value::Object(members)) => match json::check(&body) {
+            Ok(()) => Ok(members),
+            Err(fault) => bail!("{}: {fault}", file.display()),
+        },
         Ok(_) => bail!("{} must hold a JSON object", file.display()),
         Err(error) => bail!("{} is not valid JSON: {error}", file.display()),
     }

@@ -75,6 +75,7 @@ struct Answer<'a> {
 /// Why nobody was logged in (RFC 6749 §5.2).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OAuthError)]
+#[expect(clippy::struct_field_names, reason = "they are the RFC's")]
 struct Error {
     #[schema(example = "invalid_client", pattern = "^[a-z_]+$")]
     error: &'static str,

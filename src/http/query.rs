@@ -70,15 +70,12 @@ impl Query {
     /// Names of members of the answer, of these that there are: Auth0's `fields` and `include_fields`.
     pub(super) fn fields<'n>(
         &mut self,
-        known: impl Iterator<Item = &'n str> + Clone,
+        known: impl IntoIterator<Item = &'n str>,
     ) -> Result<(Option<BTreeSet<String>>, bool), ApiError> {
-        let named = |name: &str| {
-            let name = name.trim();
-            if known.clone().any(|it| it == name) {
-                return Ok(name.to_owned());
-            }
-            let all: Vec<_> = known.clone().collect();
-            Err(format!("`{name}` is no member of the answer; use {}", all.join(", ")))
+        let known: Vec<_> = known.into_iter().collect();
+        let named = |name: &str| match name.trim() {
+            name if known.contains(&name) => Ok(name.to_owned()),
+            name => Err(format!("`{name}` is no member of the answer; use {}", known.join(", "))),
         };
         let fields = self.take("fields", |text| text.split(',').map(named).collect())?;
         Ok((fields, self.boolean("include_fields")?.unwrap_or(true)))

@@ -164,7 +164,7 @@ impl Intake {
         }
         self.answers.complete(ids, accepted?).await.map_err(|error| {
             tracing::error!(error = %Causes(&error), "what was answered to events could not be read");
-            AcceptError::Unavailable
+            if error.is_corrupt() { AcceptError::Unreadable } else { AcceptError::Unavailable }
         })
     }
 
@@ -201,7 +201,7 @@ impl Intake {
         let done = answered.await.unwrap_or(Err(CommandError::Unavailable))?;
         self.answers.complete_command(done).await.map_err(|error| {
             tracing::error!(error = %Causes(&error), "what a command did could not be read");
-            CommandError::Unavailable
+            if error.is_corrupt() { CommandError::Unreadable } else { CommandError::Unavailable }
         })
     }
 }

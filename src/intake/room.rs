@@ -198,11 +198,11 @@ mod tests {
         let mut charge = room.make(&reporter("a"), LARGE).await.unwrap();
         charge.fit(&[event(1)]).unwrap();
         assert!(charge.bytes() < 4096, "{}", charge.bytes());
-        charge.fit(&[event(10_000)]).unwrap();
+        charge.fit(&vec![event(1_000); 10]).unwrap();
         assert!((500_000..2_000_000).contains(&charge.bytes()), "{}", charge.bytes());
         let others = fill(&room, "a", LARGE).await;
         assert_eq!(others.len(), LARGE_ROOM / 2 / PER_BYTE / LARGE - 1);
-        assert_eq!(charge.fit(&[event(100_000)]), Err(Full));
+        assert_eq!(charge.fit(&vec![event(1_000); 100]), Err(Full));
         drop((charge, others));
         assert_eq!(room.large.all.available_permits(), LARGE_ROOM);
     }

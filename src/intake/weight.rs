@@ -3,6 +3,7 @@
 use crate::domain::event::{Event, EventBody, NamedClients, Target};
 use crate::domain::ids::Sub;
 use crate::domain::metadata::SessionMetadata;
+use crate::domain::session_details::SessionDetails;
 
 /// What every event costs, in bytes: itself, and the first node of each of its maps.
 const BASE: usize = size_of::<Event>() + 1024;
@@ -19,11 +20,14 @@ pub(super) fn weight(event: &Event) -> usize {
                 + of_sub(Some(&it.sub))
                 + clients(&it.clients)
                 + metadata(Some(&it.session_metadata))
+                + details(&it.details)
         }
         EventBody::ClientAdded(it) => {
             it.sid.as_str().len() + it.client_id.as_str().len() + of_sub(it.sub.as_ref())
         }
-        EventBody::Updated(it) => it.sid.as_str().len() + metadata(it.session_metadata.as_ref()),
+        EventBody::Updated(it) => {
+            it.sid.as_str().len() + metadata(it.session_metadata.as_ref()) + details(&it.details)
+        }
         EventBody::Terminated(it) => {
             let target = match &it.target {
                 Target::Session { sid, sub } => sid.as_str().len() + of_sub(sub.as_ref()),
@@ -43,6 +47,13 @@ fn clients(named: &NamedClients) -> usize {
 fn metadata(metadata: Option<&SessionMetadata>) -> usize {
     let entries = metadata.into_iter().flat_map(SessionMetadata::entries);
     entries.map(|(key, value)| ENTRY + key.len() + value.len()).sum()
+}
+
+fn details(details: &SessionDetails) -> usize {
+    let whereabouts = details.device.iter().flat_map(|device| [&device.initial, &device.last]);
+    let agents = whereabouts.filter_map(|it| it.user_agent.as_ref()).map(|agent| agent.as_str().len());
+    let methods = details.authentication.iter().flatten();
+    agents.sum::<usize>() + methods.map(|it| ENTRY + it.name.as_str().len()).sum::<usize>()
 }
 
 fn of_sub(sub: Option<&Sub>) -> usize {

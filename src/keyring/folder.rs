@@ -13,7 +13,7 @@ use super::error::KeyringError;
 use super::kid::Kid;
 use super::lock::Lock;
 use super::manifest;
-use crate::files::{self, Custody, FileError, Verdict, may_chmod};
+use crate::files::{self, Custody, FileError, Verdict};
 
 /// The largest key file, in bytes: ten times the largest RSA key's JWK, so that nothing else is read in.
 pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -147,15 +147,13 @@ impl Folder {
         let metadata =
             fs::metadata(&self.path).map_err(KeyringError::io("open the keys folder", &self.path))?;
         match self.custody().folder(&self.path, &metadata) {
-            Verdict::Refused(files::Exposure::Mode { .. })
-                if !has_keys && may_chmod(&self.path, &metadata) =>
-            {
-                if self.is_writable() {
-                    self.close();
+            Verdict::Refused(reason) => {
+                let by_its_mode = matches!(reason, files::Exposure::Mode { .. });
+                if by_its_mode && !has_keys && (!self.is_writable() || self.close()) {
+                    return Ok(());
                 }
-                Ok(())
+                Err(KeyringError::FolderExposed { path: self.path.clone(), reason })
             }
-            Verdict::Refused(reason) => Err(KeyringError::FolderExposed { path: self.path.clone(), reason }),
             Verdict::Warned(reason) => {
                 self.warn(&self.path, &reason);
                 Ok(())
@@ -221,13 +219,16 @@ impl Folder {
         }
     }
 
-    fn close(&self) {
-        if let Err(error) = fs::set_permissions(&self.path, Permissions::from_mode(0o700)) {
+    /// Lets nobody else into the folder; whether that could be done.
+    fn close(&self) -> bool {
+        let closed = fs::set_permissions(&self.path, Permissions::from_mode(0o700));
+        if let Err(error) = &closed {
             tracing::warn!(
                 directory = %self.path.display(), %error,
                 "the keys folder's mode could not be set to 0700; the keys in it are 0600",
             );
         }
+        closed.is_ok()
     }
 
     pub(super) fn fingerprint(&self) -> Result<Fingerprint, KeyringError> {

@@ -76,14 +76,13 @@ impl Connections {
     /// A place for one more. If there is none, another connection is asked to make it; it waits for as long as
     /// all are being answered on.
     pub(super) async fn place(&self) -> Arc<Place> {
-        let permit = match Arc::clone(&self.0.places).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                self.0.queue().make_place();
-                let permit = Arc::clone(&self.0.places).acquire_owned().await;
-                self.0.queue().wanted = false;
-                permit.expect("it is never closed")
-            }
+        let permit = if let Ok(permit) = Arc::clone(&self.0.places).try_acquire_owned() {
+            permit
+        } else {
+            self.0.queue().make_place();
+            let permit = Arc::clone(&self.0.places).acquire_owned().await;
+            self.0.queue().wanted = false;
+            permit.expect("it is never closed")
         };
         let crowded_out = CancellationToken::new();
         let number = self.0.queue().push_silent(crowded_out.clone());

@@ -189,7 +189,7 @@ mod tests {
             (3082, true), // IOERR_NOMEM
             (8, true),
             (1032, true), // READONLY_DBMOVED
-            (9, true),
+            (9, false),
             (10, true),
             (266, true),  // IOERR_READ
             (522, true),  // IOERR_SHORT_READ

@@ -243,17 +243,22 @@ impl Metrics {
             "Session metadata entries that look like secrets or high-risk personal data, accepted or refused",
             metrics.sensitive_metadata.clone(),
         );
+        metrics.register_faults(&mut registry);
+        Self { registry, ..metrics }
+    }
+
+    /// What should not be.
+    fn register_faults(&self, registry: &mut Registry) {
         registry.register(
             "store_unreadable_rows",
             "How often a row was passed over since it cannot be read, by table",
-            metrics.unreadable_rows.clone(),
+            self.unreadable_rows.clone(),
         );
         registry.register(
             "event_id_collisions",
             "Events that were accepted under a source and id that another reporter had used for something else",
-            metrics.event_id_collisions.clone(),
+            self.event_id_collisions.clone(),
         );
-        Self { registry, ..metrics }
     }
 
     /// Events that were reported.

@@ -53,7 +53,7 @@ async fn finals(source: &Source, server: &str, events: &[Value]) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_that_is_down_does_not_keep_the_healthy_waiting() {
     let healthy_rp = CountingRp::start(async |_| 200).await;
-    let hanging_rp = RawRp::start(Trick::Hang).await;
+    let hanging_rp = RawRp::start(Trick::Hang);
     let (_held, refusing_uri) = refusing();
     let (healthy, refusing, hanging) =
         (names("healthy", HEALTHY), names("refusing", REFUSING), names("hanging", HANGING));

@@ -128,7 +128,7 @@ impl Reserved for Room {
     fn leases(&self) -> Vec<Option<Lease>> {
         let entropy: &dyn Entropy = &SystemEntropy::new();
         let token = entropy.uuid_v4();
-        vec![Some(Lease { token, until: Timestamp::now() + Duration::from_secs(60) }); self.clients]
+        vec![Some(Lease { token, until: Timestamp::now() + Duration::from_mins(1) }); self.clients]
     }
 
     fn start(self: Box<Self>, deliveries: Vec<LeasedDelivery>) {

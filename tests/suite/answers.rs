@@ -46,7 +46,7 @@ fn ok(lines: &str) -> Trick {
 }
 
 fn fields(count: usize) -> String {
-    (0..count).map(|n| format!("x-{n}: v\r\n")).collect()
+    (0..count).map(|n| format!("x-{n}: v\r\n")).collect::<Vec<_>>().concat()
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_200_is_a_200_whatever_is_odd_about_the_lines_under_it() {
         ("HTTP/1.0", Trick::Says(b"HTTP/1.0 200 OK\r\n\r\nbye")),
         ("a body that breaks off", Trick::Says(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx")),
     ] {
-        let rp = RawRp::start(trick).await;
+        let rp = RawRp::start(trick);
         let app = service(&rp.uri()).await;
         let outcome = app.outcome(&ends("s-1", &["shop"]), 10).await.remove(0).1;
         assert_eq!((outcome.as_str(), rp.requests()), ("delivered", 1), "{what}");
@@ -87,7 +87,7 @@ async fn statuses_that_http_does_not_know_are_server_errors() {
         (101, "rejected"),
     ] {
         let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").into_bytes();
-        let rp = RawRp::start(Trick::Says(leaked(answer))).await;
+        let rp = RawRp::start(Trick::Says(leaked(answer)));
         let app = service(&rp.uri()).await;
         let trial = trial(&app, "shop").await;
         assert_eq!(failure(&trial), (format!("status_{status}").as_str(), state, false));
@@ -122,7 +122,7 @@ async fn a_few_interim_responses_are_skipped_and_no_more() {
     for (count, expected) in [(1, "none"), (16, "none"), (17, "answer_too_large"), (500, "answer_too_large")]
     {
         let answer = format!("{}HTTP/1.1 204 x\r\n\r\n", "HTTP/1.1 103 E\r\n\r\n".repeat(count));
-        let rp = RawRp::start(Trick::Says(leaked(answer.into_bytes()))).await;
+        let rp = RawRp::start(Trick::Says(leaked(answer.into_bytes())));
         let app = service(&rp.uri()).await;
         let trial = trial(&app, "shop").await;
         let state = if expected == "none" { "delivered" } else { "pending" };
@@ -134,7 +134,7 @@ async fn a_few_interim_responses_are_skipped_and_no_more() {
 /// Sends without end before there is an answer: the attempt ends as a failure that may pass, and the relying party is
 /// cut off.
 async fn is_cut_off(what: &str, endless: Endless) {
-    let rp = RawRp::start(Trick::Repeats(endless)).await;
+    let rp = RawRp::start(Trick::Repeats(endless));
     let app = service(&rp.uri()).await;
     let trial = trial(&app, "shop").await;
     assert_eq!(failure(&trial), ("answer_too_large", "pending", true), "{what}");
@@ -169,8 +169,7 @@ async fn an_answer_that_trickles_in_has_the_deadline_of_the_whole() {
         ("interim responses", "", "HTTP/1.1 103 E\r\n\r\n", "timeout"),
     ] {
         let rp =
-            RawRp::start(Trick::Repeats(Endless { first: first.as_bytes(), piece: piece.as_bytes(), pause }))
-                .await;
+            RawRp::start(Trick::Repeats(Endless { first: first.as_bytes(), piece: piece.as_bytes(), pause }));
         let app = service(&rp.uri()).await;
         let trial = trial(&app, "shop").await;
         assert_eq!(failure(&trial), (class, "pending", true), "{what}");
@@ -254,7 +253,7 @@ fn over_tls(setup: Setup, rp: &RawH2Rp) -> Setup {
 #[tokio::test]
 async fn relying_parties_that_never_come_to_an_answer_hold_nobody_up() {
     let interim = Endless { first: b"", piece: b"HTTP/1.1 103 E\r\n\r\n", pause: None };
-    let endless = [RawRp::start(Trick::Repeats(interim)).await, RawRp::start(Trick::Repeats(interim)).await];
+    let endless = [RawRp::start(Trick::Repeats(interim)), RawRp::start(Trick::Repeats(interim))];
     let healthy = MockServer::start().await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&healthy).await;
     let app = Setup::new()
@@ -285,8 +284,8 @@ async fn before_there_is_a_connection_nothing_can_have_been_received() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refusing = format!("http://{}/logout", nobody.local_addr().unwrap());
     drop(nobody);
-    let hanging = RawRp::start(Trick::Hang).await;
-    let breaking = RawRp::start(Trick::Reset).await;
+    let hanging = RawRp::start(Trick::Hang);
+    let breaking = RawRp::start(Trick::Reset);
     let over_tls = |rp: &RawRp| rp.uri().replace("http:", "https:");
     let by_name = |rp: &RawRp| rp.uri().replace("127.0.0.1", "localhost");
     let untrusted = TlsRp::start().await;

@@ -19,7 +19,7 @@ async fn an_entry_names_its_object_however_long_that_is() {
         let sid = longest(last);
         let created = json!({"sid": sid, "sub": "alice", "clients": ["shop"]});
         assert_eq!(app.report(&event("session.created", created)).await.0, StatusCode::ACCEPTED);
-        let encoded: String = sid.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = sid.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let (status, answer) = app.api(Method::DELETE, &format!("/sessions/{encoded}"), None).await;
         assert!(status.is_success(), "{answer}");
     }

@@ -233,3 +233,19 @@ async fn a_session_has_a_bounded_number_of_clients() {
     assert_eq!(app.report(&added).await.0, StatusCode::ACCEPTED);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn an_event_names_a_bounded_number_of_clients() {
+    let app = Setup::new().client("shop", "http://127.0.0.1:9/", "").start().await;
+    let names: Vec<_> = (0..1_001).map(|n| format!("c-{n}")).collect();
+    for member in ["clients", "exclude_clients"] {
+        let mut data = json!({"sid": "s-1", "initiator": "rp-logout", "clients": ["shop"]});
+        data[member] = json!(names);
+        let (status, answer) = app.report(&event("session.terminated", data)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        let message = answer["message"].as_str().unwrap();
+        let expected = format!("data.{member}: must name at most 1000 clients");
+        assert!(message.starts_with(&expected), "{message}");
+    }
+    app.stop().await;
+}

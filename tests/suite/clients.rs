@@ -146,7 +146,7 @@ async fn a_registered_client_is_told_and_what_waits_for_one_that_left_is_discard
 
 #[tokio::test]
 async fn a_new_uri_is_used_for_what_already_waited_in_memory() {
-    let hanging = RawRp::start(Trick::Hang).await;
+    let hanging = RawRp::start(Trick::Hang);
     let healthy = rp(200).await;
     let app = Setup::new()
         .without_clients()
@@ -366,7 +366,7 @@ const TRIALS: usize = 200;
 
 #[tokio::test]
 async fn trials_at_the_same_time_are_few_and_hold_up_no_delivery() {
-    let hanging = RawRp::start(Trick::Hang).await;
+    let hanging = RawRp::start(Trick::Hang);
     let healthy = rp(200).await;
     let mut setup = Setup::new()
         .with("[access]\nrate_limit = \"off\"")

@@ -119,5 +119,5 @@ async fn events_are_sent_from_the_shell() {
     std::fs::write(&file, json!({"specversion": "1.0"}).to_string()).unwrap();
     let output = send(TOKEN, &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("data: this member is required"));
+    assert!(text(&output.stderr).contains("missing field `id`"), "{}", text(&output.stderr));
 }

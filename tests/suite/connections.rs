@@ -65,6 +65,7 @@ async fn a_thousand_silent_peers_keep_nobody_out() {
     let setup = Setup::new();
     let serve = Serve::start_with_open_files(&setup.write(), OPEN_FILES);
     let _silent = silent(&serve.server, b"").await;
+    assert_everybody_gets_in(&serve).await;
     let _half_asked = silent(&serve.server, b"POST /events HTTP/1.1\r\nhost: ").await;
     assert_everybody_gets_in(&serve).await;
     eventually(async || (crowded_out(&serve, "server").await >= SILENT as u64).then_some(())).await;

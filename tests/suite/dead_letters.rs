@@ -103,7 +103,7 @@ async fn a_rejected_delivery_is_kept_with_its_attempts_and_can_be_redelivered() 
 
 #[tokio::test]
 async fn a_refusal_after_an_attempt_of_unknown_outcome_is_marked() {
-    let hanging = RawRp::start(Trick::Hang).await;
+    let hanging = RawRp::start(Trick::Hang);
     let refusing = answering(400).await;
     let setup = Setup::new().with("[delivery]\nschedule = [\"10s\"]\ntimeout = \"300ms\"").client(
         "shop",
@@ -216,7 +216,7 @@ async fn a_job_goes_on_after_a_restart_and_passes_over_who_left() {
 
 #[tokio::test]
 async fn bad_requests_say_what_is_wrong_and_do_nothing() {
-    let hanging = RawRp::start(Trick::Hang).await;
+    let hanging = RawRp::start(Trick::Hang);
     let refusing = answering(400).await;
     let app = Setup::new()
         .with("[delivery]\ntimeout = \"30s\"")

@@ -133,7 +133,7 @@ async fn a_delivery_whose_age_runs_out_is_exhausted() {
 #[tokio::test]
 async fn connections_that_break_or_hang_are_tried_again() {
     for trick in [Trick::Reset, Trick::Hang] {
-        let rp = RawRp::start(trick).await;
+        let rp = RawRp::start(trick);
         let app = Setup::new()
             .with("[delivery]\nschedule = [\"50ms\"]\ntimeout = \"300ms\"")
             .client("shop", &rp.uri(), "")
@@ -149,7 +149,7 @@ async fn connections_that_break_or_hang_are_tried_again() {
 #[tokio::test]
 async fn a_status_counts_however_slowly_the_body_comes() {
     for (status, expected) in [(200, "delivered"), (400, "rejected")] {
-        let rp = RawRp::start(Trick::Trickle(status)).await;
+        let rp = RawRp::start(Trick::Trickle(status));
         let app = Setup::new().client("shop", &rp.uri(), "").start().await;
         assert_eq!(outcome(&app, 10).await, expected);
         assert_eq!(rp.requests(), 1);
@@ -159,7 +159,7 @@ async fn a_status_counts_however_slowly_the_body_comes() {
 
 #[tokio::test]
 async fn ten_megabytes_of_answer_are_not_read() {
-    let rp = RawRp::start(Trick::Flood(200)).await;
+    let rp = RawRp::start(Trick::Flood(200));
     let app = Setup::new().client("shop", &rp.uri(), "").start().await;
     assert_eq!(outcome(&app, 10).await, "delivered");
     // 16 KiB are read, what is read ahead, and what is on its way in the kernel's buffers of both sides, which
@@ -239,7 +239,7 @@ async fn a_client_that_is_taken_out_has_its_deliveries_discarded() {
 
 #[tokio::test]
 async fn a_relying_party_that_hangs_does_not_hold_up_another() {
-    let hanging = RawRp::start(Trick::Hang).await;
+    let hanging = RawRp::start(Trick::Hang);
     let healthy = answers(ResponseTemplate::new(200)).await;
     let app = Setup::new()
         .with(

@@ -113,7 +113,7 @@ async fn a_disabled_client_keeps_its_queue() {
 
 #[tokio::test]
 async fn a_new_client_does_not_wait_behind_a_backlog() {
-    let hanging = RawRp::start(Trick::HangLater).await;
+    let hanging = RawRp::start(Trick::HangLater);
     let (busy, new) = (answers(200).await, answers(200).await);
     let app = Setup::new()
         .with("[delivery]\ntimeout = \"20s\"\nmax_concurrency = 8\nmax_concurrency_per_client = 8\nschedule = [\"1s\"]")

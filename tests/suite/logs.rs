@@ -222,8 +222,7 @@ async fn a_change_is_written_down_even_if_whoever_asked_hangs_up() {
 
 #[tokio::test]
 async fn what_deliveries_came_to_is_there_without_what_is_personal() {
-    let (taking, refusing, hanging) =
-        (answering(204).await, answering(400).await, RawRp::start(Trick::Hang).await);
+    let (taking, refusing, hanging) = (answering(204).await, answering(400).await, RawRp::start(Trick::Hang));
     let app = Setup::new()
         .with("[delivery]\nschedule = [\"100ms\"]\ntimeout = \"200ms\"\nmax_age = \"1s\"")
         .client("taking", &uri(&taking), "client_name = \"Shop\"\nsession_metadata = true")

@@ -56,7 +56,7 @@ async fn what_was_acknowledged_is_delivered_after_a_crash() {
 
 #[tokio::test]
 async fn an_attempt_that_a_crash_cut_off_is_made_again() {
-    let hanging = RawRp::start(Trick::Hang).await;
+    let hanging = RawRp::start(Trick::Hang);
     let setup = Setup::new().with("[delivery]\ntimeout = \"2s\"").client("shop", &hanging.uri(), "");
     let path = setup.write();
     let serve = Serve::start(&path);
@@ -94,7 +94,7 @@ async fn the_first_signal_drains_and_the_second_stops_at_once() {
 
     // With a relying party that never answers, draining takes as long as the attempt may; a second signal
     // does not.
-    let hanging = RawRp::start(Trick::Hang).await;
+    let hanging = RawRp::start(Trick::Hang);
     let setup = setup.without_clients().client("shop", &hanging.uri(), "");
     let mut serve = Serve::start(&setup.write());
     report(&serve, &ends("s-2", &["shop"]), 0).await;
@@ -113,8 +113,8 @@ async fn the_first_signal_drains_and_the_second_stops_at_once() {
 #[tokio::test]
 async fn proxies_of_the_environment_are_not_for_deliveries() {
     // A proxy would dial for us, past the guard. Whoever asked it would find it dead.
-    let proxy = RawRp::start(Trick::Reset).await;
-    let plain = RawRp::start(Trick::Says(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")).await;
+    let proxy = RawRp::start(Trick::Reset);
+    let plain = RawRp::start(Trick::Says(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
     let secure = TlsRp::start().await;
     let setup = Setup::new();
     let ca_file = secure.certificate_in(setup.folder.path());

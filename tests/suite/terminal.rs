@@ -161,7 +161,8 @@ fn wrong_arguments() {
 
 #[test]
 fn a_configuration() {
-    let escaped: String = HOSTILE_NAME.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
+    let escaped: Vec<_> = HOSTILE_NAME.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
+    let escaped = escaped.concat();
     let setup = Setup::new().client(&escaped, "https://shop.example.com/logout", "");
     let folder = setup.folder.path().join("a\u{202e}b\nc");
     fs::create_dir(&folder).unwrap();
@@ -209,7 +210,8 @@ async fn a_relying_party_that_is_played() {
     crate::support::http().post(&uri).form(&[("logout_token", token())]).send().await.unwrap();
     let mut shown = String::new();
     for line in lines.by_ref() {
-        shown += &format!("{line}\n");
+        shown.push_str(&line);
+        shown.push('\n');
         if line.contains("\"sub\"") {
             break;
         }

@@ -138,9 +138,10 @@ async fn sessions_expire_behind_more_unreadable_ones_than_are_ended_at_a_time() 
     let bad = StoreFile::of(&setup)
         .change(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 450)
-             INSERT INTO sessions SELECT 'bad-' || n, randomblob(16), sub, flow, session_metadata, '{', created_at,
-                 updated_at, authenticated_at, idle_expires_at, expires_at, n, revision, ended_at, initiator,
-                 told_as_subject FROM sessions, n WHERE sid = 'pattern'",
+             INSERT INTO sessions (sid, key, sub, flow, session_metadata, participants, created_at, updated_at,
+                 ends_at, revision, decided)
+             SELECT 'bad-' || n, randomblob(16), sub, flow, session_metadata, '{', created_at, updated_at, n, revision,
+                 decided FROM sessions, n WHERE sid = 'pattern'",
         )
         .await;
     assert_eq!(bad, 450);

@@ -112,6 +112,7 @@ pub struct SpelledOut {
 }
 
 impl SpelledOut {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
     fn is_nothing(&self) -> bool {
         *self == Self::default()
     }

@@ -119,7 +119,7 @@ impl ClientChange {
         let client = &mut record.client;
         self.apply_name(client, registered)?;
         let now = registered.then_some(Member::Is(client.id_token_signed_response_alg));
-        if let Some(alg) = self.alg(now)?.sets(SigningAlg::Rs256) {
+        if let Some(alg) = self.alg(now.as_ref())?.sets(SigningAlg::Rs256) {
             client.id_token_signed_response_alg = alg;
         }
         self.apply_initiators(&oidc_logout, client, registered)?;
@@ -157,7 +157,7 @@ impl ClientChange {
         let ours = Twice { name: "backchannel_logout_uri", value: self.backchannel_logout_uri.clone() };
         let theirs = Twice { name: "oidc_logout.backchannel_logout_urls", value: oidc_logout.logout_uri()? };
         let now = (record.revision > 0).then(|| record.client.backchannel_logout_uri.clone().into());
-        let uri = match agreed(ours, theirs, now)? {
+        let uri = match agreed(ours, theirs, now.as_ref())? {
             Member::Absent => return Ok(()),
             Member::Null => None,
             Member::Is(uri) => Some(uri),
@@ -183,7 +183,7 @@ impl ClientChange {
         let ours = Twice { name: "name", value: name };
         let theirs = Twice { name: "client_name", value: self.client_name.clone() };
         let now = registered.then(|| client.client_name.clone().into());
-        match agreed(ours, theirs, now)? {
+        match agreed(ours, theirs, now.as_ref())? {
             Member::Absent => {}
             Member::Null => client.client_name = None,
             Member::Is(name) => client.client_name = Some(checked_name(name)?),
@@ -203,7 +203,7 @@ impl ClientChange {
         let ours = Twice { name: "initiators", value: ours };
         let theirs = Twice { name: "oidc_logout.backchannel_logout_initiators", value: theirs };
         let now = registered.then(|| Member::Is(client.initiators.clone()));
-        let agreed = agreed(ours, theirs, now)?;
+        let agreed = agreed(ours, theirs, now.as_ref())?;
         if let Member::Is(initiators) = agreed {
             client.initiators = initiators;
         }
@@ -224,16 +224,16 @@ impl ClientChange {
         let ours = self.session_metadata.clone().sets(MetadataChoice::None);
         let included = oidc_logout.included();
         let now = ours.as_ref().unwrap_or(&client.session_metadata);
-        let theirs = included.map(|include| metadata_choice(include.unwrap_or(false), now));
+        let theirs = included.clone().sets(false).map(|include| metadata_choice(include, now));
         let ours = Twice { name: "session_metadata", value: ours.map_or(Member::Absent, Member::Is) };
         let theirs_name = "oidc_logout.backchannel_logout_session_metadata";
         let theirs = Twice { name: theirs_name, value: theirs.map_or(Member::Absent, Member::Is) };
         let now = registered.then(|| Member::Is(client.session_metadata.clone()));
-        if let Member::Is(choice) = agreed(ours, theirs, now)? {
+        if let Member::Is(choice) = agreed(ours, theirs, now.as_ref())? {
             client.session_metadata = choice;
         }
-        if let Some(include) = included {
-            client.spelled_out.no_session_metadata = include == Some(false);
+        if included.is_given() {
+            client.spelled_out.no_session_metadata = included == Member::Is(false);
         } else if self.session_metadata == Member::Null {
             client.spelled_out.no_session_metadata = false;
         }
@@ -251,7 +251,7 @@ impl ClientChange {
         }
     }
 
-    fn alg(&self, now: Option<Member<SigningAlg>>) -> Result<Member<SigningAlg>, InvalidMember> {
+    fn alg(&self, now: Option<&Member<SigningAlg>>) -> Result<Member<SigningAlg>, InvalidMember> {
         let theirs = match &self.jwt_configuration {
             Member::Is(configuration) => match configuration.get("alg") {
                 None => Member::Absent,

@@ -146,13 +146,12 @@ impl OidcLogoutChange {
         Err(InvalidMember::new("oidc_logout.backchannel_logout_initiators.selected_initiators", problem))
     }
 
-    /// Whether session metadata is to be included, if it says something of it; `None` in it is as if it had never
-    /// been set.
-    pub(super) fn included(&self) -> Option<Option<bool>> {
+    /// Whether session metadata is to be included, if it says something of it; `null` is as if it had never been set.
+    pub(super) fn included(&self) -> Member<bool> {
         match &self.session_metadata {
-            Member::Absent => None,
-            Member::Null => Some(None),
-            Member::Is(InclusionForm { include }) => Some(*include),
+            Member::Absent => Member::Absent,
+            Member::Null | Member::Is(InclusionForm { include: None }) => Member::Null,
+            Member::Is(InclusionForm { include: Some(include) }) => Member::Is(*include),
         }
     }
 }

@@ -14,13 +14,13 @@ pub(super) struct Twice<T> {
 pub(super) fn agreed<T: PartialEq>(
     one: Twice<T>,
     other: Twice<T>,
-    now: Option<Member<T>>,
+    now: Option<&Member<T>>,
 ) -> Result<Member<T>, InvalidMember> {
     match (one.value, other.value) {
         (value, Member::Absent) => Ok(value),
         (Member::Absent, other) => Ok(other),
-        (value, other) if value == other || Some(&other) == now.as_ref() => Ok(value),
-        (value, other) if Some(&value) == now.as_ref() => Ok(other),
+        (value, other) if value == other || Some(&other) == now => Ok(value),
+        (value, other) if Some(&value) == now => Ok(other),
         _ => {
             let problem = format!("contradicts {}; they are the same thing, give one of them", one.name);
             Err(InvalidMember::new(other.name, problem))

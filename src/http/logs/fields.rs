@@ -40,7 +40,7 @@ pub(super) struct Fields {
 impl Fields {
     /// Takes both parameters.
     pub(super) fn of(query: &mut Query) -> Result<Self, ApiError> {
-        let (names, include) = query.fields(NAMES.into_iter())?;
+        let (names, include) = query.fields(NAMES)?;
         Ok(Self { names, include })
     }
 

@@ -3,8 +3,6 @@
 //! Only the wire form: what an event leads to is the planner's. Unknown members of `data` are errors (a
 //! misspelt `clients` would leave people logged in); unknown attributes are extensions and ignored.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -30,7 +28,7 @@ mod tests;
 use batch::Batch;
 use binary::AttributeHeaders;
 use details::{AuthenticationData, CookieData, DeviceData, details};
-use named_clients::NamedClientList;
+use named_clients::{ExcludedClients, NamedClientList};
 
 /// The most events in a batch.
 pub const MAX_BATCH: usize = 1000;
@@ -194,7 +192,7 @@ struct TerminatedData {
     #[serde(default)]
     session_metadata: SessionMetadata,
     #[serde(default)]
-    exclude_clients: BTreeSet<ClientId>,
+    exclude_clients: ExcludedClients,
 }
 
 /// The text of a body that is JSON in which nothing is said twice.
@@ -323,7 +321,7 @@ impl TerminatedData {
             initiator: self.initiator,
             clients: self.clients.0,
             session_metadata: self.session_metadata,
-            exclude_clients: self.exclude_clients,
+            exclude_clients: self.exclude_clients.0,
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! `clients` in an event's data: a list of ids, or of objects for clients with a `sub` of their own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
@@ -7,6 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAcces
 
 use crate::domain::event::NamedClients;
 use crate::domain::ids::{ClientId, Sub};
+use crate::domain::plan::MAX_CLIENTS;
 
 /// The list, as a map from client to its own `sub`.
 #[derive(Default)]
@@ -29,8 +31,29 @@ impl<'de> Visitor<'de> for ListVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<NamedClientList, A::Error> {
         let mut named = NamedClients::new();
-        while list.next_element_seed(Item(&mut named))?.is_some() {}
+        while list.next_element_seed(Item(&mut named))?.is_some() {
+            if named.len() > MAX_CLIENTS {
+                return Err(too_many());
+            }
+        }
         Ok(NamedClientList(named))
+    }
+}
+
+fn too_many<E: serde::de::Error>() -> E {
+    E::custom(format_args!("must name at most {MAX_CLIENTS} clients: a session has no more"))
+}
+
+/// `exclude_clients`: ids, as many as a session can have.
+#[derive(Default, serde::Deserialize)]
+#[serde(try_from = "BTreeSet<ClientId>")]
+pub(super) struct ExcludedClients(pub(super) BTreeSet<ClientId>);
+
+impl TryFrom<BTreeSet<ClientId>> for ExcludedClients {
+    type Error = serde::de::value::Error;
+
+    fn try_from(ids: BTreeSet<ClientId>) -> Result<Self, Self::Error> {
+        if ids.len() > MAX_CLIENTS { Err(too_many()) } else { Ok(Self(ids)) }
     }
 }
 

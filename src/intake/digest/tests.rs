@@ -11,7 +11,7 @@ fn event(r#type: &str, data: &Value) -> Event {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// Every type, with nothing but what is required and with everything; and its digests of both versions. Those of

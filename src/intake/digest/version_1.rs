@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::domain::event::{
     ClientAdded, EventBody, NamedClients, SessionCreated, SessionTerminated, SessionUpdated, Target,
 };
+use crate::domain::ids::{ClientId, Sub};
+use crate::domain::metadata::SessionMetadata;
 
 #[derive(Serialize)]
 enum Body<'a> {
@@ -55,9 +57,9 @@ enum Ended<'a> {
 pub(super) fn encode(body: &EventBody) -> Option<Vec<u8>> {
     let body = match body {
         EventBody::Created(it) => created(it),
-        EventBody::ClientAdded(it) => client_added(it),
+        EventBody::ClientAdded(it) => Some(client_added(it)),
         EventBody::Updated(it) => updated(it),
-        EventBody::Terminated(it) => terminated(it),
+        EventBody::Terminated(it) => Some(terminated(it)),
     };
     body.map(|body| serde_json::to_vec(&body).expect("it has string keys and no failing serializers"))
 }
@@ -91,10 +93,10 @@ fn created(event: &SessionCreated) -> Option<Body<'_>> {
     })
 }
 
-fn client_added(event: &ClientAdded) -> Option<Body<'_>> {
+fn client_added(event: &ClientAdded) -> Body<'_> {
     let ClientAdded { sid, client_id, sub } = event;
-    let sub = sub.as_ref().map(|sub| sub.as_str());
-    Some(Body::ClientAdded { sid: sid.as_str(), client_id: client_id.as_str(), sub })
+    let sub = sub.as_ref().map(Sub::as_str);
+    Body::ClientAdded { sid: sid.as_str(), client_id: client_id.as_str(), sub }
 }
 
 fn updated(event: &SessionUpdated) -> Option<Body<'_>> {
@@ -104,29 +106,29 @@ fn updated(event: &SessionUpdated) -> Option<Body<'_>> {
     }
     Some(Body::Updated {
         sid: sid.as_str(),
-        session_metadata: session_metadata.as_ref().map(|metadata| metadata.entries()),
+        session_metadata: session_metadata.as_ref().map(SessionMetadata::entries),
         idle_expires_at: *idle_expires_at,
         expires_at: *expires_at,
     })
 }
 
-fn terminated(event: &SessionTerminated) -> Option<Body<'_>> {
+fn terminated(event: &SessionTerminated) -> Body<'_> {
     let SessionTerminated { target, initiator, clients, session_metadata, exclude_clients } = event;
     let target = match target {
         Target::Session { sid, sub } => {
-            Ended::Session { sid: sid.as_str(), sub: sub.as_ref().map(|sub| sub.as_str()) }
+            Ended::Session { sid: sid.as_str(), sub: sub.as_ref().map(Sub::as_str) }
         }
         Target::Subject(sub) => Ended::Subject(sub.as_str()),
     };
-    Some(Body::Terminated {
+    Body::Terminated {
         target,
         initiator: initiator.as_str(),
         clients: named(clients),
         session_metadata: session_metadata.entries(),
-        exclude_clients: exclude_clients.iter().map(|id| id.as_str()).collect(),
-    })
+        exclude_clients: exclude_clients.iter().map(ClientId::as_str).collect(),
+    }
 }
 
 fn named(clients: &NamedClients) -> Clients<'_> {
-    clients.iter().map(|(id, sub)| (id.as_str(), sub.as_ref().map(|sub| sub.as_str()))).collect()
+    clients.iter().map(|(id, sub)| (id.as_str(), sub.as_ref().map(Sub::as_str))).collect()
 }

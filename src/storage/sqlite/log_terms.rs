@@ -53,12 +53,11 @@ fn push_term(query: &mut QueryBuilder<Sqlite>, source: Source, term: &LogTerm) {
     let time = source.time();
     match term {
         LogTerm::Type(types) => {
-            query.push(match source.log_type() {
-                Some(of_all) => if types.contains(&of_all) { "TRUE" } else { "FALSE" }.to_owned(),
-                None => {
-                    let types: Vec<_> = types.iter().map(|it| format!("'{it}'")).collect();
-                    format!("type IN ({})", types.join(", "))
-                }
+            query.push(if let Some(of_all) = source.log_type() {
+                if types.contains(&of_all) { "TRUE" } else { "FALSE" }.to_owned()
+            } else {
+                let types: Vec<_> = types.iter().map(|it| format!("'{it}'")).collect();
+                format!("type IN ({})", types.join(", "))
             });
         }
         LogTerm::Id(from, to) => {

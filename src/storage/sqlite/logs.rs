@@ -37,7 +37,11 @@ impl LogStore for SqliteStore {
     }
 
     async fn log(&self, id: LogId) -> Result<Option<LogRecord>> {
-        Ok(self.logs(&LogFilter::of_id(id), LogOrder::Newest, 0, 1).await?.records.pop())
+        let asked = Asked { filter: &LogFilter::of_id(id), user: None };
+        let part = Part { order: LogOrder::Newest, after: None, skip: 0, limit: 1 };
+        let mut query = log_sources::page(&asked, &part);
+        let row = query.build().fetch_optional(&mut *self.lists.acquire().await?).await?;
+        row.as_ref().map(|row| self.rows.one(table(row), row, record)).transpose()
     }
 
     async fn logs(&self, filter: &LogFilter, order: LogOrder, skip: u32, limit: u32) -> Result<LogPage> {

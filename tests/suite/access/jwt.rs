@@ -240,7 +240,7 @@ async fn keys_that_never_come_are_not_waited_for_byte_by_byte() {
         ("HTTP/1.1 200 OK\r\n\r\n{\"keys\": [", " "),
     ] {
         let (first, piece) = (first.as_bytes(), piece.as_bytes());
-        let idp = RawRp::start(Trick::Repeats(Endless { first, piece, pause: None })).await;
+        let idp = RawRp::start(Trick::Repeats(Endless { first, piece, pause: None }));
         let jwt = format!(
             "issuer = \"https://idp.example.com\"\naudience = \"{AUDIENCE}\"\njwks_uri = \"{}\"",
             idp.uri()

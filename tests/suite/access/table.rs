@@ -27,6 +27,7 @@ const MANAGEMENT: &[(&str, &str, &str)] = &[
     ("POST", "/api/v2/sessions/{id}/revoke", "delete:sessions"),
     ("GET", "/api/v2/users/{id}/sessions", "read:sessions"),
     ("DELETE", "/api/v2/users/{id}/sessions", "delete:sessions"),
+    ("POST", "/api/v2/users/{id}/revoke-access", "delete:sessions"),
     ("GET", "/api/v2/clients", "read:clients"),
     ("POST", "/api/v2/clients", "create:clients"),
     ("GET", "/api/v2/clients/{id}", "read:clients"),

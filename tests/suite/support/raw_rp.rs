@@ -57,7 +57,7 @@ struct Counts {
 }
 
 impl RawRp {
-    pub async fn start(trick: Trick) -> Self {
+    pub fn start(trick: Trick) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(SEND_BUFFER).unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

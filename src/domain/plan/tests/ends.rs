@@ -7,6 +7,7 @@ use crate::domain::event::{ClientAdded, SessionTerminated, SessionUpdated};
 use crate::domain::initiator::Initiator;
 use crate::domain::plan::*;
 use crate::domain::session::{EndNumber, Ended, SessionKey, SubjectEnd};
+use crate::domain::session_details::SessionDetails;
 
 fn end(second: i64, exclude: &[&str]) -> SubjectEnd {
     SubjectEnd {
@@ -152,7 +153,7 @@ fn the_sources_clock_orders_its_reports_member_by_member() {
             session_metadata: org.map(|org| metadata(&[("org", org)])),
             idle_expires_at: None,
             expires_at: expires_at.map(at),
-            details: Default::default(),
+            details: SessionDetails::default(),
         })
     };
     let after = |session: Session, second: i64, body: EventBody| {

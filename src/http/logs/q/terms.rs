@@ -152,22 +152,22 @@ fn pattern(word: Word, language: Language, text: bool) -> Pattern {
 
 /// A word without a field.
 pub(super) fn bare_word(word: &Word, language: Language) -> LogSearch {
-    bare(pattern(word.clone(), language, true), language)
+    bare(&pattern(word.clone(), language, true), language)
 }
 
 /// A text in quotation marks, without a field.
 pub(super) fn bare_text(text: &str, language: Language) -> LogSearch {
-    bare(Pattern { pieces: vec![text.to_owned()], case_sensitive: language == Language::Query }, language)
+    bare(&Pattern { pieces: vec![text.to_owned()], case_sensitive: language == Language::Query }, language)
 }
 
 /// What has no field is looked for in those that Auth0 looks in.
-fn bare(pattern: Pattern, language: Language) -> LogSearch {
+fn bare(pattern: &Pattern, language: Language) -> LogSearch {
     let text = |field| LogSearch::Term(LogTerm::Text(field, pattern.clone()));
     if language == Language::Search {
         return text(LogField::ClientName);
     }
     let mut parts =
-        vec![types(&pattern), text(LogField::ClientName), text(LogField::Ip), text(LogField::Description)];
+        vec![types(pattern), text(LogField::ClientName), text(LogField::Ip), text(LogField::Description)];
     if let Some(id) = pattern.exact().and_then(|text| text.parse().ok()) {
         parts.push(LogTerm::Id(Bound::Included(id), Bound::Included(id)).into());
     }

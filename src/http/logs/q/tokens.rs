@@ -54,7 +54,7 @@ impl std::fmt::Display for Token {
 pub(super) struct Tokens<'a> {
     rest: &'a str,
     /// What was read and put back.
-    peeked: Option<Option<Token>>,
+    peeked: Option<Token>,
     /// Whether a field has just been read: then a name with a colon is a value.
     after_field: bool,
 }
@@ -66,14 +66,15 @@ impl<'a> Tokens<'a> {
 
     pub(super) fn peek(&mut self) -> Result<Option<&Token>, QError> {
         if self.peeked.is_none() {
-            self.peeked = Some(self.read()?);
+            // At the end there is nothing to put back, and it is the end again.
+            self.peeked = self.read()?;
         }
-        Ok(self.peeked.as_ref().and_then(Option::as_ref))
+        Ok(self.peeked.as_ref())
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Token>, QError> {
         match self.peeked.take() {
-            Some(token) => Ok(token),
+            Some(token) => Ok(Some(token)),
             None => self.read(),
         }
     }
