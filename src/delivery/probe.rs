@@ -133,7 +133,7 @@ impl Prober {
 #[derive(Default)]
 struct UnderWay(Mutex<HashMap<ClientId, usize>>);
 
-/// One of them; it is over when this is dropped, also if whoever asked for it goes away.
+/// One of them; it is over when this is dropped.
 struct Place {
     under_way: Arc<UnderWay>,
     client_id: ClientId,

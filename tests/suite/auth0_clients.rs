@@ -2,6 +2,8 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -467,5 +469,33 @@ async fn a_client_without_a_name_is_shown_with_its_id_for_one() {
     }
     let named = patched(&app, "bare", json!({"name": "Bare"})).await;
     assert_eq!((&named["name"], &named["client_name"]), (&json!("Bare"), &json!("Bare")));
+    app.stop().await;
+}
+
+/// Some members used to be taken whatever their type.
+#[tokio::test]
+async fn what_was_stored_in_another_type_is_not_shown_and_can_be_set_anew() {
+    let app = Setup::new().without_clients().start().await;
+    create(&app, with_alg(json!({"client_id": "old", "logo_uri": "https://rp.example.com/logo"}))).await;
+    let setup = app.stop().await;
+    let store = SqliteConnectOptions::new().filename(setup.folder.path().join("store.db"));
+    let mut store = store.connect().await.unwrap();
+    sqlx::query(
+        "UPDATE clients SET document =
+             json_set(document, '$.descriptive.callbacks', 'x', '$.descriptive.mobile', 'y')",
+    )
+    .execute(&mut store)
+    .await
+    .unwrap();
+    store.close().await.unwrap();
+
+    let app = setup.start().await;
+    let (status, clients) = app.get("/clients").await;
+    assert_eq!(status, StatusCode::OK);
+    let shown = ["callbacks", "mobile", "logo_uri"].map(|name| clients[0].get(name).is_some());
+    assert_eq!(shown, [false, false, true]);
+    let mobile = json!({"ios": {"team_id": "1"}});
+    let anew = patched(&app, "old", json!({"callbacks": ["x"], "mobile": mobile})).await;
+    assert_eq!((&anew["callbacks"], &anew["mobile"]), (&json!(["x"]), &mobile));
     app.stop().await;
 }

@@ -370,7 +370,7 @@ async fn trials_at_the_same_time_are_few_and_hold_up_no_delivery() {
     let healthy = rp(200).await;
     let mut setup = Setup::new()
         .with("[access]\nrate_limit = \"off\"")
-        .with("[delivery]\ntimeout = \"30s\"\nmax_concurrency = 2\nmax_concurrency_per_client = 1")
+        .with("[delivery]\ntimeout = \"60s\"\nmax_concurrency = 2\nmax_concurrency_per_client = 1")
         .client("healthy", &healthy.uri(), "");
     for n in 0..20 {
         setup = setup.client(&format!("c-{n}"), &hanging.uri(), "");
@@ -401,9 +401,12 @@ async fn trials_at_the_same_time_are_few_and_hold_up_no_delivery() {
     // They take no slots: there are two, and sixteen trials.
     assert_eq!(app.outcome(&ends("s-1", &["healthy"]), 5).await[0].1, "delivered");
     assert_eq!((hanging.open(), hanging.most_open()), (16, 16));
-    // Who is gone leaves room.
-    trials.shutdown().await;
-    eventually(async || (hanging.open() == 0).then_some(())).await;
+    // Those that end leave room.
+    hanging.release();
+    while let Some(ended) = trials.join_next().await {
+        let (status, trial) = ended.unwrap();
+        assert_eq!((status, &trial["state"]), (StatusCode::OK, &json!("pending")));
+    }
     let (status, trial) = app.api(Method::POST, "/clients/healthy/test", None).await;
     assert_eq!((status, &trial["state"]), (StatusCode::OK, &json!("delivered")));
 }

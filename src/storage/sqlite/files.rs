@@ -136,11 +136,11 @@ mod tests {
         }
         make_private(&database).unwrap();
         for suffix in ["", "-wal", "-lock"] {
-            assert_eq!(mode(&beside(&database, suffix)), PRIVATE, "{suffix}");
+            assert_eq!(mode(&beside(&database, suffix)), 0o600, "{suffix}");
         }
         fs::set_permissions(&database, Permissions::from_mode(0o644)).unwrap();
         make_private(&database).unwrap();
-        assert_eq!(mode(&database), PRIVATE);
+        assert_eq!(mode(&database), 0o600);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 
 /// What the kernel holds at the most of what was sent and not yet taken, on this side, in bytes (it doubles it).
 const SEND_BUFFER: u32 = 8 * 1024;
@@ -16,7 +17,7 @@ const SEND_BUFFER: u32 = 8 * 1024;
 pub enum Trick {
     /// Closes the connection without a word, with a reset.
     Reset,
-    /// Never answers.
+    /// Never answers, see [`RawRp::release`].
     Hang,
     /// Answers 200 to the first request, and never again.
     HangLater,
@@ -45,6 +46,7 @@ pub struct Endless {
 pub struct RawRp {
     pub address: SocketAddr,
     counts: Arc<Counts>,
+    released: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -65,20 +67,26 @@ impl RawRp {
         let address = listener.local_addr().unwrap();
         let counts = Arc::new(Counts::default());
         let counting = Arc::clone(&counts);
+        let (released, hanging) = watch::channel(false);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 counting.connections.fetch_add(1, Ordering::SeqCst);
                 let open = counting.open.fetch_add(1, Ordering::SeqCst) + 1;
                 counting.most_open.fetch_max(open, Ordering::SeqCst);
-                let counts = Arc::clone(&counting);
+                let (counts, hanging) = (Arc::clone(&counting), hanging.clone());
                 tokio::spawn(async move {
-                    perform(stream, trick, &counts).await;
+                    perform(stream, trick, &counts, hanging).await;
                     counts.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, counts }
+        Self { address, counts, released }
+    }
+
+    /// Closes all connections on which nothing is ever answered.
+    pub fn release(&self) {
+        self.released.send_replace(true);
     }
 
     pub fn uri(&self) -> String {
@@ -111,7 +119,7 @@ impl RawRp {
     }
 }
 
-async fn perform(mut stream: TcpStream, trick: Trick, counts: &Counts) {
+async fn perform(mut stream: TcpStream, trick: Trick, counts: &Counts, mut hanging: watch::Receiver<bool>) {
     if !read_request(&mut stream).await {
         return;
     }
@@ -127,7 +135,11 @@ async fn perform(mut stream: TcpStream, trick: Trick, counts: &Counts) {
         }
         Trick::Hang | Trick::HangLater => {
             // Until the other side has had enough.
-            let _ = stream.read(&mut [0; 16]).await;
+            let mut unread = [0; 16];
+            tokio::select! {
+                _ = stream.read(&mut unread) => {}
+                _ = hanging.wait_for(|released| *released) => {}
+            }
         }
         Trick::Trickle(status) => {
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 1000000\r\n\r\n");
