@@ -106,7 +106,7 @@ pub struct SessionTerminated {
 }
 
 /// What ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// One session.
     Session {

@@ -245,6 +245,9 @@ pub struct SubjectEnd {
     pub exclude_clients: BTreeSet<ClientId>,
     /// The metadata of sessions that have none.
     pub session_metadata: SessionMetadata,
+    /// Clients that a token about the user told of it, and the `sub` they know: they are not told again when the rest
+    /// of the sessions is ended.
+    pub told: BTreeSet<(ClientId, Sub)>,
 }
 
 /// The end of a session.

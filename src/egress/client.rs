@@ -84,7 +84,7 @@ pub struct Egress {
 impl Egress {
     /// Sets the client up.
     pub fn new(config: EgressConfig) -> Result<Self, EgressError> {
-        Self::with_lookup(config, Arc::new(SystemLookup))
+        Self::with_lookup(config, Arc::new(SystemLookup::new()))
     }
 
     pub(super) fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {

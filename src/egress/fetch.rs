@@ -48,7 +48,7 @@ impl Fetcher {
         max_bytes: usize,
     ) -> Result<Self, TlsError> {
         let outbound = Outbound::new(OutboundConfig {
-            lookup: Arc::new(SystemLookup),
+            lookup: Arc::new(SystemLookup::new()),
             policy: None,
             connect_timeout: timeout,
             authorities,

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
 
 use super::error::ApiError;
+use crate::domain::plan::Precondition;
 
 /// What the header asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,20 +42,12 @@ impl IfMatch {
         tags(&list).ok_or_else(malformed)
     }
 
-    /// The revisions that will do; `None`: any.
-    pub(super) fn revisions(&self) -> Option<Vec<u64>> {
+    /// What must be so of a session. One that has ended has no tag, and so is no current state.
+    pub(super) fn precondition(&self) -> Precondition {
         match self {
-            Self::Absent | Self::Any => None,
-            Self::Revisions { of, .. } => Some(of.clone()),
-        }
-    }
-
-    /// Whether it is so, of a state that has this revision; `None`: of none.
-    pub(super) fn check(&self, revision: Option<u64>) -> Result<(), ApiError> {
-        match (self, revision) {
-            (Self::Absent, _) | (Self::Any, Some(_)) => Ok(()),
-            (Self::Revisions { of, .. }, Some(revision)) if of.contains(&revision) => Ok(()),
-            _ => Err(self.mismatch()),
+            Self::Absent => Precondition::None,
+            Self::Any => Precondition::Lives,
+            Self::Revisions { of, .. } => Precondition::Revision(of.clone()),
         }
     }
 
@@ -94,7 +87,8 @@ fn tags(list: &str) -> Option<IfMatch> {
         any = true;
         weak |= is_weak;
         if !is_weak {
-            of.extend(tag.parse::<u64>());
+            // Byte for byte: "007" is a tag of somebody else's.
+            of.extend(tag.parse().ok().filter(|revision: &u64| revision.to_string() == tag));
         }
     }
     any.then_some(IfMatch::Revisions { of, weak })

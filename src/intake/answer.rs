@@ -24,6 +24,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// deliveries. Others are given without the pieces.
 const MAX_LARGE: usize = 8;
 
+/// After how many deliveries of ends in pieces the other events of a batch are answered without theirs: a batch may
+/// repeat many large ends, or one many times.
+const MAX_DELIVERIES: usize = 100_000;
+
 /// What became of one accepted event.
 #[derive(Debug)]
 pub struct Accepted {
@@ -100,6 +104,7 @@ impl Answers {
         let has_rest = stored.iter().any(|it| it.rest.is_some());
         let mut room = if has_rest { self.room(deadline).await } else { None };
         let has_room = room.is_some();
+        let mut read = 0;
         let mut accepted = Vec::with_capacity(stored.len());
         for (id, Stored { told, duplicate, rest }) in ids.into_iter().zip(stored) {
             let mut receipt = match told {
@@ -108,8 +113,12 @@ impl Answers {
                 Told::At(key) => self.store.answer(&key).await?.unwrap_or_else(|| Receipt::new(id)),
             };
             let is_complete = match rest {
-                Some(end) if has_room => {
-                    self.add_rest(end, &mut receipt.sessions, &mut receipt.deliveries).await?
+                Some(end) if has_room && read < MAX_DELIVERIES => {
+                    let before = receipt.deliveries.len();
+                    let is_complete =
+                        self.add_rest(end, &mut receipt.sessions, &mut receipt.deliveries).await?;
+                    read += receipt.deliveries.len() - before;
+                    is_complete
                 }
                 Some(_) => false,
                 None => true,

@@ -18,7 +18,7 @@ use crate::domain::session::{EndNumber, SubjectEnd};
 use crate::domain::time::kept;
 use crate::storage::{AcceptedBefore, AcceptedElsewhere, AcceptedEvent, EventKey};
 
-/// After how many new deliveries in a transaction the rest of a user's sessions, or of those that have expired, is
+/// After how many participants in a transaction the rest of a user's sessions, or of those that have expired, is
 /// left for others: few enough that no event waits for long.
 const ROOM: usize = 2_000;
 
@@ -115,6 +115,11 @@ impl WriterConfig {
         self.guard.admit(findings)?;
         let mut about = About { sessions: Vec::new(), more: false, subject_known: false };
         for target in of_command(command) {
+            let is_full = set.deliveries.len() >= ROOM;
+            if matches!(command, Command::Expire(_)) && is_full && set.to_be_ended(&target).is_some() {
+                // It is still there the next time.
+                continue;
+            }
             self.catch_up(set, &target, now);
             let found = set.about(&target);
             about.sessions.extend(found.sessions);
@@ -125,7 +130,7 @@ impl WriterConfig {
         let plan = plan_command(command, situation, &mut || self.entropy.uuid_v7(now))?;
         let changed = match command {
             Command::ReplaceMetadata { .. } => plan.sessions.first().cloned().map(Box::new),
-            Command::Revoke(_) | Command::Expire(_) => None,
+            Command::Revoke { .. } | Command::Expire(_) => None,
         };
         let carried_out = CarriedOut {
             sessions: plan.sids.clone(),
@@ -160,7 +165,7 @@ impl WriterConfig {
         now: Timestamp,
     ) -> Plan {
         let situation = Situation { room, ..self.situation(set, about, now) };
-        plan_rest(end, situation, &mut || self.entropy.uuid_v7(now))
+        plan_rest(end, set.told_of(end), situation, &mut || self.entropy.uuid_v7(now))
     }
 
     fn situation<'s>(&'s self, set: &'s WorkingSet, about: About, now: Timestamp) -> Situation<'s> {

@@ -1,5 +1,7 @@
 //! What waits for the writer: events of a source, or a command; each with the one who waits for the answer.
 
+use std::collections::HashSet;
+
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::Stored;
@@ -53,14 +55,25 @@ impl Request {
     }
 
     /// How many clients it is about: those it names, and those of its sessions. Never fewer than the deliveries that it
-    /// can make in one transaction; what is too much of a user's sessions is left for others anyway.
+    /// can make in one transaction; what is too much of a user's sessions is left for others anyway. Events that were
+    /// accepted before weigh nothing, so that a repetition is answered as the first was.
     pub(super) fn weight(&self, set: &WorkingSet) -> usize {
-        let named = self.events().iter().map(|event| named_by(event, set)).sum::<usize>();
-        let of_sessions = self.targets().iter().map(|target| set.weight(target)).sum::<usize>();
         match self {
+            Self::Events { reporter, events, .. } => {
+                let is_new = |event: &&Event| {
+                    let key = EventKey::of(reporter, event);
+                    set.accepted(&key).is_none() && set.accepted_before(&key).is_none()
+                };
+                let new: Vec<&Event> = events.iter().filter(is_new).collect();
+                let named = new.iter().map(|event| named_by(event, set)).sum::<usize>();
+                let targets: HashSet<_> = new.iter().map(|event| of_event(&event.body)).collect();
+                named + targets.iter().map(|target| set.weight(target)).sum::<usize>()
+            }
             // As many as there is room for, whatever comes.
             Self::Command { command: Command::Expire(_), .. } => 0,
-            _ => named + of_sessions,
+            Self::Command { command, .. } => {
+                of_command(command).iter().map(|target| set.weight(target)).sum()
+            }
         }
     }
 
@@ -148,7 +161,7 @@ pub(super) fn of_event(body: &EventBody) -> Target {
 pub(super) fn of_command(command: &Command) -> Vec<Target> {
     match command {
         Command::ReplaceMetadata { sid, .. } => vec![Target::Session { sid: sid.clone(), sub: None }],
-        Command::Revoke(target) => vec![target.clone()],
+        Command::Revoke { target, .. } => vec![target.clone()],
         Command::Expire(expired) => {
             expired.iter().map(|(sid, _)| Target::Session { sid: sid.clone(), sub: None }).collect()
         }
@@ -169,6 +182,6 @@ pub(super) fn metadata_of_event(body: &EventBody) -> Option<&SessionMetadata> {
 pub(super) fn metadata_of_command(command: &Command) -> Option<&SessionMetadata> {
     match command {
         Command::ReplaceMetadata { session_metadata, .. } => Some(session_metadata),
-        Command::Revoke(_) | Command::Expire(_) => None,
+        Command::Revoke { .. } | Command::Expire(_) => None,
     }
 }

@@ -20,8 +20,8 @@ use crate::storage::{IntakeTransaction, LeftToEnd, StorageError};
 /// The most sessions that a piece looks at.
 const PIECE_SESSIONS: u32 = 200;
 
-/// After how many new deliveries a piece ends: few enough that no event waits for long.
-const PIECE_DELIVERIES: usize = 500;
+/// After how many participants a piece ends: few enough that no event waits for long.
+const PIECE_PARTICIPANTS: usize = 500;
 
 /// How long after a failure it is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -89,6 +89,8 @@ impl Rest {
             self.cursors.clear();
             return Ok(());
         };
+        // Before it is carried out: an end that fails does not keep the others from their turns.
+        self.last = end.number;
         self.end_piece(config, transaction, &end, now).await?;
         self.due_at = Some(Instant::now());
         Ok(())
@@ -120,7 +122,7 @@ impl Rest {
         let about = About { sessions: known.collect(), more, subject_known: true };
 
         let mut set = look_up_end(&mut *transaction, end, &about.sessions, &config.subjects).await?;
-        let plan = config.plan_rest(&set, end, about, PIECE_DELIVERIES, now);
+        let plan = config.plan_rest(&set, end, about, PIECE_PARTICIPANTS, now);
         let is_finished = !plan.more;
         let ended = plan.sids.len();
         let reached = if ended == keys.len() { last } else { ended.checked_sub(1).map(|index| keys[index]) };
@@ -136,7 +138,6 @@ impl Rest {
         }
         config.store_set(transaction, set, now).await?;
 
-        self.last = end.number;
         if is_finished {
             self.cursors.remove(&end.number);
             self.progress.0.send_replace(());

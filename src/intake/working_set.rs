@@ -42,6 +42,8 @@ pub(super) struct WorkingSet {
     pub(super) renewed: Vec<Renewal>,
     new_ends: Vec<(Arc<SubjectEnd>, bool)>,
     parts: Vec<(EndNumber, Part)>,
+    /// Whom tokens about the user tell of ends that are not finished.
+    told: Vec<(EndNumber, (ClientId, Sub))>,
     finished: Vec<EndNumber>,
     /// What a request changed, to take it back if it is refused.
     journal: Vec<(Sid, Option<KnownSession>)>,
@@ -56,6 +58,7 @@ struct Mark {
     renewed: usize,
     new_ends: usize,
     parts: usize,
+    told: usize,
 }
 
 /// What is known of what an event is about.
@@ -179,6 +182,12 @@ impl WorkingSet {
         Some((known.clone(), Arc::clone(end)))
     }
 
+    /// Whom tokens about the user told of an end that is not finished.
+    pub(super) fn told_of(&self, end: &SubjectEnd) -> BTreeSet<(ClientId, Sub)> {
+        let since = self.told.iter().filter(|(number, _)| *number == end.number).map(|(_, told)| told);
+        end.told.iter().chain(since).cloned().collect()
+    }
+
     /// The number of the next end.
     pub(super) fn next_end(&self) -> EndNumber {
         self.last_end.next()
@@ -193,6 +202,7 @@ impl WorkingSet {
             renewed: self.renewed.len(),
             new_ends: self.new_ends.len(),
             parts: self.parts.len(),
+            told: self.told.len(),
         };
     }
 
@@ -211,6 +221,7 @@ impl WorkingSet {
         }
         self.renewed.truncate(self.mark.renewed);
         self.parts.truncate(self.mark.parts);
+        self.told.truncate(self.mark.told);
         for (end, _) in self.new_ends.split_off(self.mark.new_ends) {
             if let Some(ends) = self.unfinished.get_mut(&end.sub) {
                 ends.retain(|it| it.number != end.number);
@@ -232,7 +243,7 @@ impl WorkingSet {
 
     /// A plan was made: from now on this is how things stand.
     pub(super) fn apply(&mut self, plan: Plan) {
-        let Plan { sessions, deliveries, renewed, subject_end, more, existing: _, sids: _, untold: _ } = plan;
+        let Plan { sessions, deliveries, renewed, told, subject_end, more, .. } = plan;
         let mut made: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
         for intent in &deliveries {
             if let Some(key) = intent.session_key {
@@ -259,6 +270,7 @@ impl WorkingSet {
         if let Some(end) = subject_end.map(Arc::new) {
             self.last_end = end.number;
             if more {
+                self.told.extend(told.into_iter().map(|told| (end.number, told)));
                 self.unfinished.entry(end.sub.clone()).or_default().push(Arc::clone(&end));
             }
             self.new_ends.push((end, !more));
@@ -268,6 +280,7 @@ impl WorkingSet {
     /// A plan carried an end that was accepted before a bit further.
     pub(super) fn apply_part(&mut self, end: EndNumber, plan: Plan) {
         self.parts.push((end, Part { sessions: plan.sids.clone(), deliveries: deliveries(&plan) }));
+        self.told.extend(plan.told.iter().cloned().map(|told| (end, told)));
         self.apply(plan);
     }
 
@@ -307,10 +320,18 @@ impl WorkingSet {
         Changes {
             sessions: sessions.collect(),
             deliveries: self.deliveries.iter().zip(leases.iter().copied()).collect(),
-            renewed: self.renewed.iter().collect(),
+            // Of those of one delivery the last counts.
+            renewed: self
+                .renewed
+                .iter()
+                .map(|it| (it.id, it))
+                .collect::<HashMap<_, _>>()
+                .into_values()
+                .collect(),
             events: events.collect(),
             ends: self.new_ends.iter().map(|(end, finished)| (&**end, *finished)).collect(),
             parts: self.parts.iter().map(|(end, part)| (*end, part)).collect(),
+            told: self.told.iter().map(|(end, (client_id, sub))| (*end, client_id, sub)).collect(),
             finished: self.finished.clone(),
         }
     }

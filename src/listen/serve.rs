@@ -178,6 +178,10 @@ impl Drop for Counted {
     }
 }
 
+/// What a peer may send over HTTP/2 before it is read, in bytes: as much as [`READ_AHEAD`] over HTTP/1.1. Bodies wait on
+/// the wire until there is memory for them.
+const HTTP2_WINDOW: u32 = 64 * 1024;
+
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(READ_AHEAD);
@@ -185,6 +189,8 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(HTTP2_WINDOW)
+        .initial_connection_window_size(HTTP2_WINDOW)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_PATIENCE);
     builder

@@ -203,6 +203,8 @@ pub struct Changes<'a> {
     pub ends: Vec<(&'a SubjectEnd, bool)>,
     /// What was done of ends that were accepted before.
     pub parts: Vec<(EndNumber, &'a Part)>,
+    /// Whom tokens about the user tell of ends that are not finished, and the `sub` they know.
+    pub told: Vec<(EndNumber, &'a ClientId, &'a Sub)>,
     /// Ends that are finished now.
     pub finished: Vec<EndNumber>,
 }

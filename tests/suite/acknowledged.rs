@@ -14,7 +14,7 @@ use logoutd::domain::client::Client;
 use logoutd::domain::event::Event;
 use logoutd::domain::ids::{ClientId, Sub};
 use logoutd::domain::pairwise::Subjects;
-use logoutd::domain::plan::{Command, Registration, WaitingSubjects};
+use logoutd::domain::plan::{Command, Precondition, Registration, WaitingSubjects};
 use logoutd::domain::receipt::Receipt;
 use logoutd::domain::session::{EndNumber, Lifetimes, SessionKey, SubjectEnd};
 use logoutd::entropy::{Entropy, SystemEntropy};
@@ -187,7 +187,10 @@ async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
     accept(&intake, vec![parsed(&begin)]).await.unwrap();
     failing.fails.store(true, Ordering::Relaxed);
     let target = logoutd::domain::event::Target::Session { sid: sid.clone(), sub: None };
-    assert_eq!(intake.carry_out(Command::Revoke(target)).await, Err(CommandError::Unavailable));
+    assert_eq!(
+        intake.carry_out(Command::Revoke { target, precondition: Precondition::None }).await,
+        Err(CommandError::Unavailable)
+    );
     assert!(failing.store.session(&sid).await.unwrap().unwrap().ended.is_none());
     assert_eq!(handoff.started.load(Ordering::Relaxed), 0);
 

@@ -133,10 +133,15 @@ async fn what_was_read_can_be_written_back_and_changes_nothing() {
         "backchannel_logout_session_metadata": {"include": true},
     });
     client["client_name"] = json!("Renamed");
-    let changed = patched(&app, "real", client).await;
+    let changed = patched(&app, "real", client.clone()).await;
     assert_eq!(changed["backchannel_logout_uri"], "https://rp.example.com/moved");
     assert_eq!((&changed["initiators"], &changed["session_metadata"]), (&json!("all"), &json!(true)));
     assert_eq!(changed["name"], "Renamed");
+    // To send that once more must not set the one and the other in turn.
+    let (status, error) = patch(&app, "real", client).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{error}");
+    assert!(error["message"].as_str().unwrap().contains("contradicts"), "{error}");
+    assert_eq!(app.get("/clients/real").await.1, changed);
     let both = json!({"name": "A", "client_name": "B"});
     assert_eq!(patch(&app, "real", both).await.0, StatusCode::BAD_REQUEST);
     let (_, before) = app.get("/clients").await;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::app::{Setup, TestApp};
 use crate::support::process::Serve;
@@ -100,6 +102,29 @@ async fn an_operator_ends_many_sessions_and_is_told_of_all() {
     assert_eq!(status, StatusCode::ACCEPTED);
     assert_whole(&ended, 1_000);
     app.stop().await;
+}
+
+/// A token about the user means every session that there is: one for each end, however many pieces that has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_told_of_the_user_is_told_once() {
+    let rp = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&rp).await;
+    let app = Setup::new().client("shop", &rp.uri(), "subject_logout = \"sub\"").start().await;
+    for batch in 0..3 {
+        let created = |n| {
+            let data = json!({"sid": format!("s-{batch}-{n}"), "sub": "alice", "clients": ["shop"]});
+            event("session.created", data)
+        };
+        let batch: Value = (0..1_000).map(created).collect();
+        assert_eq!(app.report(&batch).await.0, StatusCode::ACCEPTED);
+    }
+    let end = event("session.terminated", json!({"sub": "alice", "initiator": "rp-logout"}));
+    let (status, answer) = app.report_and_wait(&end, 30).await;
+    assert_eq!((status, answer.get("complete")), (StatusCode::OK, None));
+    assert_eq!(answer["sessions"].as_array().unwrap().len(), 3_000);
+    assert_eq!(answer["deliveries"].as_array().unwrap().len(), 1, "{}", answer["deliveries"]);
+    app.stop().await;
+    assert_eq!(rp.received_requests().await.unwrap().len(), 1);
 }
 
 /// Whatever happens to a session after an end that has not got to it yet comes after that end.

@@ -9,7 +9,7 @@ use crate::domain::event::{NamedClients, SessionTerminated, Target};
 use crate::domain::ids::Sid;
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
-use crate::domain::session::{Ended, Member, SessionKey};
+use crate::domain::session::{Ended, Member, Session, SessionKey};
 
 /// A change of sessions that no source reported. It has no idempotency key: done twice, it is as if it was
 /// done once.
@@ -21,13 +21,41 @@ pub enum Command {
         sid: Sid,
         /// The new metadata, whole.
         session_metadata: SessionMetadata,
-        /// Only if the session's revision is still one of these.
-        if_revision: Option<Vec<u64>>,
+        /// Only then.
+        precondition: Precondition,
     },
     /// Ends a session, or every session of a user, with `session-revoked`.
-    Revoke(Target),
+    Revoke {
+        /// What ends.
+        target: Target,
+        /// Only if the session is so. Nothing is asked of all sessions of a user.
+        precondition: Precondition,
+    },
     /// Ends those of these sessions whose lifetimes ran out, with `session-expired`.
     Expire(Vec<(Sid, SessionKey)>),
+}
+
+/// What must be so of a session for a command to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// It lives.
+    Lives,
+    /// It lives, and its revision is still one of these.
+    Revision(Vec<u64>),
+}
+
+impl Precondition {
+    fn check(&self, session: Option<&Session>) -> Result<(), CommandRefusal> {
+        let Some(session) = session else { return Ok(()) };
+        let holds = match self {
+            Self::None => true,
+            Self::Lives => session.ended.is_none(),
+            Self::Revision(revisions) => session.ended.is_none() && revisions.contains(&session.revision),
+        };
+        if holds { Ok(()) } else { Err(CommandRefusal::Revision) }
+    }
 }
 
 /// Why a command cannot be carried out. Nothing of it is stored.
@@ -51,23 +79,23 @@ pub fn plan_command(
     // Whoever ends a session cannot mend a client first, and the clock least of all: the others are told.
     planner.all_or_none = false;
     match command {
-        Command::ReplaceMetadata { sid: _, session_metadata, if_revision } => {
+        Command::ReplaceMetadata { sid: _, session_metadata, precondition } => {
             let known = planner.live(known.session())?;
             let KnownSession { mut session, deliveries } = known;
-            if if_revision.as_ref().is_some_and(|revisions| !revisions.contains(&session.revision)) {
-                return Err(CommandRefusal::Revision);
-            }
+            precondition.check(Some(&session))?;
             check_metadata(session.flow, session_metadata)?;
             session.session_metadata = session_metadata.clone();
             // Whatever a source reported before this is older now.
             session.reported.insert(Member::SessionMetadata, planner.now);
             planner.store(session, deliveries)?;
         }
-        Command::Revoke(target) => {
+        Command::Revoke { target, precondition } => {
             let (event, end) = planner.end_of(target.clone(), Initiator::SessionRevoked);
             match target {
                 Target::Session { sid, sub } => {
-                    planner.session_terminated(&event, end, sid, sub.as_ref(), known.session())?;
+                    let known = known.session();
+                    precondition.check(known.as_ref().map(|it| &it.session))?;
+                    planner.session_terminated(&event, end, sid, sub.as_ref(), known)?;
                 }
                 Target::Subject(sub) => planner.subject_terminated(&event, end, sub, known)?,
             }

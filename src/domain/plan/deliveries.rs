@@ -38,6 +38,7 @@ impl<'a> Planner<'a> {
         }
         // Whom an end leaves out stays left out of it, whatever is reported later.
         session.decided.extend(exclude.iter().cloned());
+        self.ended_participants += session.participants.len();
         self.store(session, deliveries)
     }
 

@@ -3,7 +3,7 @@
 //! It decides which sessions change and which deliveries arise, or why the event is refused; it stores
 //! nothing itself. `intake` loads a [`Situation`], calls [`plan`] and commits the [`Plan`] whole.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, CommandRefusal, plan_command};
+pub use command::{Command, CommandRefusal, Precondition, plan_command};
 pub use subject::{WaitingSubjects, plan_rest};
 
 /// How many clients a session can have. An end names them all in one transaction.
@@ -56,7 +56,7 @@ pub struct Situation<'a> {
     pub being_ended: Option<EndNumber>,
     /// The number of the next end of all sessions of a user.
     pub next_end: EndNumber,
-    /// After how many new deliveries the rest of a user's sessions is left for later transactions.
+    /// After how many participants of sessions that end the rest of them is left for later transactions.
     pub room: usize,
     /// Deliveries with a `sub` alone that wait for their attempt.
     pub waiting: &'a WaitingSubjects,
@@ -98,6 +98,8 @@ pub struct Plan {
     pub untold: BTreeSet<ClientId>,
     /// Waiting deliveries with a `sub` alone that now tell of this end too.
     pub renewed: Vec<Renewal>,
+    /// Whom tokens about the user tell, and the `sub` they know.
+    pub told: Vec<(ClientId, Sub)>,
     /// The end of all sessions of a user, to be remembered.
     pub subject_end: Option<SubjectEnd>,
     /// There are sessions left to end, in transactions of their own.
@@ -245,11 +247,13 @@ struct Planner<'a> {
     all_or_none: bool,
     clients: &'a BTreeMap<ClientId, Registration>,
     waiting: &'a WaitingSubjects,
-    /// The deliveries with a `sub` alone that this plan makes or renews.
-    told_subjects: HashSet<(ClientId, Sub)>,
+    /// Whom tokens about the user tell: of this plan, and of an end that it goes on with.
+    told_subjects: BTreeSet<(ClientId, Sub)>,
     being_ended: Option<EndNumber>,
     next_end: EndNumber,
     room: usize,
+    /// How many participants the sessions have that were ended.
+    ended_participants: usize,
     subjects: &'a Subjects,
     new_id: &'a mut dyn FnMut() -> Uuid,
     plan: Plan,
@@ -277,10 +281,11 @@ impl<'a> Planner<'a> {
             all_or_none: true,
             clients,
             waiting,
-            told_subjects: HashSet::new(),
+            told_subjects: BTreeSet::new(),
             being_ended,
             next_end,
             room,
+            ended_participants: 0,
             subjects,
             new_id,
             plan: Plan::default(),
@@ -288,9 +293,10 @@ impl<'a> Planner<'a> {
         (planner, Loaded { sessions, more_sessions, subject_known, ended_since })
     }
 
-    /// Whether enough was planned for one transaction.
+    /// Whether enough was planned for one transaction. Who takes part counts whether it is told or not: the session's
+    /// row is written with it.
     fn is_full(&self) -> bool {
-        self.plan.deliveries.len() >= self.room
+        self.ended_participants >= self.room
     }
 
     fn check_registered<'c>(

@@ -1,7 +1,7 @@
 //! The end of every session of a user: what is planned at once, what is left for later, and who is told by a token
 //! about the user instead of one about each session.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -45,9 +45,16 @@ impl WaitingSubjects {
     }
 }
 
-/// Ends sessions of a user that an earlier end of all of them is about, as many as there is room for.
-pub fn plan_rest(end: &SubjectEnd, situation: Situation<'_>, new_id: &mut dyn FnMut() -> Uuid) -> Plan {
+/// Ends sessions of a user that an earlier end of all of them is about, as many as there is room for. `told` are those
+/// whom tokens about the user told of it already.
+pub fn plan_rest(
+    end: &SubjectEnd,
+    told: BTreeSet<(ClientId, Sub)>,
+    situation: Situation<'_>,
+    new_id: &mut dyn FnMut() -> Uuid,
+) -> Plan {
     let (mut planner, known) = Planner::new(situation, new_id);
+    planner.told_subjects = told;
     // The end was accepted: nobody is left to refuse it to.
     planner.all_or_none = false;
     let Ok(()) = planner.end_sessions(known, end) else { unreachable!("nothing is refused any more") };
@@ -82,6 +89,7 @@ impl Planner<'_> {
             clients: named,
             exclude_clients: event.exclude_clients.clone(),
             session_metadata: event.session_metadata.clone(),
+            told: BTreeSet::new(),
         };
         self.end_sessions(known, &end)?;
         for (client_id, own_sub) in &strangers {
@@ -105,13 +113,10 @@ impl Planner<'_> {
         event: &SessionTerminated,
         sessions: &[KnownSession],
     ) -> (NamedClients, NamedClients) {
-        let takes_part =
-            |client_id: &ClientId| sessions.iter().any(|it| it.session.participants.contains_key(client_id));
-        event
-            .clients
-            .clone()
-            .into_iter()
-            .partition(|(client_id, _)| !needs_sid(&self.clients[client_id].client) && !takes_part(client_id))
+        let taking_part: HashSet<_> = sessions.iter().flat_map(|it| it.session.participants.keys()).collect();
+        event.clients.clone().into_iter().partition(|(client_id, _)| {
+            !needs_sid(&self.clients[client_id].client) && !taking_part.contains(client_id)
+        })
     }
 
     fn end_sessions(&mut self, known: Loaded, end: &SubjectEnd) -> Result<(), Refusal> {
@@ -187,7 +192,8 @@ impl Planner<'_> {
             }
             None => {}
         }
-        self.told_subjects.insert(key);
+        self.told_subjects.insert(key.clone());
+        self.plan.told.push(key);
         Ok(true)
     }
 }

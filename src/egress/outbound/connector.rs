@@ -51,6 +51,9 @@ impl Connector {
         tcp.set_keepalive(Some(KEEPALIVE.0));
         tcp.set_keepalive_interval(Some(KEEPALIVE.0));
         tcp.set_keepalive_retries(Some(KEEPALIVE.1));
+        // What was sent and is not acknowledged keeps the kernel from trying a connection, for a quarter of an hour.
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(KEEPALIVE.0 * 2));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()

@@ -2,7 +2,9 @@
 //!
 //! Whoever is asked controls what comes back, so everything of it has a limit: the time, the bytes that a connection
 //! brings, the interim responses, the fields and the size of a head. What is within the limits is read as leniently
-//! as can be: a status is a status, whatever is odd about the lines under it.
+//! as can be: a status is a status, whatever is odd about the lines under it, but for what frames the message. A
+//! `Content-Length` that is no number or is given twice with different ones, and `Transfer-Encoding` in HTTP/1.0, are
+//! answers that broke off (RFC 9112 §6.3).
 //!
 //! It is made of the parts that reqwest is made of (hyper, hyper-util, hyper-rustls), because reqwest 0.13 closes
 //! what the limits need: its connector layers cannot wrap a connection, it drops a request's extensions (and with
@@ -51,6 +53,10 @@ const MAX_FIELDS: usize = 2048;
 
 /// The largest head over HTTP/2, in bytes as RFC 9113 §6.5.2 counts them: decompressed, and 32 more for each field.
 const MAX_FIELD_SECTION: u32 = 128 * 1024;
+
+/// How often an HTTP/2 connection that is in use is tried, and how long its peer may take to answer.
+const HTTP2_PING_EVERY: Duration = Duration::from_secs(15);
+const HTTP2_PING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much of a body the other side may send ahead over HTTP/2, in bytes: of one answer, and of all together.
 const HTTP2_WINDOWS: (u32, u32) = (32 * 1024, 1024 * 1024);
@@ -136,6 +142,9 @@ impl Outbound {
             .http2_max_header_list_size(MAX_FIELD_SECTION)
             .http2_initial_stream_window_size(stream_window)
             .http2_initial_connection_window_size(connection_window)
+            // A shared connection would be kept for as long as it is asked, though nobody is there any more.
+            .http2_keep_alive_interval(HTTP2_PING_EVERY)
+            .http2_keep_alive_timeout(HTTP2_PING_PATIENCE)
             .build(Connector::new(resolver, tls, connect_timeout, per_request));
         Ok(Self { client, max_body_bytes })
     }

@@ -1,6 +1,6 @@
 //! The resolver: the only source of addresses for names. With the operator's rules it checks every one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,6 +9,8 @@ use std::{fmt, io, vec};
 
 use async_trait::async_trait;
 use hyper_util::client::legacy::connect::dns::Name;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tower_service::Service;
 
 use super::super::policy::{ForbiddenAddress, Policy};
@@ -21,13 +23,30 @@ pub(in crate::egress) trait Lookup: Send + Sync + 'static {
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
+/// How many names are looked up at a time. Each takes a thread until the system gives up, whoever waits no longer;
+/// tokio has 512 of them, which also sign.
+const MAX_LOOKUPS: usize = 128;
+
 /// Asks the system.
-pub(in crate::egress) struct SystemLookup;
+pub(in crate::egress) struct SystemLookup(Arc<Semaphore>);
+
+impl SystemLookup {
+    pub(in crate::egress) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_LOOKUPS)))
+    }
+}
 
 #[async_trait]
 impl Lookup for SystemLookup {
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((host, 0)).await?.map(|it| it.ip()).collect())
+        let turn = Arc::clone(&self.0).acquire_owned().await.map_err(io::Error::other)?;
+        let host = host.to_owned();
+        let look_up = move || {
+            let found = (host.as_str(), 0).to_socket_addrs().map(|found| found.map(|it| it.ip()).collect());
+            drop(turn);
+            found
+        };
+        spawn_blocking(look_up).await.map_err(io::Error::other)?
     }
 }
 

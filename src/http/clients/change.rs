@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -113,17 +114,16 @@ impl ClientChange {
     /// Makes the change.
     pub(super) fn apply(&self, record: &mut ClientRecord) -> Result<(), InvalidMember> {
         let oidc_logout = self.oidc_logout();
-        // Of a client that is registered, and so may have been read.
-        let registered = record.revision > 0;
-        self.apply_uri(&oidc_logout, record)?;
+        let as_read = self.is_as_read(record);
+        self.apply_uri(&oidc_logout, record, as_read)?;
         let client = &mut record.client;
-        self.apply_name(client, registered)?;
-        let now = registered.then_some(Member::Is(client.id_token_signed_response_alg));
+        self.apply_name(client, as_read)?;
+        let now = as_read.then_some(Member::Is(client.id_token_signed_response_alg));
         if let Some(alg) = self.alg(now.as_ref())?.sets(SigningAlg::Rs256) {
             client.id_token_signed_response_alg = alg;
         }
-        self.apply_initiators(&oidc_logout, client, registered)?;
-        self.apply_metadata(&oidc_logout, client, registered)?;
+        self.apply_initiators(&oidc_logout, client, as_read)?;
+        self.apply_metadata(&oidc_logout, client, as_read)?;
         if let Some(required) = self.backchannel_logout_session_required.clone().sets(false) {
             client.backchannel_logout_session_required = required;
         }
@@ -149,14 +149,23 @@ impl ClientChange {
         descriptive::apply(&mut client.descriptive, &self.descriptive())
     }
 
+    /// Whether the body was made of what the client is now: it has its `updated_at`.
+    fn is_as_read(&self, record: &ClientRecord) -> bool {
+        let updated_at = self.descriptive.get("updated_at").and_then(Value::as_str);
+        let updated_at: Option<Timestamp> = updated_at.and_then(|text| text.parse().ok());
+        let now = record.updated_at.as_millisecond();
+        record.revision > 0 && updated_at.is_some_and(|at| at.as_millisecond() == now)
+    }
+
     fn apply_uri(
         &self,
         oidc_logout: &OidcLogoutChange,
         record: &mut ClientRecord,
+        as_read: bool,
     ) -> Result<(), InvalidMember> {
         let ours = Twice { name: "backchannel_logout_uri", value: self.backchannel_logout_uri.clone() };
         let theirs = Twice { name: "oidc_logout.backchannel_logout_urls", value: oidc_logout.logout_uri()? };
-        let now = (record.revision > 0).then(|| record.client.backchannel_logout_uri.clone().into());
+        let now = as_read.then(|| record.client.backchannel_logout_uri.clone().into());
         let uri = match agreed(ours, theirs, now.as_ref())? {
             Member::Absent => return Ok(()),
             Member::Null => None,
@@ -172,7 +181,7 @@ impl ClientChange {
         Ok(())
     }
 
-    fn apply_name(&self, client: &mut Client, registered: bool) -> Result<(), InvalidMember> {
+    fn apply_name(&self, client: &mut Client, as_read: bool) -> Result<(), InvalidMember> {
         let name = match &self.name {
             // A client without a name is shown with its id for one.
             Member::Is(name) if client.client_name.is_none() && name == client.client_id.as_str() => {
@@ -182,7 +191,7 @@ impl ClientChange {
         };
         let ours = Twice { name: "name", value: name };
         let theirs = Twice { name: "client_name", value: self.client_name.clone() };
-        let now = registered.then(|| client.client_name.clone().into());
+        let now = as_read.then(|| client.client_name.clone().into());
         match agreed(ours, theirs, now.as_ref())? {
             Member::Absent => {}
             Member::Null => client.client_name = None,
@@ -195,20 +204,22 @@ impl ClientChange {
         &self,
         oidc_logout: &OidcLogoutChange,
         client: &mut Client,
-        registered: bool,
+        as_read: bool,
     ) -> Result<(), InvalidMember> {
         let ours = self.initiators.clone().sets(Initiators::default()).map_or(Member::Absent, Member::Is);
         let change = oidc_logout.initiators()?;
         let theirs = change.as_ref().map_or(Member::Absent, |it| Member::Is(it.initiators.clone()));
         let ours = Twice { name: "initiators", value: ours };
         let theirs = Twice { name: "oidc_logout.backchannel_logout_initiators", value: theirs };
-        let now = registered.then(|| Member::Is(client.initiators.clone()));
+        let now = as_read.then(|| Member::Is(client.initiators.clone()));
         let agreed = agreed(ours, theirs, now.as_ref())?;
         if let Member::Is(initiators) = agreed {
             client.initiators = initiators;
         }
         if let Some(change) = change {
-            client.spelled_out.initiators = change.spelled_out;
+            // What is not the default is shown anyway: to send it back is no change.
+            let is_default = client.initiators == Initiators::default();
+            client.spelled_out.initiators = change.spelled_out && is_default;
         } else if self.initiators == Member::Null {
             client.spelled_out.initiators = false;
         }
@@ -219,7 +230,7 @@ impl ClientChange {
         &self,
         oidc_logout: &OidcLogoutChange,
         client: &mut Client,
-        registered: bool,
+        as_read: bool,
     ) -> Result<(), InvalidMember> {
         let ours = self.session_metadata.clone().sets(MetadataChoice::None);
         let included = oidc_logout.included();
@@ -228,13 +239,14 @@ impl ClientChange {
         let ours = Twice { name: "session_metadata", value: ours.map_or(Member::Absent, Member::Is) };
         let theirs_name = "oidc_logout.backchannel_logout_session_metadata";
         let theirs = Twice { name: theirs_name, value: theirs.map_or(Member::Absent, Member::Is) };
-        let now = registered.then(|| Member::Is(client.session_metadata.clone()));
+        let now = as_read.then(|| Member::Is(client.session_metadata.clone()));
         if let Member::Is(choice) = agreed(ours, theirs, now.as_ref())? {
             client.session_metadata = choice;
         }
         if included.is_given() {
             client.spelled_out.no_session_metadata = included == Member::Is(false);
-        } else if self.session_metadata == Member::Null {
+        }
+        if self.session_metadata == Member::Null || client.session_metadata != MetadataChoice::None {
             client.spelled_out.no_session_metadata = false;
         }
         Ok(())

@@ -10,7 +10,8 @@ pub(super) struct Twice<T> {
 }
 
 /// The value of a member that has two names. Where they differ, the one that says what is there `now` gives way:
-/// somebody who sends back what was read has changed the other.
+/// somebody who sends back what was read has changed the other. `now` is of what was read just before: to go by what
+/// was read some time ago would set one thing and the other in turn, each time that it is sent.
 pub(super) fn agreed<T: PartialEq>(
     one: Twice<T>,
     other: Twice<T>,

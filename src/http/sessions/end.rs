@@ -22,8 +22,8 @@ use super::{sid, sub};
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::Target;
 use crate::domain::ids::{ClientId, Sid};
-use crate::domain::plan::Command;
-use crate::intake::CarriedOut;
+use crate::domain::plan::{Command, CommandRefusal};
+use crate::intake::{CarriedOut, CommandError};
 
 /// What ended, and who is told. Auth0 answers with an empty object, and its SDKs do not look.
 #[derive(Serialize, ToSchema)]
@@ -73,8 +73,8 @@ pub(in crate::http) async fn delete(
     headers: HeaderMap,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
     let sid = sid(&text)?;
-    check_if_match(&state, &sid, &headers).await?;
-    end(&state, Target::Session { sid, sub: None }).await
+    let if_match = IfMatch::of(&headers)?;
+    end(&state, Target::Session { sid, sub: None }, &if_match).await
 }
 
 /// Ends a session, as `DELETE` does.
@@ -123,7 +123,7 @@ pub(in crate::http) async fn delete_all(
     State(state): State<Arc<HttpState>>,
     Id(text): Id,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    end(&state, Target::Subject(sub(&text)?)).await
+    end(&state, Target::Subject(sub(&text)?), &IfMatch::Absent).await
 }
 
 /// What is to be revoked. Without `session_id` it is every session of the user.
@@ -166,28 +166,26 @@ pub(in crate::http) async fn revoke_access(
         b"" | b"null" => Wish::default(),
         body => parse_json(body)?,
     };
-    let Some(sid) = session_id else { return end(&state, Target::Subject(sub)).await };
+    let Some(sid) = session_id else { return end(&state, Target::Subject(sub), &IfMatch::Absent).await };
     // Looked at first: that it is somebody else's is not to be told from there being none.
     let session = state.sessions.session(&sid).await?.ok_or_else(ApiError::inexistent_session)?;
     if session.sub.as_ref() != Some(&sub) {
         return Err(ApiError::inexistent_session());
     }
-    end(&state, Target::Session { sid, sub: Some(sub) }).await
+    end(&state, Target::Session { sid, sub: Some(sub) }, &IfMatch::Absent).await
 }
 
-/// Whether the session is as `If-Match` has it. One that has ended has no tag.
-async fn check_if_match(state: &HttpState, sid: &Sid, headers: &HeaderMap) -> Result<(), ApiError> {
-    let if_match = IfMatch::of(headers)?;
-    if if_match == IfMatch::Absent {
-        return Ok(());
-    }
-    let session = state.sessions.session(sid).await?.ok_or_else(ApiError::inexistent_session)?;
-    if_match.check(session.ended.is_none().then_some(session.revision))
-}
-
-async fn end(state: &HttpState, target: Target) -> Result<(StatusCode, Json<Ended>), ApiError> {
+async fn end(
+    state: &HttpState,
+    target: Target,
+    if_match: &IfMatch,
+) -> Result<(StatusCode, Json<Ended>), ApiError> {
+    let command = Command::Revoke { target, precondition: if_match.precondition() };
     let CarriedOut { sessions, deliveries, untold, is_complete, .. } =
-        state.intake.carry_out(Command::Revoke(target)).await?;
+        match state.intake.carry_out(command).await {
+            Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
+            carried_out => carried_out?,
+        };
     let complete = (!is_complete).then_some(false);
     Ok((StatusCode::ACCEPTED, Json(Ended { sessions, deliveries, untold, complete })))
 }

@@ -73,7 +73,7 @@ pub(in crate::http) async fn update(
     let session_metadata = SessionMetadata::try_from(entries).map_err(ApiError::from)?;
     let if_match = IfMatch::of(&headers)?;
 
-    let command = Command::ReplaceMetadata { sid, session_metadata, if_revision: if_match.revisions() };
+    let command = Command::ReplaceMetadata { sid, session_metadata, precondition: if_match.precondition() };
     // As this change left it: read again, it could be as somebody else's did.
     let changed = match state.intake.carry_out(command).await {
         Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),

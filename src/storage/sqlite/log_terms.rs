@@ -109,15 +109,20 @@ fn column(source: Source, field: LogField) -> Option<String> {
             let descriptions = LogType::ALL.into_iter().filter_map(|it| Some((it, it.description()?)));
             let cases = descriptions.map(|(it, text)| format!("WHEN '{it}' THEN '{text}'"));
             let cases: Vec<_> = cases.collect();
-            format!("(CASE type {} ELSE event ->> '$.description' END)", cases.join(" "))
+            format!("(CASE type {} ELSE {} END)", cases.join(" "), of_event("description"))
         }
         (Source::Deliveries(_), LogField::Description) => {
             format!("'{}'", source.log_type().and_then(LogType::description)?)
         }
-        (Source::Written(_), LogField::Ip) => "(event ->> '$.ip')".to_owned(),
-        (Source::Written(_), LogField::UserAgent) => "(event ->> '$.user_agent')".to_owned(),
+        (Source::Written(_), LogField::Ip) => of_event("ip"),
+        (Source::Written(_), LogField::UserAgent) => of_event("user_agent"),
         (Source::Deliveries(_), LogField::Ip | LogField::UserAgent) => return None,
     })
+}
+
+/// A member of an entry that was written down. One that cannot be read has none: it stops no search.
+fn of_event(member: &str) -> String {
+    format!("(iif(json_valid(event), event ->> '$.{member}', NULL))")
 }
 
 /// Whether an entry that was written down is an outcome.

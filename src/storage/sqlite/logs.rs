@@ -26,7 +26,7 @@ const MAX_PIECES: u32 = 40;
 
 /// Up to how many deliveries a user's are found from the sessions on. Whoever has more has so many that they are met
 /// along the times, too.
-const MAX_OF_USER: u32 = 100_000;
+const MAX_OF_USER: u32 = 20_000;
 
 #[async_trait]
 impl LogStore for SqliteStore {

@@ -36,6 +36,8 @@ pub(super) const CLIENTS: Table = Table { name: "clients", key: &["client_id"] }
 pub(super) const BREAKERS: Table = Table { name: "breakers", key: &["client_id"] };
 pub(super) const SESSIONS: Table = Table { name: "sessions", key: &["key"] };
 pub(super) const SUBJECT_ENDS: Table = Table { name: "subject_ends", key: &["number"] };
+pub(super) const SUBJECT_END_TOLD: Table =
+    Table { name: "subject_end_told", key: &["end_number", "client_id"] };
 pub(super) const SUBJECT_END_PARTS: Table = Table { name: "subject_end_parts", key: &["id"] };
 pub(super) const EVENTS: Table = Table { name: "events", key: &["key"] };
 pub(super) const DELIVERIES: Table = Table { name: "deliveries", key: &["id"] };

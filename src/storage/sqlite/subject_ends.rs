@@ -9,8 +9,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::columns::{Columns, json_list, millis, to_json};
-use super::rows::{Page, Rows, SUBJECT_END_PARTS, SUBJECT_ENDS};
-use crate::domain::ids::Sub;
+use super::rows::{Page, Rows, SUBJECT_END_PARTS, SUBJECT_END_TOLD, SUBJECT_ENDS};
+use crate::domain::ids::{ClientId, Sub};
 use crate::domain::session::{EndNumber, Ended, SubjectEnd};
 use crate::storage::{Part, Result};
 
@@ -49,9 +49,11 @@ pub(super) async fn unfinished_of(
          ORDER BY number",
     )
     .bind(to_json(subs))
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    rows.readable(&SUBJECT_ENDS, &found, |row| Ok(Arc::new(end(row)?)))
+    let mut ends = rows.readable(&SUBJECT_ENDS, &found, end)?;
+    with_told(connection, rows, &mut ends).await?;
+    Ok(ends.into_iter().map(Arc::new).collect())
 }
 
 /// The first end after `after` that is not finished, and has none of the same user before it.
@@ -75,7 +77,34 @@ pub(super) async fn first_unfinished(
         .await?;
         page.add(rows, &SUBJECT_ENDS, &found, end)?;
     }
+    with_told(connection, rows, &mut page.items).await?;
     Ok(page.items.pop())
+}
+
+/// Reads whom tokens about the user told of these ends.
+async fn with_told(connection: &mut SqliteConnection, rows: &Rows, ends: &mut [SubjectEnd]) -> Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<_> = ends.iter().map(|it| it.number).collect();
+    let found = sqlx::query(
+        "SELECT end_number, client_id, sub FROM subject_end_told
+         WHERE end_number IN (SELECT value FROM json_each(?))",
+    )
+    .bind(to_json(&numbers))
+    .fetch_all(connection)
+    .await?;
+    let read = |row| {
+        let columns = Columns(row);
+        let end = EndNumber(columns.plain::<i64>("end_number")?.unsigned_abs());
+        Ok((end, (columns.parsed("client_id")?, columns.parsed("sub")?)))
+    };
+    for (number, told) in rows.readable(&SUBJECT_END_TOLD, &found, read)? {
+        for end in ends.iter_mut().filter(|it| it.number == number) {
+            end.told.insert(told.clone());
+        }
+    }
+    Ok(())
 }
 
 /// The last number that was given, also to an end that is not there any more.
@@ -119,6 +148,25 @@ pub(super) async fn finish(
     )
     .bind(millis(now))
     .bind(to_json(&finished))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM subject_end_told WHERE end_number IN (SELECT value FROM json_each(?))")
+        .bind(to_json(&finished))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Keeps whom tokens about the user told of ends that are not finished.
+pub(super) async fn insert_told(
+    connection: &mut SqliteConnection,
+    told: &[(EndNumber, &ClientId, &Sub)],
+) -> Result<()> {
+    sqlx::query(
+        "INSERT OR IGNORE INTO subject_end_told (end_number, client_id, sub)
+         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)",
+    )
+    .bind(to_json(&told))
     .execute(connection)
     .await?;
     Ok(())
@@ -202,5 +250,6 @@ fn end(row: &SqliteRow) -> Result<SubjectEnd> {
         clients: columns.json("clients")?,
         exclude_clients: columns.json("exclude_clients")?,
         session_metadata: columns.json("session_metadata")?,
+        told: BTreeSet::new(),
     })
 }

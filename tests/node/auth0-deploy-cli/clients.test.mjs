@@ -130,6 +130,10 @@ token = { ttl = "90s", typ = "JWT" }
     assert.equal(real.backchannel_logout_uri, 'https://real.example.com/moved');
 
     const before = await clients();
+    // Both names of the URL are in the file, and only one says where it is now.
+    edit('Real', (client) => {
+      delete client.backchannel_logout_uri;
+    });
     edit('Named', (client) => {
       client.enabled = false;
     });

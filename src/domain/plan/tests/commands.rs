@@ -21,8 +21,12 @@ fn replace(if_revision: Option<u64>) -> Command {
     Command::ReplaceMetadata {
         sid: "s-1".parse().unwrap(),
         session_metadata,
-        if_revision: if_revision.map(|it| vec![it]),
+        precondition: if_revision.map_or(Precondition::None, |it| Precondition::Revision(vec![it])),
     }
+}
+
+fn revoke(target: Target) -> Command {
+    Command::Revoke { target, precondition: Precondition::None }
 }
 
 fn expire(session: &Session) -> Command {
@@ -43,13 +47,37 @@ fn metadata_is_replaced_whole_if_the_session_is_as_it_was_read() {
 }
 
 #[test]
+fn a_session_is_revoked_only_if_it_is_as_it_was_read() {
+    let revoke = |precondition| {
+        let target = Target::Session { sid: "s-1".parse().unwrap(), sub: None };
+        Command::Revoke { target, precondition }
+    };
+    let over = || Session { ended: Some(ended()), ..session(&["shop"]) };
+    for precondition in [Precondition::None, Precondition::Lives, Precondition::Revision(vec![7, 1])] {
+        let world = World::new([client("shop")]).knowing(session(&["shop"]), &[]);
+        assert_eq!(told(&world.carry_out(&revoke(precondition)).unwrap()), ["shop"]);
+    }
+    for (session, precondition) in [
+        (session(&["shop"]), Precondition::Revision(vec![7])),
+        (session(&["shop"]), Precondition::Revision(vec![])),
+        (over(), Precondition::Lives),
+        (over(), Precondition::Revision(vec![1])),
+    ] {
+        let world = World::new([client("shop")]).knowing(session, &[]);
+        assert_eq!(world.carry_out(&revoke(precondition)).unwrap_err(), CommandRefusal::Revision);
+    }
+    let unknown = World::new([]).carry_out(&revoke(Precondition::Revision(vec![1]))).unwrap_err();
+    assert_eq!(unknown, Refusal::UnknownSession.into());
+}
+
+#[test]
 fn only_a_session_that_lives_can_be_changed_but_any_that_is_known_can_be_ended() {
     let over = || Session { ended: Some(ended()), ..session(&["shop"]) };
     let refused = World::new([]).knowing(over(), &[]).carry_out(&replace(None)).unwrap_err();
     assert_eq!(refused, Refusal::SessionEnded.into());
     assert_eq!(World::new([]).carry_out(&replace(None)).unwrap_err(), Refusal::UnknownSession.into());
 
-    let revoke = Command::Revoke(Target::Session { sid: "s-1".parse().unwrap(), sub: None });
+    let revoke = revoke(Target::Session { sid: "s-1".parse().unwrap(), sub: None });
     let plan = World::new([client("shop")]).knowing(session(&["shop"]), &[]).carry_out(&revoke).unwrap();
     assert_eq!(told(&plan), ["shop"]);
     assert_eq!(plan.sessions[0].ended, Some(Ended { at: at(100), initiator: Initiator::SessionRevoked }));
@@ -69,7 +97,7 @@ fn a_client_that_cannot_be_told_keeps_nobody_logged_in_elsewhere() {
     };
     let session = || Session { expires_at: Some(at(100)), ..session(&["mute", "shop"]) };
     let target = Target::Session { sid: "s-1".parse().unwrap(), sub: None };
-    for command in [expire(&session()), Command::Revoke(target)] {
+    for command in [expire(&session()), revoke(target)] {
         let world = World::new([mute(), client("shop")]).knowing(session(), &[]);
         let plan = world.carry_out(&command).unwrap();
         assert_eq!(told(&plan), ["shop"]);
@@ -87,11 +115,11 @@ fn every_session_of_a_user_is_revoked() {
     let second =
         Session { key: SessionKey(Uuid::from_u128(8)), sid: "s-2".parse().unwrap(), ..session(&["shop"]) };
     let world = World::new([client("shop")]).knowing(session(&["shop"]), &[]).knowing(second, &[]);
-    let plan = world.carry_out(&Command::Revoke(Target::Subject(sub("alice")))).unwrap();
+    let plan = world.carry_out(&revoke(Target::Subject(sub("alice")))).unwrap();
     assert_eq!(told(&plan), ["shop", "shop"]);
     assert_eq!(plan.sids.len(), 2);
     // Whoever was never heard of is logged out, and stays so if a session is reported late.
-    let nobody = World::new([]).carry_out(&Command::Revoke(Target::Subject(sub("nobody")))).unwrap();
+    let nobody = World::new([]).carry_out(&revoke(Target::Subject(sub("nobody")))).unwrap();
     assert_eq!(nobody.subject_end.map(|end| end.ended.at), Some(at(100)));
 }
 

@@ -17,6 +17,7 @@ fn end(second: i64, exclude: &[&str]) -> SubjectEnd {
         clients: NamedClients::new(),
         exclude_clients: exclude.iter().map(|id| client_id(id)).collect(),
         session_metadata: SessionMetadata::default(),
+        told: BTreeSet::new(),
     }
 }
 

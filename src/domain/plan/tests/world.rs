@@ -158,7 +158,7 @@ impl World {
 
     /// Ends sessions that an earlier end is about.
     pub(super) fn plan_rest(self, end: &SubjectEnd) -> Plan {
-        plan_rest(end, self.situation(), &mut ids())
+        plan_rest(end, end.told.clone(), self.situation(), &mut ids())
     }
 
     fn situation(&self) -> Situation<'_> {

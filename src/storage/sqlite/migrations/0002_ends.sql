@@ -28,6 +28,14 @@ CREATE TABLE subject_end_parts (
 
 CREATE INDEX subject_end_parts_of ON subject_end_parts (end_number);
 
+-- Whom tokens about the user told of an end that is not finished: they are not told of each piece.
+CREATE TABLE subject_end_told (
+    end_number INTEGER NOT NULL,                   -- subject_ends.number
+    client_id  TEXT    NOT NULL,
+    sub        TEXT    NOT NULL,                   -- as the client knows it
+    PRIMARY KEY (end_number, client_id, sub)
+) STRICT, WITHOUT ROWID;
+
 -- The end whose parts belong to the answer.
 ALTER TABLE events ADD COLUMN end_number INTEGER;
 
