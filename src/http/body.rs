@@ -59,6 +59,13 @@ impl<T> From<Option<T>> for Member<T> {
     }
 }
 
+/// For `deserialize_with`: a member whose value is an object.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Member<T>, D::Error> {
+    json::optional_object(deserializer).map(Member::from)
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(deserializer)?.into())

@@ -16,6 +16,9 @@ use crate::storage::{IntakeTransaction, Known, StorageError, Wanted};
 /// How many sessions of users are looked up for one group. What is left of them is ended in later transactions.
 const MAX_SESSIONS: usize = 2_000;
 
+/// How many of one user are: more than end in one transaction.
+const MAX_SESSIONS_OF_ONE: usize = 250;
+
 /// Looks up what a group of requests is about.
 pub(super) async fn look_up(
     transaction: &mut dyn IntakeTransaction,
@@ -39,7 +42,8 @@ pub(super) async fn look_up(
     }
     wanted.events.extend(group.iter().flat_map(Request::event_keys));
     wanted.sessions_of_each =
-        u32::try_from(MAX_SESSIONS / wanted.subs.len().max(1)).unwrap_or(u32::MAX).max(1);
+        u32::try_from((MAX_SESSIONS / wanted.subs.len().max(1)).clamp(1, MAX_SESSIONS_OF_ONE))
+            .unwrap_or(u32::MAX);
 
     let mut set = WorkingSet::new(transaction.load(&wanted).await?);
     named.extend(set.clients_concerned().cloned());

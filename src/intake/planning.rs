@@ -22,6 +22,9 @@ use crate::storage::{AcceptedBefore, AcceptedElsewhere, AcceptedEvent, EventKey}
 /// left for others: few enough that no event waits for long.
 const ROOM: usize = 2_000;
 
+/// The same for one event or command: it is not to take a transaction alone, where others wait for the next.
+const ROOM_OF_ONE: usize = 200;
+
 /// How many clients a batch may be about: those it names, and those that take part in the sessions it is about. It is
 /// stored in one transaction.
 pub(super) const MAX_WEIGHT: usize = 10_000;
@@ -181,7 +184,7 @@ impl WriterConfig {
             ended_since: None,
             being_ended: None,
             next_end: set.next_end(),
-            room: ROOM.saturating_sub(set.deliveries.len()),
+            room: ROOM.saturating_sub(set.deliveries.len()).min(ROOM_OF_ONE),
             waiting: &set.waiting,
             subjects: &self.subjects,
         }

@@ -18,10 +18,10 @@ use crate::domain::session::{EndNumber, SessionKey, SubjectEnd};
 use crate::storage::{IntakeTransaction, LeftToEnd, StorageError};
 
 /// The most sessions that a piece looks at.
-const PIECE_SESSIONS: u32 = 200;
+const PIECE_SESSIONS: u32 = 20;
 
 /// After how many participants a piece ends: few enough that no event waits for long.
-const PIECE_PARTICIPANTS: usize = 500;
+const PIECE_PARTICIPANTS: usize = 30;
 
 /// How long after a failure it is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);

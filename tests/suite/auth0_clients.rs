@@ -222,6 +222,17 @@ async fn a_member_of_another_type_is_refused_and_named() {
             json!({"oidc_logout": {"backchannel_logout_session_metadata": {"include": "yes"}}}),
             "oidc_logout.backchannel_logout_session_metadata.include: ",
         ),
+        // Not what a struct's members in their order could be read from, either.
+        (json!({"token": ["90s"]}), "token: "),
+        (json!({"oidc_logout": [["https://rp.example.com/"]]}), "oidc_logout: "),
+        (
+            json!({"oidc_logout": {"backchannel_logout_initiators": ["all"]}}),
+            "oidc_logout.backchannel_logout_initiators: ",
+        ),
+        (
+            json!({"oidc_logout": {"backchannel_logout_session_metadata": [true]}}),
+            "oidc_logout.backchannel_logout_session_metadata: ",
+        ),
         (json!({"nonsense": null}), "nonsense: is no member of a client"),
     ] {
         let (status, error) = app.api(Method::POST, "/clients", Some(with_alg(body.clone()))).await;

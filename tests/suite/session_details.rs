@@ -129,6 +129,9 @@ async fn what_cannot_be_is_refused_and_named() {
     let long = "m".repeat(256);
     for (details, message) in [
         (json!({"device": "laptop"}), "data.device: "),
+        (json!({"device": ["laptop"]}), "data.device: "),
+        (json!({"cookie": ["persistent"]}), "data.cookie: "),
+        (json!({"authentication": {"methods": [["pwd"]]}}), "data.authentication.methods[0]: "),
         (json!({"device": {"ip": "192.0.2.1"}}), "data.device.ip: unknown field"),
         (
             json!({"device": {"initial_ip": "192.0.2.1:443"}}),

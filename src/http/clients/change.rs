@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::body::Member;
+use super::super::body::{Member, object};
 use super::super::openapi as doc;
 use super::descriptive;
 use super::oidc_logout::{OidcLogoutChange, metadata_choice};
@@ -50,7 +50,7 @@ pub(super) struct ClientChange {
     #[serde(default)]
     #[schema(value_type = Option<doc::MetadataChoice>)]
     session_metadata: Member<MetadataChoice>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     #[schema(value_type = Option<TokenChange>)]
     token: Member<TokenChange>,
     #[serde(default)]
@@ -70,11 +70,11 @@ pub(super) struct ClientChange {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, pattern = "^[^<>]+$")]
     name: Member<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     #[schema(value_type = Option<OidcLogoutChange>)]
     oidc_logout: Member<OidcLogoutChange>,
     /// The older name of `oidc_logout`, which wins.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     #[schema(value_type = Option<OidcLogoutChange>)]
     oidc_backchannel_logout: Member<OidcLogoutChange>,
     #[serde(default)]

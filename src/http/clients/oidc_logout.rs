@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::body::Member;
+use super::super::body::{Member, object};
 use super::super::openapi as doc;
 use crate::domain::client::{Client, LogoutUri, SpelledOut};
 use crate::domain::initiator::{Initiator, Initiators};
@@ -21,11 +21,11 @@ pub(super) struct OidcLogoutChange {
     #[schema(value_type = Option<Vec<doc::LogoutUri>>, max_items = 1)]
     urls: Member<Vec<LogoutUri>>,
     /// `null` is the default.
-    #[serde(default, rename = "backchannel_logout_initiators")]
+    #[serde(default, rename = "backchannel_logout_initiators", deserialize_with = "object")]
     #[schema(value_type = Option<doc::OidcLogoutInitiators>)]
     initiators: Member<InitiatorsForm>,
     /// `null` is none.
-    #[serde(default, rename = "backchannel_logout_session_metadata")]
+    #[serde(default, rename = "backchannel_logout_session_metadata", deserialize_with = "object")]
     #[schema(value_type = Option<InclusionForm>)]
     session_metadata: Member<InclusionForm>,
 }

@@ -11,6 +11,7 @@ use crate::domain::session_details::{
     Whereabouts,
 };
 use crate::domain::time;
+use crate::json::Object;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +29,7 @@ pub(super) struct DeviceData {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthenticationData {
-    methods: Vec<MethodData>,
+    methods: Vec<Object<MethodData>>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +59,8 @@ pub(super) fn details(
         let message = format!("must have at most {MAX_METHODS} methods, and has {}", methods.len());
         return Err(WireError::new("authentication.methods", message));
     }
-    let method = |MethodData { name, timestamp, r#type }| AuthenticationMethod { name, timestamp, r#type };
+    let method =
+        |Object(MethodData { name, timestamp, r#type })| AuthenticationMethod { name, timestamp, r#type };
     Ok(SessionDetails {
         device: device.map(DeviceData::into_device),
         authentication: methods.map(|methods| methods.into_iter().map(method).collect()),

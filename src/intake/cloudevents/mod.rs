@@ -16,7 +16,7 @@ use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::Flow;
 use crate::domain::time;
-use crate::json;
+use crate::json::{self, optional_object};
 
 mod batch;
 mod binary;
@@ -150,10 +150,13 @@ struct CreatedData {
     expires_at: Option<Timestamp>,
     #[serde(default)]
     flow: Flow,
+    #[serde(default, deserialize_with = "optional_object")]
     device: Option<DeviceData>,
+    #[serde(default, deserialize_with = "optional_object")]
     authentication: Option<AuthenticationData>,
     #[serde(default, deserialize_with = "time::option")]
     last_interacted_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "optional_object")]
     cookie: Option<CookieData>,
 }
 
@@ -174,10 +177,13 @@ struct UpdatedData {
     idle_expires_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::option")]
     expires_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "optional_object")]
     device: Option<DeviceData>,
+    #[serde(default, deserialize_with = "optional_object")]
     authentication: Option<AuthenticationData>,
     #[serde(default, deserialize_with = "time::option")]
     last_interacted_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "optional_object")]
     cookie: Option<CookieData>,
 }
 
