@@ -36,18 +36,18 @@ impl Collisions {
             return;
         }
         for (request, answer) in group.iter().zip(answers) {
-            let (Request::Events { reporter, events, .. }, Answer::Events(Ok(accepted))) = (request, answer)
+            let (Request::Events { events, keys, .. }, Answer::Events(Ok(accepted))) = (request, answer)
             else {
                 continue;
             };
-            for (event, _) in events.iter().zip(accepted).filter(|(_, accepted)| !accepted.duplicate) {
-                let others = elsewhere.get(&EventKey::of(reporter, event));
-                let other = others.into_iter().flatten().find(|earlier| {
+            let each = events.iter().zip(keys).zip(accepted);
+            for ((event, key), _) in each.filter(|(_, accepted)| !accepted.duplicate) {
+                let other = elsewhere.get(key).into_iter().flatten().find(|earlier| {
                     digest::compare(event, &earlier.accepted.digest) == Comparison::Different
                 });
                 if let Some(other) = other {
                     let other = other.reporter.as_deref().unwrap_or("somebody before an upgrade");
-                    self.found(reporter.label(), other, &event.source);
+                    self.found(key.reporter.label(), other, &event.source);
                 }
             }
         }

@@ -40,7 +40,7 @@ pub(super) async fn look_up(
             wanted.ends_since.extend(began(event));
         }
     }
-    wanted.events.extend(group.iter().flat_map(Request::event_keys));
+    wanted.events.extend(group.iter().flat_map(Request::event_keys).cloned());
     wanted.sessions_of_each =
         u32::try_from((MAX_SESSIONS / wanted.subs.len().max(1)).clamp(1, MAX_SESSIONS_OF_ONE))
             .unwrap_or(u32::MAX);

@@ -13,6 +13,7 @@ use crate::causes::Causes;
 use crate::domain::access::Reporter;
 use crate::domain::event::Event;
 use crate::domain::plan::{Command, CommandRefusal, Refusal};
+use crate::storage::EventKey;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
@@ -180,8 +181,9 @@ impl Intake {
         // Here, and not in the writer, of which there is only one.
         let inspect = |event: &Event| self.guard.inspect(metadata_of_event(&event.body));
         let findings = events.iter().map(inspect).collect();
+        let keys = events.iter().map(|event| EventKey::of(&reporter, event)).collect();
         let (answer, answered) = oneshot::channel();
-        let request = Request::Events { reporter, events, findings, answer, room, charge };
+        let request = Request::Events { events, keys, findings, answer, room, charge };
         self.requests.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AcceptError::Busy,
             mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,

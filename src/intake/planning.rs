@@ -9,7 +9,6 @@ use super::request::{Answer, Request, of_command, of_event};
 use super::working_set::{About, WorkingSet, deliveries, receipt};
 use super::writer::WriterConfig;
 use super::{AcceptError, CommandError};
-use crate::domain::access::Reporter;
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::ids::Sub;
 use crate::domain::metadata::sensitive::Finding;
@@ -41,11 +40,11 @@ impl WriterConfig {
     pub(super) fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
         set.begin_request();
         let (answer, refused) = match request {
-            Request::Events { reporter, events, findings, .. } => {
+            Request::Events { events, keys, findings, .. } => {
                 let planned = if events.len() > 1 && request.weight(set) > MAX_WEIGHT {
                     Err(AcceptError::TooMuch)
                 } else {
-                    self.plan_events(set, reporter, events, findings, now)
+                    self.plan_events(set, events, keys, findings, now)
                 };
                 let refused = planned.is_err();
                 (Answer::Events(planned), refused)
@@ -65,13 +64,14 @@ impl WriterConfig {
     fn plan_events(
         &self,
         set: &mut WorkingSet,
-        reporter: &Reporter,
         events: &[Event],
+        keys: &[EventKey],
         findings: &[Vec<Finding>],
         now: Timestamp,
     ) -> Result<Vec<Stored>, AcceptError> {
-        let planned = events.iter().zip(findings).enumerate().map(|(index, (event, findings))| {
-            self.plan_event(set, reporter, event, findings, now).map_err(|refused| match refused {
+        let each = events.iter().zip(keys).zip(findings).enumerate();
+        let planned = each.map(|(index, ((event, key), findings))| {
+            self.plan_event(set, event, key, findings, now).map_err(|refused| match refused {
                 Refused::IdReused => AcceptError::IdReused { index },
                 Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
                 Refused::Sensitive(refusal) => AcceptError::Sensitive { index, refusal },
@@ -83,13 +83,12 @@ impl WriterConfig {
     fn plan_event(
         &self,
         set: &mut WorkingSet,
-        reporter: &Reporter,
         event: &Event,
+        key: &EventKey,
         findings: &[Finding],
         now: Timestamp,
     ) -> Result<Stored, Refused> {
-        let key = EventKey::of(reporter, event);
-        if let Some(earlier) = accepted_before(set, &key, event)? {
+        if let Some(earlier) = accepted_before(set, key, event)? {
             return Ok(earlier);
         }
         self.guard.admit(findings).map_err(Refused::Sensitive)?;
@@ -104,7 +103,10 @@ impl WriterConfig {
         let plan = plan(event, situation, &mut || self.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
         let (receipt, rest) = (receipt(&event.id, &plan), unfinished(&plan));
         set.apply(plan);
-        set.remember(key, AcceptedEvent { digest: digest::of(event), receipt: receipt.clone(), end: rest });
+        set.remember(
+            key.clone(),
+            AcceptedEvent { digest: digest::of(event), receipt: receipt.clone(), end: rest },
+        );
         Ok(Stored { told: Told::Receipt(receipt), duplicate: false, rest })
     }
 

@@ -9,7 +9,6 @@ use super::planning::began;
 use super::room::Charge;
 use super::working_set::WorkingSet;
 use super::{AcceptError, CarriedOut, CommandError};
-use crate::domain::access::Reporter;
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::metadata::sensitive::Finding;
@@ -20,8 +19,9 @@ use crate::storage::{EventKey, StorageError};
 pub(super) enum Request {
     /// A source reported these.
     Events {
-        reporter: Reporter,
         events: Vec<Event>,
+        /// The idempotency key of each.
+        keys: Vec<EventKey>,
         /// What was found in the metadata of each.
         findings: Vec<Vec<Finding>>,
         answer: oneshot::Sender<Result<Vec<Stored>, AcceptError>>,
@@ -59,12 +59,11 @@ impl Request {
     /// accepted before weigh nothing, so that a repetition is answered as the first was.
     pub(super) fn weight(&self, set: &WorkingSet) -> usize {
         match self {
-            Self::Events { reporter, events, .. } => {
-                let is_new = |event: &&Event| {
-                    let key = EventKey::of(reporter, event);
-                    set.accepted(&key).is_none() && set.accepted_before(&key).is_none()
-                };
-                let new: Vec<&Event> = events.iter().filter(is_new).collect();
+            Self::Events { events, keys, .. } => {
+                let is_new =
+                    |key: &EventKey| set.accepted(key).is_none() && set.accepted_before(key).is_none();
+                let each = events.iter().zip(keys);
+                let new: Vec<&Event> = each.filter(|(_, key)| is_new(key)).map(|(event, _)| event).collect();
                 let named = new.iter().map(|event| named_by(event, set)).sum::<usize>();
                 let targets: HashSet<_> = new.iter().map(|event| of_event(&event.body)).collect();
                 named + targets.iter().map(|target| set.weight(target)).sum::<usize>()
@@ -86,12 +85,10 @@ impl Request {
     }
 
     /// The idempotency key of each of its events.
-    pub(super) fn event_keys(&self) -> Vec<EventKey> {
+    pub(super) fn event_keys(&self) -> &[EventKey] {
         match self {
-            Self::Events { reporter, events, .. } => {
-                events.iter().map(|event| EventKey::of(reporter, event)).collect()
-            }
-            Self::Command { .. } => Vec::new(),
+            Self::Events { keys, .. } => keys,
+            Self::Command { .. } => &[],
         }
     }
 

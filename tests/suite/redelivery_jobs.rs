@@ -104,17 +104,22 @@ async fn jobs_take_turns_and_count_as_they_go() {
     app.stop().await;
 }
 
+/// A job whose filter cannot be read.
+async fn add_damaged_job(store: &mut SqliteConnection, number: usize) {
+    sqlx::query("INSERT INTO redelivery_jobs (id, filter, until, matched, created_at) VALUES (unhex(?), '{', ?, 1, 0)")
+        .bind(format!("{number:032x}"))
+        .bind(vec![255_u8; 16])
+        .execute(store)
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_damaged_job_stops_no_other_and_so_many_are_taken() {
     let setup = with_dead_letters(setup(), "small", 0, 1).await;
     let mut store = store(&setup).await;
     for n in 0..MOST - 1 {
-        sqlx::query("INSERT INTO redelivery_jobs (id, filter, until, matched, created_at) VALUES (unhex(?), '{', ?, 1, 0)")
-            .bind(format!("{n:032x}"))
-            .bind(vec![255_u8; 16])
-            .execute(&mut store)
-            .await
-            .unwrap();
+        add_damaged_job(&mut store, n).await;
     }
     store.close().await.unwrap();
     let app = setup.start().await;
@@ -125,12 +130,7 @@ async fn a_damaged_job_stops_no_other_and_so_many_are_taken() {
     // One more that cannot go on, and there is no room for another.
     let setup = with_dead_letters(app.stop().await, "big", 10, 1).await;
     let mut store = self::store(&setup).await;
-    sqlx::query("INSERT INTO redelivery_jobs (id, filter, until, matched, created_at) VALUES (unhex(?), '{', ?, 1, 0)")
-        .bind(format!("{MOST:032x}"))
-        .bind(vec![255_u8; 16])
-        .execute(&mut store)
-        .await
-        .unwrap();
+    add_damaged_job(&mut store, MOST).await;
     store.close().await.unwrap();
     let app = setup.start().await;
     let (status, answer) = redeliver(&app, json!({"client_id": "big"})).await;

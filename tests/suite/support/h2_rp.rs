@@ -10,10 +10,9 @@ use axum::http::{StatusCode, Version};
 use axum::routing::post;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+
+use super::tls_rp::self_signed;
 
 /// It answers 200 to everything that comes over HTTP/2, and 505 to what does not.
 pub struct H2Rp {
@@ -26,18 +25,9 @@ pub struct H2Rp {
 impl H2Rp {
     /// Its certificate is for `localhost`, signed by itself, and written into `folder`.
     pub async fn start(folder: &Path) -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (acceptor, certificate) = self_signed(&["h2", "http/1.1"]);
         let ca_file = folder.join("h2-rp.pem");
-        std::fs::write(&ca_file, made.cert.pem()).unwrap();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        std::fs::write(&ca_file, certificate).unwrap();
 
         let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counter = Arc::clone(&requests);
@@ -54,7 +44,6 @@ impl H2Rp {
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
         let counter = Arc::clone(&connections);
         tokio::spawn(async move {
             loop {
