@@ -7,9 +7,11 @@
 #   tests/mutants.sh --since REV MODULE…    only faults in lines that changed since REV
 #   tests/mutants.sh --again MODULE…        tries what was missed once more: after tests were written for it
 #   tests/mutants.sh --anew MODULE…         forgets what earlier runs found: after the module was changed
+#   tests/mutants.sh --units MODULE…        only the first of the two passes
 #
-# There are two passes: the unit tests first, which catch most and are quickly built, and then, for what they missed, these, the
-# storage tests and the front-door tests. (Not the fault tests, which fill up file systems and take minutes.)
+# There are two passes. The first tries each mutant with the unit tests of its module (for storage, the storage tests too), in a
+# crate that is cut down to the module and what it imports: that is built in seconds. The second tries what they missed with
+# all unit, storage and front-door tests: minutes each. (Not the fault tests, which fill up file systems.)
 # A run that was stopped goes on where it was when it is started again. Results are kept in target/mutants/MODULE:
 # `missed` and `timeout` name what no test caught, `caught` and `unviable` (did not compile) the others.
 # cargo-mutants and cargo-nextest are installed where they are missing. The status is 0 whether or not a mutant was missed,
@@ -20,7 +22,7 @@ repository=$PWD
 
 MODULES=(domain token egress access intake delivery storage)
 
-shard=() since='' again='' anew=''
+shard=() since='' again='' anew='' units=''
 while [ $# -gt 0 ]; do
     case $1 in
         --shard | --since)
@@ -31,10 +33,9 @@ while [ $# -gt 0 ]; do
             if [ "$1" = --shard ]; then shard=(--shard "$2"); else since=$2; fi
             shift 2
             ;;
-        --again | --anew)
-            if [ "$1" = --again ]; then again=yes; else anew=yes; fi
-            shift
-            ;;
+        --again) again=yes && shift ;;
+        --anew) anew=yes && shift ;;
+        --units) units=yes && shift ;;
         -*)
             echo "unknown option $1; the first lines of $0 have all of them" >&2
             exit 2
@@ -82,15 +83,45 @@ collect() {
     rm -rf unit all-tests
 }
 
-# pass NAME TODO ARGUMENT…: the mutants that the file TODO names, against the tests that the arguments choose.
+# imports MODULE…: the modules of src that the code of these names.
+imports() {
+    local module path
+    for module in "$@"; do
+        path=$repository/src/$module
+        if [ ! -d "$path" ]; then path=$path.rs; fi
+        # Comments do not count.
+        grep -rhv '^ *//' "$path" | grep -o 'crate::[a-z_0-9]*' | sed 's/crate:://'
+    done | sort -u
+}
+
+# cut_down MODULE FOLDER: a crate of this module and all that it imports, with their unit tests. The layers make it small.
+cut_down() {
+    local modules=$1 more folder=$2 name
+    while more=$( (echo "$modules" && imports $modules) | sort -u) && [ "$more" != "$modules" ]; do modules=$more; done
+    rm -rf "$folder"
+    mkdir -p "$folder/src" "$folder/tests"
+    cp -r "$repository/Cargo.lock" "$repository/.cargo" "$repository/fixtures" "$folder"
+    sed '/^default-run/d; /^\[\[bench\]\]/,/^$/d' "$repository/Cargo.toml" > "$folder/Cargo.toml"
+    for name in $modules; do
+        if [ -d "$repository/src/$name" ]; then
+            cp -r "$repository/src/$name" "$folder/src"
+        else
+            cp "$repository/src/$name.rs" "$folder/src"
+        fi
+        echo "pub mod $name;"
+    done > "$folder/src/lib.rs"
+    if [ "$1" = storage ]; then cp -r "$repository/tests/storage" "$folder/tests"; fi
+}
+
+# pass NAME TREE TODO ARGUMENT…: the mutants that the file TODO names, in the crate TREE, with the tests that the arguments choose.
 pass() {
-    local name=$1 todo=$2 status=0
-    shift 2
+    local name=$1 tree=$2 todo=$3 status=0
+    shift 3
     if [ ! -s "$todo" ]; then return; fi
     # `--iterate` leaves out what it finds here.
     mkdir -p "$name/mutants.out"
     comm -23 all "$todo" > "$name/mutants.out/previously_caught.txt"
-    cargo mutants --dir "$repository" --file "$source" --iterate --output "$name" --jobs 1 --no-shuffle --colors never -- "$@" \
+    cargo mutants --dir "$tree" --file "$source" --iterate --output "$name" --jobs 1 --no-shuffle --colors never -- "$@" \
         || status=$?
     collect
     # 2: some were missed, 3: some took too long. Everything else is no result.
@@ -105,12 +136,12 @@ mutants() { cargo mutants --dir "$repository" --file "$source" --list --colors n
 
 # module NAME: both passes, in the folder of its results.
 module() {
-    local source=src/$1 options=("${shard[@]}")
+    local source=src/$1 options=("${shard[@]}") top=${1%%/*} tests=(--lib)
     if [ -d "$repository/$source" ]; then source="$source/**"; fi
     mkdir -p "$target/mutants/$1"
     cd "$target/mutants/$1"
     collect
-    if [ -n "$again" ]; then rm -f missed timeout; fi
+    if [ -n "$again" ]; then rm -f missed timeout ${units:+missed-by-units}; fi
     if [ -n "$since" ]; then
         git -C "$repository" diff "$since" > diff
         options+=(--in-diff diff)
@@ -120,12 +151,16 @@ module() {
 
     lines caught unviable missed-by-units | comm -23 chosen - > todo
     printf '\n== %s: %d mutants, %d of them to be tried with the unit tests\n' "$1" "$(count chosen)" "$(count todo)"
-    pass unit todo --lib
+    cut_down "${top%.rs}" "$PWD/tree"
+    if [ "$top" = storage ]; then tests+=(--test storage); fi
+    pass unit "$PWD/tree" todo "${tests[@]}"
 
-    lines caught unviable missed timeout | comm -13 - missed-by-units | comm -12 - chosen > todo
-    printf '\n== %s: %d to be tried with the storage and front-door tests too\n' "$1" "$(count todo)"
-    pass all-tests todo --lib --test storage --test suite
-    rm -f all chosen todo diff
+    if [ -z "$units" ]; then
+        lines caught unviable missed timeout | comm -13 - missed-by-units | comm -12 - chosen > todo
+        printf '\n== %s: %d to be tried with the storage and front-door tests too\n' "$1" "$(count todo)"
+        pass all-tests "$repository" todo --lib --test storage --test suite
+    fi
+    rm -rf all chosen todo diff tree
 }
 
 failed=0
@@ -145,10 +180,12 @@ for name in "${MODULES[@]}"; do
     set -e
 done
 
-printf '\n%-28s %8s %8s %8s %8s\n' module caught missed timeout unviable
+# The last column: what the unit tests missed and the others have not been tried with yet.
+printf '\n%-28s %8s %8s %8s %8s %16s\n' module caught missed timeout unviable 'missed by units'
 for module in "${MODULES[@]}"; do
-    folder=$target/mutants/$module
-    printf '%-28s %8d %8d %8d %8d\n' "$module" "$(count "$folder/caught")" "$(count "$folder/missed")" \
-        "$(count "$folder/timeout")" "$(count "$folder/unviable")"
+    cd "$target/mutants/$module"
+    waiting=$(lines caught missed timeout | comm -13 - <(lines missed-by-units) | wc -l)
+    printf '%-28s %8d %8d %8d %8d %16d\n' "$module" "$(count caught)" "$(count missed)" "$(count timeout)" \
+        "$(count unviable)" "$waiting"
 done
 exit "$failed"

@@ -123,7 +123,7 @@ impl App {
         // What verifies access tokens needs it, wherever this runs.
         crate::keyring::provider::install();
         let keyring = open_keyring(config, &clock, &entropy).await?;
-        let (policy, egress) = (egress_config(config).policy, Egress::new(egress_config(config))?);
+        let egress = Egress::new(egress_config(config, connections.outgoing_idle))?;
         let metrics = Arc::new(Metrics::new());
         let store = open_store(config, &keyring, Arc::clone(&metrics), clock.now()).await?;
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
@@ -165,7 +165,7 @@ impl App {
         let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), Arc::clone(&clock));
         let clients = ClientRegistry::new(ClientRegistryConfig {
             store: Arc::clone(&store) as _,
-            policy,
+            policy: egress_policy(config),
             keyring: keyring.clone(),
             subjects,
             changes: Box::new(ToRunner(dispatcher.runner())),
@@ -257,7 +257,7 @@ fn writer_config(
 /// their algorithms against the keys there are or will be, and the files of the listeners' TLS. It makes no keys.
 pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> anyhow::Result<()> {
     let config = &loaded.config;
-    let policy = egress_config(config).policy;
+    let policy = egress_policy(config);
     let keyring = Keyring::inspect(keyring_config(config), Arc::clone(clock), Arc::clone(entropy))?;
     let mut algs: BTreeSet<SigningAlg> = keyring.algorithms().into_iter().collect();
     algs.extend(&config.keys.algorithms);
@@ -286,7 +286,8 @@ fn connections(config: &Config) -> anyhow::Result<Shares> {
     let limit = listen::raise_limit();
     let (server, management) = (config.server.max_connections, config.management.max_connections);
     let shares = listen::share_out(limit, config.delivery.max_concurrency, server, management)?;
-    tracing::debug!(limit, server = shares.server, management = shares.management, "most open connections");
+    let Shares { server, management, outgoing_idle } = shares;
+    tracing::debug!(limit, server, management, outgoing_idle, "most open connections");
     Ok(shares)
 }
 
@@ -399,11 +400,17 @@ pub fn keyring_config(config: &Config) -> KeyringConfig {
     }
 }
 
-/// The configuration's rules for outgoing requests, as the egress takes them.
-pub fn egress_config(config: &Config) -> EgressConfig {
+/// The configuration's rules for outgoing requests, as the egress takes them, with up to `max_idle` idle connections.
+pub fn egress_config(config: &Config, max_idle: usize) -> EgressConfig {
     EgressConfig {
-        policy: Policy::new(config.egress.allow_http, config.egress.allow_networks.clone()),
+        policy: egress_policy(config),
         timeout: config.delivery.timeout,
         ca_file: config.egress.ca_file.clone(),
+        max_idle,
     }
+}
+
+/// Where logout tokens may be sent.
+fn egress_policy(config: &Config) -> Policy {
+    Policy::new(config.egress.allow_http, config.egress.allow_networks.clone())
 }

@@ -44,7 +44,7 @@ impl App {
             let (metrics, shutdown) = (Arc::clone(&metrics), shutdown.clone());
             serve(Listening { name, socket, tls, connections, metrics }, router, shutdown)
         };
-        let Shares { server: server_share, management: management_share } = self.connections;
+        let Shares { server: server_share, management: management_share, .. } = self.connections;
         part(&mut parts, "server", serve("server", listeners.server, self.tls.server, server_share, server));
         let management =
             serve("management", listeners.management, self.tls.management, management_share, management);

@@ -26,9 +26,6 @@ const READ_AT_MOST: usize = 16 * 1024;
 /// How much of it is kept.
 const KEEP_AT_MOST: usize = 1024;
 
-/// How long a connection is kept for the next token.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-
 /// How logout tokens are sent.
 #[derive(Clone, Debug)]
 pub struct EgressConfig {
@@ -38,6 +35,8 @@ pub struct EgressConfig {
     pub timeout: Duration,
     /// A PEM bundle trusted beside the platform's roots.
     pub ca_file: Option<PathBuf>,
+    /// How many idle connections are kept for the next tokens, for a minute each.
+    pub max_idle: usize,
 }
 
 /// The client could not be set up.
@@ -88,7 +87,7 @@ impl Egress {
     }
 
     pub(super) fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
-        let EgressConfig { policy, timeout, ca_file } = config;
+        let EgressConfig { policy, timeout, ca_file, max_idle } = config;
         let policy = Arc::new(policy);
         let authorities =
             ca_file.as_deref().map(authorities::read).transpose().map_err(EgressError::CaFile)?;
@@ -100,7 +99,7 @@ impl Egress {
             connect_timeout: connect_timeout(timeout),
             authorities: authorities.unwrap_or_default(),
             max_body_bytes: READ_AT_MOST,
-            keep_idle: Some(IDLE_TIMEOUT),
+            max_idle,
         })
         .map_err(EgressError::Client)?;
         Ok(Self { outbound, policy, timeout })

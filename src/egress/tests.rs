@@ -3,9 +3,12 @@
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::client::{Egress, EgressConfig, Posted};
 use super::outbound::Lookup;
@@ -24,7 +27,7 @@ impl Lookup for Always {
 async fn post(addresses: &[&str], port: u16) -> Posted {
     let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
     let policy = Policy::new(true, vec!["127.0.0.1/32".parse().unwrap()]);
-    let config = EgressConfig { policy, timeout: Duration::from_millis(500), ca_file: None };
+    let config = EgressConfig { policy, timeout: Duration::from_millis(500), ca_file: None, max_idle: 1 };
     let egress = Egress::with_lookup(config, Arc::new(Always(addresses))).unwrap();
     let uri = format!("http://rp.example.com:{port}/logout").parse().unwrap();
     egress.post_logout_token(&uri, "a.b.c", "2026-01-02T03:04:05Z".parse().unwrap()).await
@@ -69,4 +72,49 @@ async fn a_name_without_addresses_is_not_resolved() {
     let posted = post(&[], 1).await;
     let error = posted.result.unwrap_err();
     assert_eq!((error.kind, error.outcome_unknown, posted.remote_address), (SendErrorKind::Dns, false, None));
+}
+
+/// Answers every request, and counts the connections: how many there were, and how many are open.
+async fn relying_party(open: &Arc<AtomicUsize>) -> (u16, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, accepted) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let (counting, open) = (Arc::clone(&accepted), Arc::clone(open));
+    tokio::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            counting.fetch_add(1, Ordering::SeqCst);
+            open.fetch_add(1, Ordering::SeqCst);
+            let open = Arc::clone(&open);
+            tokio::spawn(async move {
+                let mut request = vec![0; 4096];
+                while connection.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    connection.write_all(answer).await.unwrap();
+                }
+                open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (port, accepted)
+}
+
+#[tokio::test]
+async fn so_many_idle_connections_are_kept_and_no_more() {
+    let policy = Policy::new(true, vec!["127.0.0.1/32".parse().unwrap()]);
+    let config = EgressConfig { policy, timeout: Duration::from_secs(10), ca_file: None, max_idle: 2 };
+    let egress = Egress::new(config).unwrap();
+    let open = Arc::default();
+    let (first, second, third) =
+        (relying_party(&open).await, relying_party(&open).await, relying_party(&open).await);
+    for (index, (port, _)) in [&first, &second, &third, &first, &third, &second].into_iter().enumerate() {
+        let uri = format!("http://127.0.0.1:{port}/logout").parse().unwrap();
+        let posted = egress.post_logout_token(&uri, "a.b.c", Timestamp::UNIX_EPOCH).await;
+        assert_eq!(posted.result.unwrap().status, 200);
+        let kept = (index + 1).min(2);
+        while open.load(Ordering::SeqCst) != kept {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let accepted = [first, second, third].map(|(_, accepted)| accepted.load(Ordering::SeqCst));
+    assert_eq!(accepted, [1, 1, 2]);
 }

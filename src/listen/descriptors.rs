@@ -13,13 +13,18 @@ const RESERVED: u64 = 64;
 const DEFAULT_SERVER: u64 = 8192;
 const DEFAULT_MANAGEMENT: u64 = 1024;
 
-/// How many connections each listener may have open.
+/// The most idle connections to relying parties: what they take in memory is bounded too.
+const MAX_OUTGOING_IDLE: u64 = 4096;
+
+/// How many connections there may be of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
     /// `server.listen`.
     pub server: usize,
     /// `management.listen`.
     pub management: usize,
+    /// To relying parties, on which nothing is sent for now.
+    pub outgoing_idle: usize,
 }
 
 /// The configuration asks for more connections than there can be.
@@ -61,7 +66,8 @@ pub(super) fn handshakes(connections: usize) -> usize {
 }
 
 /// Shares `limit` descriptors out. Each attempt of a delivery may have a connection, and there may be as many
-/// idle ones. What is `None` gets a default that fits: of a limit that is too low for all of it, a quarter.
+/// idle ones or, where descriptors are left, more. What is `None` gets a default that fits: of a limit that is too low
+/// for all of it, a quarter.
 pub fn share_out(
     limit: u64,
     max_concurrency: u32,
@@ -89,7 +95,9 @@ pub fn share_out(
             limit,
         });
     }
-    Ok(Shares { server: server_share, management: management_share })
+    let spare = limit.saturating_sub(needed as u64 + RESERVED + u64::from(max_concurrency));
+    let outgoing_idle = usize::try_from(spare.min(MAX_OUTGOING_IDLE)).unwrap_or(usize::MAX);
+    Ok(Shares { server: server_share, management: management_share, outgoing_idle })
 }
 
 #[cfg(test)]
@@ -99,23 +107,26 @@ mod tests {
     #[test]
     fn there_is_always_a_share_for_management_and_a_reserve() {
         for (limit, shares) in [
-            (1 << 20, (8192, 1024)),
-            (524_288, (8192, 1024)),
-            (4096, (1806, 601)),
-            (1024, (154, 51)),
-            (256, (39, 13)),
+            (1 << 20, (8192, 1024, 4096)),
+            (524_288, (8192, 1024, 4096)),
+            (16_384, (8192, 1024, 4096)),
+            (4096, (1806, 601, 512)),
+            (1024, (154, 51, 193)),
+            // Too few for the attempts themselves: no connection is kept.
+            (256, (39, 13, 0)),
         ] {
-            let Shares { server, management } = share_out(limit, 512, None, None).unwrap();
-            assert_eq!((server, management), shares, "{limit}");
-            let used = server + handshakes(server) + management + handshakes(management);
-            assert!(used as u64 + RESERVED <= limit, "{limit}");
+            let Shares { server, management, outgoing_idle } = share_out(limit, 512, None, None).unwrap();
+            assert_eq!((server, management, outgoing_idle), shares, "{limit}");
+            let used = server + handshakes(server) + management + handshakes(management) + outgoing_idle;
+            let attempts = if limit == 256 { 0 } else { 512 };
+            assert!((used + attempts) as u64 + RESERVED <= limit, "{limit}");
         }
     }
 
     #[test]
     fn what_is_asked_for_must_be_there() {
         let shares = share_out(4096, 512, Some(1500), None).unwrap();
-        assert_eq!(shares, Shares { server: 1500, management: 601 });
+        assert_eq!(shares, Shares { server: 1500, management: 601, outgoing_idle: 895 });
         let error = share_out(4096, 512, Some(3000), None).unwrap_err();
         assert!(
             error

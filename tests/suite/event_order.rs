@@ -114,6 +114,31 @@ async fn an_operators_end_of_all_sessions_reaches_those_reported_late_too() {
 }
 
 #[tokio::test]
+async fn a_source_whose_clock_is_ahead_orders_its_own_events() {
+    let rp = relying_party(200).await;
+    let app = setup(&rp, &["shop"]).start().await;
+    let now = jiff::Timestamp::now();
+    let ahead = |seconds: i64, r#type: &str, data: Value| {
+        let mut event = event(r#type, data);
+        event["time"] = json!((now + jiff::SignedDuration::from_secs(seconds)).to_string());
+        event
+    };
+    told(&app, &ahead(60, "session.created", created("s-1", &["shop"]))).await;
+    let updated = |version: &str| json!({"sid": "s-1", "session_metadata": {"v": version}});
+    told(&app, &ahead(80, "session.updated", updated("newer"))).await;
+    told(&app, &ahead(70, "session.updated", updated("older"))).await;
+    assert_eq!(app.get("/sessions/s-1").await.1["session_metadata"], json!({"v": "newer"}));
+
+    let everywhere = json!({"sub": "carol", "initiator": "password-changed"});
+    assert_eq!(told(&app, &ahead(100, "session.terminated", everywhere)).await, ["shop"]);
+    assert_eq!(told(&app, &ahead(90, "session.created", created("s-2", &["shop"]))).await, ["shop"]);
+    told(&app, &ahead(110, "session.created", created("s-3", &["shop"]))).await;
+    assert!(!is_live(&app, "s-2").await);
+    assert!(is_live(&app, "s-3").await);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn an_end_in_a_batch_reaches_what_comes_after_it_in_the_batch_by_its_time() {
     let rp = relying_party(200).await;
     let app = setup(&rp, &["shop"]).start().await;

@@ -129,6 +129,31 @@ async fn a_session_that_cannot_be_read_stops_neither_events_nor_lists_nor_ends()
 }
 
 #[tokio::test]
+async fn an_end_that_cannot_be_read_keeps_no_later_one_of_the_same_user_from_being_carried_out() {
+    let rp = rp().await;
+    let app = Setup::new().client("shop", &rp.uri(), "initiators = \"all\"").start().await;
+    accepted(&app, &created("c-1", "carol", &["shop"], None)).await;
+    let app = app.stop().await;
+    // As a stop leaves them when there is more to end than fits into one transaction.
+    let store = StoreFile::of(&app);
+    let left = |initiator: &str| {
+        format!(
+            "INSERT INTO subject_ends (sub, ended_at, initiator, clients, exclude_clients, session_metadata, accepted_at)
+             VALUES ('carol', 0, '{initiator}', '{{}}', '[]', '{{}}', 0)"
+        )
+    };
+    for initiator in ["no-initiator", "password-changed"] {
+        assert_eq!(store.change(&left(initiator)).await, 1);
+    }
+    let app = app.start().await;
+    eventually(async || (received(&rp).await == 1).then_some(())).await;
+    let unfinished = "SELECT group_concat(number) FROM subject_ends WHERE finished_at IS NULL";
+    eventually(async || (store.text(unfinished).await == "1").then_some(())).await;
+    assert!(counted(&app, "subject_ends").await > 0);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn sessions_expire_behind_more_unreadable_ones_than_are_ended_at_a_time() {
     let rp = rp().await;
     let app = Setup::new().client("shop", &rp.uri(), "initiators = \"all\"").start().await;

@@ -80,7 +80,7 @@ impl Planner<'_> {
             ..self.new_session(&event.sid, moment.at)
         };
         check_client_count(&session, "data.clients")?;
-        self.lifetimes.renew(&mut session, moment.at, event.idle_expires_at);
+        self.lifetimes.renew(&mut session, moment.at.min(self.now), event.idle_expires_at);
         let known = KnownSession { session, deliveries: Vec::new() };
         match ended_since {
             // All sessions of the user ended since, and this one with them.
@@ -101,7 +101,7 @@ impl Planner<'_> {
             session.expires_at = expires_at;
         }
         let idle = idle_expires_at.filter(|_| session.is_newest(Member::IdleExpiresAt, moment.at));
-        self.lifetimes.renew(session, moment.at, idle);
+        self.lifetimes.renew(session, moment.at.min(self.now), idle);
     }
 
     /// A session of which only this is known.
@@ -143,7 +143,7 @@ impl Planner<'_> {
         let added = BTreeMap::from([(event.client_id.clone(), event.sub.clone())]);
         add_participants(&mut session, &added, moment.at);
         check_client_count(&session, "data.client_id")?;
-        self.lifetimes.renew(&mut session, moment.at, None);
+        self.lifetimes.renew(&mut session, moment.at.min(self.now), None);
         // If the session has ended meanwhile, `store` tells the client at once: it took part after all.
         self.store(session, deliveries)
     }

@@ -18,7 +18,7 @@ use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
 use super::pairwise::Subjects;
 use super::session::{EndNumber, Ended, Flow, Lifetimes, Session, SubjectEnd};
-use super::time::kept;
+use super::time::{after, kept};
 
 mod command;
 mod deliveries;
@@ -32,6 +32,11 @@ pub use subject::{WaitingSubjects, plan_rest};
 
 /// How many clients a session can have. An end names them all in one transaction.
 pub const MAX_CLIENTS: usize = 1_000;
+
+/// How far ahead of ours a source's clock may be. Within it the source's times are kept as they are, so that they
+/// order its events also where some were sent again; beyond it the clock is wrong, and an event happens when it
+/// comes in.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 
 /// What the planner needs to know.
 #[derive(Debug)]
@@ -178,7 +183,8 @@ pub enum Refusal {
 /// When something happened.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
-    /// By the source's clock, which orders its own events; without a time, when the event came in. The future is now.
+    /// By the source's clock, which orders its own events; without a time, or if it is further ahead than
+    /// [`CLOCK_TOLERANCE`], when the event came in.
     at: Timestamp,
     /// Whether the source said it. Without, the order that events came in has to do.
     is_reported: bool,
@@ -186,8 +192,8 @@ struct Moment {
 
 impl Moment {
     fn new(time: Option<Timestamp>, now: Timestamp) -> Self {
-        let at = time.map_or(now, |time| kept(time).min(now));
-        Self { at, is_reported: time.is_some() }
+        let believed = time.map(kept).filter(|time| *time <= after(now, CLOCK_TOLERANCE));
+        Self { at: believed.unwrap_or(now), is_reported: time.is_some() }
     }
 
     /// Whether an end came after it, though it was heard of first. At the same instant it did: rather one logout too

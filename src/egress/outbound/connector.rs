@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::allowance::{Allowance, Counted};
+use super::idle::IdleLimit;
 use super::resolver::Resolver;
 use super::timing::{connected, connecting};
 
@@ -40,8 +41,14 @@ pub(super) struct Connector {
 
 impl Connector {
     /// `timeout` is for everything: name, TCP, TLS. `per_request` is what a connection may bring, in bytes, see
-    /// [`Allowance`].
-    pub(super) fn new(resolver: Resolver, tls: ClientConfig, timeout: Duration, per_request: usize) -> Self {
+    /// [`Allowance`]. `idle` counts it.
+    pub(super) fn new(
+        resolver: Resolver,
+        tls: ClientConfig,
+        timeout: Duration,
+        per_request: usize,
+        idle: IdleLimit,
+    ) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -58,7 +65,7 @@ impl Connector {
             .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(CountedTcp { tcp, per_request });
+            .wrap_connector(CountedTcp { tcp, per_request, idle });
         Self { https, timeout }
     }
 }
@@ -88,6 +95,7 @@ impl Service<Uri> for Connector {
 struct CountedTcp {
     tcp: HttpConnector<Resolver>,
     per_request: usize,
+    idle: IdleLimit,
 }
 
 impl Service<Uri> for CountedTcp {
@@ -101,6 +109,10 @@ impl Service<Uri> for CountedTcp {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (connection, allowance) = (self.tcp.call(uri), Allowance::new(self.per_request));
-        Box::pin(async move { Ok(TokioIo::new(Counted::new(connection.await?.into_inner(), allowance))) })
+        let idle = self.idle.clone();
+        Box::pin(async move {
+            let connection = connection.await?.into_inner();
+            Ok(TokioIo::new(Counted::new(connection, allowance, idle.opened())))
+        })
     }
 }

@@ -13,6 +13,7 @@
 mod allowance;
 mod connector;
 mod error;
+mod idle;
 mod interim;
 mod resolver;
 mod timing;
@@ -36,6 +37,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::allowance::{Allowance, Turn};
 use self::connector::Connector;
+use self::idle::IdleLimit;
 use self::interim::Interim;
 use self::resolver::Resolver;
 pub(super) use self::resolver::{Lookup, SystemLookup};
@@ -65,6 +67,9 @@ const HTTP2_WINDOWS: (u32, u32) = (32 * 1024, 1024 * 1024);
 /// framing, TLS, and reading and sending ahead add.
 const BESIDES_BODY: usize = MAX_HEAD_BYTES + 64 * 1024;
 
+/// How long an idle connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// How often a request is sent again because the other side says it has not looked at it.
 const MAX_RESENDS: usize = 2;
 
@@ -80,8 +85,8 @@ pub(super) struct OutboundConfig {
     pub(super) authorities: Vec<CertificateDer<'static>>,
     /// The longest body that is read, in bytes.
     pub(super) max_body_bytes: usize,
-    /// How long an idle connection is kept; `None`: not at all.
-    pub(super) keep_idle: Option<Duration>,
+    /// How many idle connections are kept; 0: none.
+    pub(super) max_idle: usize,
 }
 
 /// Asks others. Clones share connections.
@@ -89,6 +94,7 @@ pub(super) struct OutboundConfig {
 pub(super) struct Outbound {
     client: Client<Connector, Full<Bytes>>,
     max_body_bytes: usize,
+    idle: IdleLimit,
 }
 
 /// What came of a request.
@@ -124,16 +130,17 @@ pub(super) enum BodyEnd {
 impl Outbound {
     /// Sets the client up.
     pub(super) fn new(config: OutboundConfig) -> Result<Self, TlsError> {
-        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, keep_idle } =
+        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, max_idle } =
             config;
         let per_request = max_body_bytes.saturating_add(BESIDES_BODY);
         let (resolver, tls) = (Resolver::new(lookup, policy), tls::config(authorities)?);
         let (stream_window, connection_window) = HTTP2_WINDOWS;
+        let idle = IdleLimit::new(max_idle);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(keep_idle)
-            .pool_max_idle_per_host(if keep_idle.is_some() { usize::MAX } else { 0 })
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(max_idle)
             .http1_max_buf_size(MAX_HEAD_BYTES)
             .http1_max_headers(MAX_FIELDS)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -145,8 +152,8 @@ impl Outbound {
             // A shared connection would be kept for as long as it is asked, though nobody is there any more.
             .http2_keep_alive_interval(HTTP2_PING_EVERY)
             .http2_keep_alive_timeout(HTTP2_PING_PATIENCE)
-            .build(Connector::new(resolver, tls, connect_timeout, per_request));
-        Ok(Self { client, max_body_bytes })
+            .build(Connector::new(resolver, tls, connect_timeout, per_request, idle.clone()));
+        Ok(Self { client, max_body_bytes, idle })
     }
 
     /// Sends a request. `deadline` is that of its answer's head.
@@ -170,7 +177,7 @@ impl Outbound {
     ) -> Result<Answered, SendError> {
         let interim = Interim::of(&mut request);
         let captured = capture_connection(&mut request);
-        let mut exchange = Exchange { interim, captured, turn: None };
+        let mut exchange = Exchange { interim, captured, turn: None, idle: &self.idle };
         match timeout_at(deadline, exchange.run(&self.client, request)).await {
             Ok(Ok(response)) => Ok(self.answered(response, exchange)),
             Ok(Err(error)) => Err(error),
@@ -178,7 +185,7 @@ impl Outbound {
         }
     }
 
-    fn answered(&self, response: Response<Incoming>, exchange: Exchange) -> Answered {
+    fn answered(&self, response: Response<Incoming>, exchange: Exchange<'_>) -> Answered {
         let remote = response.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr);
         let (head, body) = response.into_parts();
         Answered {
@@ -212,13 +219,14 @@ impl Answered {
 }
 
 /// A request, and what is known of where it is.
-struct Exchange {
+struct Exchange<'c> {
     interim: Interim,
     captured: CaptureConnection,
     turn: Option<Turn>,
+    idle: &'c IdleLimit,
 }
 
-impl Exchange {
+impl Exchange<'_> {
     async fn run(
         &mut self,
         client: &Client<Connector, Full<Bytes>>,
@@ -248,6 +256,10 @@ impl Exchange {
         let mut extras = Extensions::new();
         if let Some(connected) = &*self.captured.connection_metadata() {
             connected.get_extras(&mut extras);
+            if self.idle.is_exceeded() {
+                // The pool closes it after this request.
+                connected.poison();
+            }
         }
         if let Some(allowance) = extras.get::<Allowance>() {
             self.interim.come_by(allowance);

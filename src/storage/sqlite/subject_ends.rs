@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::columns::{Columns, json_list, millis, to_json};
-use super::rows::{Page, Rows, SUBJECT_END_PARTS, SUBJECT_END_TOLD, SUBJECT_ENDS};
+use super::rows::{Rows, SUBJECT_END_PARTS, SUBJECT_END_TOLD, SUBJECT_ENDS};
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::session::{EndNumber, Ended, SubjectEnd};
 use crate::storage::{Part, Result};
@@ -56,29 +56,35 @@ pub(super) async fn unfinished_of(
     Ok(ends.into_iter().map(Arc::new).collect())
 }
 
-/// The first end after `after` that is not finished, and has none of the same user before it.
+/// The first end after `after` that is not finished, and has none of the same user before it that can be read.
 pub(super) async fn first_unfinished(
     connection: &mut SqliteConnection,
     rows: &Rows,
     after: EndNumber,
 ) -> Result<Option<SubjectEnd>> {
-    let mut page = Page::of(1);
-    while let Some((wanted, skip)) = page.wanted() {
+    let mut unreadable: Vec<i64> = Vec::new();
+    loop {
         let found = sqlx::query(
-            "SELECT * FROM subject_ends AS next WHERE finished_at IS NULL AND number > ?1
+            "SELECT * FROM subject_ends AS next
+             WHERE finished_at IS NULL AND number > ?1 AND number NOT IN (SELECT value FROM json_each(?2))
                  AND NOT EXISTS (SELECT 1 FROM subject_ends AS earlier
-                     WHERE earlier.sub = next.sub AND earlier.finished_at IS NULL AND earlier.number < next.number)
-             ORDER BY number LIMIT ?2 OFFSET ?3",
+                     WHERE earlier.sub = next.sub AND earlier.finished_at IS NULL AND earlier.number < next.number
+                         AND earlier.number NOT IN (SELECT value FROM json_each(?2)))
+             ORDER BY number LIMIT 1",
         )
         .bind(number(after))
-        .bind(wanted)
-        .bind(skip)
-        .fetch_all(&mut *connection)
+        .bind(to_json(&unreadable))
+        .fetch_optional(&mut *connection)
         .await?;
-        page.add(rows, &SUBJECT_ENDS, &found, end)?;
+        let Some(row) = found else { return Ok(None) };
+        let mut first = rows.readable(&SUBJECT_ENDS, [&row], end)?;
+        if first.is_empty() {
+            unreadable.push(row.try_get("number")?);
+            continue;
+        }
+        with_told(connection, rows, &mut first).await?;
+        return Ok(first.pop());
     }
-    with_told(connection, rows, &mut page.items).await?;
-    Ok(page.items.pop())
 }
 
 /// Reads whom tokens about the user told of these ends.

@@ -63,7 +63,7 @@ impl Floor {
         let required = config.clients.iter().map(|client| client.id_token_signed_response_alg).collect();
         let keyring =
             Keyring::open(keyring_config(&config), &required, Arc::new(SystemClock), Arc::clone(&entropy))?;
-        let egress = Egress::new(egress_config(&config))?;
+        let egress = Egress::new(egress_config(&config, 4096))?;
         let issuer = config.issuer.url.to_string();
         Ok(Arc::new(Self { issuer, clients: config.clients, keyring, egress, entropy }))
     }

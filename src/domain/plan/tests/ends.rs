@@ -40,6 +40,27 @@ fn a_session_ends_by_an_end_of_all_that_is_not_before_it() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_orders_its_own_events_within_a_tolerance() {
+    // It is second 100. (reported to have begun, the user's end, whether the session ended by it)
+    for (began, ended, has_ended) in [
+        (103, 104, true),
+        (104, 103, false),
+        (400, 400, true),
+        // Five minutes and a second ahead: it begins when the report comes in.
+        (401, 100, true),
+        (401, 99, false),
+    ] {
+        let world = World { ended_since: Some(end(ended, &[])), ..World::new([client("shop")]) };
+        let plan = world.at(began).plan(EventBody::Created(created("s-2", &["shop"]))).unwrap();
+        assert_eq!(plan.sessions[0].ended.is_some(), has_ended, "began {began}, ended {ended}");
+    }
+    let idle = Lifetimes { idle: Some(HOUR), absolute: None };
+    let world = World { lifetimes: idle, ..World::new([client("shop")]) }.at(400);
+    let plan = world.plan(EventBody::Created(created("s-2", &["shop"]))).unwrap();
+    assert_eq!(plan.sessions[0].idle_expires_at, Some(at(100 + 3600)), "no session lives longer for it");
+}
+
+#[test]
 fn a_report_of_the_same_instant_as_the_end_is_overtaken_and_one_without_a_time_is_not() {
     let ended = || Session {
         ended: Some(Ended { at: at(50), initiator: Initiator::RpLogout }),
