@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_must_be_there() {
         let shares = share_out(4096, 512, Some(1500), None).unwrap();
-        assert_eq!(shares, Shares { server: 1500, management: 601, outgoing_idle: 895 });
+        assert_eq!(shares, Shares { server: 1500, management: 601, outgoing_idle: 894 });
         let error = share_out(4096, 512, Some(3000), None).unwrap_err();
         assert!(
             error
