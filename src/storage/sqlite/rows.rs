@@ -137,12 +137,16 @@ fn key(row: &SqliteRow, columns: &[&'static str]) -> String {
 
 fn shown(row: &SqliteRow, column: &str) -> String {
     let Ok(value) = row.try_get_raw(column) else { return "?".to_owned() };
-    let (is_null, is_number) = (value.is_null(), value.type_info().name() == "INTEGER");
+    if value.is_null() {
+        return "NULL".to_owned();
+    }
+    // A number whose bytes were looked at cannot be read as one any more.
+    if value.type_info().name() == "INTEGER" {
+        return row.try_get::<i64, _>(column).map_or_else(|_| "?".to_owned(), |it| it.to_string());
+    }
     let bytes: &[u8] = row.try_get_unchecked(column).unwrap_or_default();
     let cut = &bytes[..bytes.len().min(MAX_KEY_BYTES)];
     match std::str::from_utf8(cut) {
-        _ if is_null => "NULL".to_owned(),
-        _ if is_number => row.try_get::<i64, _>(column).map_or_else(|_| "?".to_owned(), |it| it.to_string()),
         Ok(text) if row.try_get::<&str, _>(column).is_ok() => text.escape_debug().to_string(),
         _ => hex_bytes(cut),
     }
@@ -188,7 +192,29 @@ impl<T> Page<T> {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Connection as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_row_is_named_by_its_key_whatever_that_is() {
+        let mut store = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let long = "x".repeat(MAX_KEY_BYTES + 1);
+        for (value, name) in [
+            ("7", "7"),
+            ("-7", "-7"),
+            ("NULL", "NULL"),
+            ("'a b'", "a b"),
+            ("'a\nb'", "a\\nb"),
+            ("x'00ff'", "00ff"),
+            ("CAST(x'ff' AS TEXT)", "ff"),
+            (&format!("'{long}'"), &long[1..]),
+        ] {
+            let select = format!("SELECT {value} AS id, 1 AS number");
+            let row = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_one(&mut store).await.unwrap();
+            assert_eq!(key(&row, &["id", "number"]), format!("{name}/1"));
+        }
+    }
 
     #[test]
     fn a_row_is_named_once_an_hour_and_only_so_many_are() {

@@ -77,9 +77,10 @@ pub(super) async fn first_unfinished(
         .fetch_optional(&mut *connection)
         .await?;
         let Some(row) = found else { return Ok(None) };
+        let number = row.try_get("number")?;
         let mut first = rows.readable(&SUBJECT_ENDS, [&row], end)?;
         if first.is_empty() {
-            unreadable.push(row.try_get("number")?);
+            unreadable.push(number);
             continue;
         }
         with_told(connection, rows, &mut first).await?;
