@@ -23,3 +23,6 @@ pub mod session;
 pub mod session_details;
 pub mod time;
 pub mod uri;
+
+#[cfg(test)]
+mod tests;
