@@ -181,7 +181,12 @@ async fn a_filter_puts_back_what_matches_and_nothing_else() {
     let (_, page) = app.get("/deliveries?state=rejected").await;
     assert_eq!(sids(&page).len(), 5);
 
-    // What was delivered goes again only if that is said.
+    // What was delivered goes again only if that is said. An outcome is stored after the relying party has answered.
+    eventually(async || {
+        let (_, page) = app.get("/deliveries?state=delivered").await;
+        (sids(&page).len() == 3).then_some(())
+    })
+    .await;
     let (_, job) = post(&app, "/deliveries/redeliver", &json!({"state": "delivered"})).await;
     assert_eq!(job["matched"], 3);
     until_job_is_complete(&app, &job).await;
