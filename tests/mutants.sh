@@ -113,7 +113,7 @@ cut_down() {
     if [ "$1" = storage ]; then cp -r "$repository/tests/storage" "$folder/tests"; fi
 }
 
-# pass NAME TREE TODO ARGUMENT…: the mutants that the file TODO names, in the crate TREE, with the tests that the arguments choose.
+# pass NAME TREE TODO TESTS…: the mutants that the file TODO names, in the crate TREE, with the tests that cargo's options choose.
 pass() {
     local name=$1 tree=$2 todo=$3 status=0
     shift 3
@@ -121,8 +121,9 @@ pass() {
     # `--iterate` leaves out what it finds here.
     mkdir -p "$name/mutants.out"
     comm -23 all "$todo" > "$name/mutants.out/previously_caught.txt"
-    cargo mutants --dir "$tree" --file "$source" --iterate --output "$name" --jobs 1 --no-shuffle --colors never -- "$@" \
-        || status=$?
+    # `--cargo-arg` and not arguments of the tests: what is not tested need not be built either.
+    cargo mutants --dir "$tree" --file "$source" --iterate --output "$name" --jobs 1 --no-shuffle --colors never \
+        "${@/#/--cargo-arg=}" || status=$?
     collect
     # 2: some were missed, 3: some took too long. Everything else is no result.
     if [ "$status" -ne 0 ] && [ "$status" -ne 2 ] && [ "$status" -ne 3 ]; then
@@ -152,13 +153,13 @@ module() {
     lines caught unviable missed-by-units | comm -23 chosen - > todo
     printf '\n== %s: %d mutants, %d of them to be tried with the unit tests\n' "$1" "$(count chosen)" "$(count todo)"
     cut_down "${top%.rs}" "$PWD/tree"
-    if [ "$top" = storage ]; then tests+=(--test storage); fi
+    if [ "$top" = storage ]; then tests+=(--test=storage); fi
     pass unit "$PWD/tree" todo "${tests[@]}"
 
     if [ -z "$units" ]; then
         lines caught unviable missed timeout | comm -13 - missed-by-units | comm -12 - chosen > todo
         printf '\n== %s: %d to be tried with the storage and front-door tests too\n' "$1" "$(count todo)"
-        pass all-tests "$repository" todo --lib --test storage --test suite
+        pass all-tests "$repository" todo --lib --test=storage --test=suite
     fi
     rm -rf all chosen todo diff tree
 }

@@ -228,6 +228,18 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_taken_as_it_is_written() {
+        for (uri, host) in [
+            ("https://RP.example.com:8443/x:y", "RP.example.com"),
+            ("https://RP.example.com?x:y", "RP.example.com"),
+            ("https://[2001:db8::1]/", "[2001:db8::1]"),
+            ("https://[2001:db8::]:8443", "[2001:db8::]"),
+        ] {
+            assert_eq!(host_as_written(uri), host);
+        }
+    }
+
+    #[test]
     fn without_a_sector_identifier_uri_the_logout_uri_counts() {
         use PairwiseFormat::{Hex, Hydra, OidcProvider};
         for (format, uri, expected) in [

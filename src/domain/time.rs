@@ -176,6 +176,15 @@ mod tests {
     }
 
     #[test]
+    fn a_member_may_hold_a_time_or_nothing() {
+        let read = |json: &str| option(&mut serde_json::Deserializer::from_str(json));
+        assert_eq!(read("null").unwrap(), None);
+        assert_eq!(read("\"2026-01-02 03:04:05z\"").unwrap(), Some("2026-01-02T03:04:05Z".parse().unwrap()));
+        assert!(read("\"now\"").unwrap_err().to_string().contains("RFC 3339"));
+        assert!(read("7").is_err());
+    }
+
+    #[test]
     fn other_texts_are_no_times() {
         for text in [
             "",

@@ -347,6 +347,34 @@ mod tests {
         }
     }
 
+    /// What is taken passes it anyway: it is there in case the parser's rules change.
+    #[test]
+    fn a_host_that_the_parser_changes_is_not_the_one_that_was_written() {
+        for (text, written, same) in [
+            ("https://rp.example.com/", "RP.example.com", true),
+            ("https://rp.example.com/", "rp.example.org", false),
+            ("https://127.1/", "127.0.0.1", true),
+            ("https://127.1/", "127.1", false),
+            ("https://[::1]/", "[0::1]", true),
+            ("https://[::1]/", "[::2]", false),
+            ("data:x", "x", false),
+        ] {
+            assert_eq!(is_same_host(&Url::parse(text).unwrap(), written), same, "{text} {written}");
+        }
+    }
+
+    #[test]
+    fn a_character_is_shown_so_that_it_can_be_found() {
+        for (c, shown) in [
+            (' ', "a space"),
+            ('{', "`{`"),
+            ('\0', "the character U+0000"),
+            ('\u{ad}', "the character U+00AD"),
+        ] {
+            assert_eq!(Shown(c).to_string(), shown);
+        }
+    }
+
     proptest! {
         /// Whatever is accepted can be dialled, and by every parser on the way.
         #[test]
