@@ -18,6 +18,7 @@ mod health;
 mod if_match;
 mod jwks;
 mod keys;
+mod list_turn;
 mod logs;
 mod metrics;
 mod oauth;
@@ -33,6 +34,7 @@ mod time;
 
 pub use audit::Trail;
 pub use health::Readiness;
+pub use list_turn::ListTurns;
 pub use metrics::Scrapes;
 pub use openapi::document as openapi_document;
 pub use peer::Peer;

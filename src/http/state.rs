@@ -14,6 +14,7 @@ use crate::telemetry::Metrics;
 
 use super::audit::Trail;
 use super::health::Readiness;
+use super::list_turn::ListTurns;
 use super::metrics::Scrapes;
 
 /// What the handlers work with. Dropping it, with the servers that hold it, closes the door of the intake.
@@ -52,6 +53,8 @@ pub struct HttpState {
     pub gauges: Gauges,
     /// Whether the store works.
     pub readiness: Readiness,
+    /// Who reads lists.
+    pub list_turns: ListTurns,
     /// The text of the metrics, for those who ask at the same time.
     pub scrapes: Scrapes,
     /// Who may do what.

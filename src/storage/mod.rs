@@ -37,6 +37,9 @@ pub use redelivery::{JobProgress, RedeliveryStore};
 pub use sessions::{SessionPage, SessionReader};
 pub use tokens::{FoundToken, TokenStore};
 
+/// How many lists are read at a time; the others wait for their turn. What one caller asks for must leave some of it.
+pub const LISTS_AT_A_TIME: u32 = 3;
+
 /// The result of every operation on the store.
 pub type Result<T> = std::result::Result<T, StorageError>;
 

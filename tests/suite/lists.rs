@@ -1,5 +1,6 @@
 //! Lists over many rows: each looks at a bounded number, and none keeps anybody else waiting.
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,22 +108,17 @@ async fn a_checkpoint_of_the_audit_trail_goes_on_past_what_does_not_match() {
     app.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_does_not_wait_for_lists() {
-    const LISTS: usize = 64;
-    let app = Arc::new(filled().await);
-    let config = app.setup.write();
-    let output = logoutd()
-        .args(["tokens", "create", "--name", "op", "--scope", "create:events", "--config"])
-        .arg(&config)
-        .output()
-        .unwrap();
-    let secret = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+/// How many lists one caller asks for at a time.
+const LISTS: usize = 64;
+
+/// Has so many lists read for the bootstrap token, runs `other` when the first is answered, and returns how many were
+/// when it is done.
+async fn while_lists_are_read(app: &Arc<TestApp>, other: impl Future<Output = ()>) -> usize {
     let answered = Arc::new(AtomicUsize::new(0));
     let first = Arc::new(Notify::new());
     let mut lists = tokio::task::JoinSet::new();
     for number in 0..LISTS {
-        let (app, answered, first) = (Arc::clone(&app), Arc::clone(&answered), Arc::clone(&first));
+        let (app, answered, first) = (Arc::clone(app), Arc::clone(&answered), Arc::clone(&first));
         lists.spawn(async move {
             // Each goes through all there are.
             let sort = if number % 2 == 0 { "date:1" } else { "date:-1" };
@@ -136,14 +132,45 @@ async fn an_event_does_not_wait_for_lists() {
     // They are all there when the first is answered, or nearly so. Told and not looked for: on a busy machine half of them
     // are answered between two looks.
     first.notified().await;
-    let created = event("session.created", json!({"sid": "s-1", "sub": "alice"}));
-    let request = app.http.post(format!("{}/events", app.server)).bearer_auth(&secret);
-    let request = request.header("content-type", "application/cloudevents+json").body(created.to_string());
-    assert_eq!(request.send().await.unwrap().status(), StatusCode::ACCEPTED);
+    other.await;
     let before = answered.load(Ordering::SeqCst);
-    assert!(before < LISTS / 2, "{before} of {LISTS} lists were answered before the event");
     while let Some(list) = lists.join_next().await {
         list.unwrap();
     }
+    before
+}
+
+fn token(app: &TestApp, scope: &str) -> String {
+    let arguments = ["tokens", "create", "--name", "other", "--scope", scope, "--config"];
+    let output = logoutd().args(arguments).arg(app.setup.write()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_does_not_wait_for_lists() {
+    let app = Arc::new(filled().await);
+    let secret = token(&app, "create:events");
+    let created = event("session.created", json!({"sid": "s-1", "sub": "alice"}));
+    let before = while_lists_are_read(&app, async {
+        let request = app.http.post(format!("{}/events", app.server)).bearer_auth(&secret);
+        let request =
+            request.header("content-type", "application/cloudevents+json").body(created.to_string());
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::ACCEPTED);
+    })
+    .await;
+    assert!(before < LISTS / 2, "{before} of {LISTS} lists were answered before the event");
+    Arc::into_inner(app).unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_does_not_wait_for_those_of_another_caller() {
+    let app = Arc::new(filled().await);
+    let secret = token(&app, "read:deliveries");
+    let before = while_lists_are_read(&app, async {
+        let request = app.http.get(format!("{}/api/v2/deliveries?take=1", app.management));
+        assert_eq!(request.bearer_auth(&secret).send().await.unwrap().status(), StatusCode::OK);
+    })
+    .await;
+    assert!(before < LISTS / 2, "{before} of {LISTS} lists were answered before that of another caller");
     Arc::into_inner(app).unwrap().stop().await;
 }

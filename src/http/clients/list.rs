@@ -8,6 +8,7 @@ use axum::http::Uri;
 use serde_json::{Value, json};
 
 use super::super::error::ApiError;
+use super::super::list_turn::ListTurn;
 use super::super::openapi as doc;
 use super::super::query::{DEFAULT_PAGE, MAX_PAGE, Query};
 use super::super::state::HttpState;
@@ -44,6 +45,7 @@ const MAX_SKIPPED: u32 = 100_000;
 )]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Result<Json<Value>, ApiError> {
     let mut query = Query::of(&uri)?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::error::ApiError;
+use super::super::list_turn::ListTurn;
 use super::super::openapi as doc;
 use super::super::query::{NOT_A_CHECKPOINT, Query};
 use super::super::state::HttpState;
@@ -50,6 +51,7 @@ pub(in crate::http) struct Page {
 )]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Result<Json<Page>, ApiError> {
     let mut query = Query::of(&uri)?;

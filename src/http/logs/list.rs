@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::super::error::{ApiError, Body as Error};
+use super::super::list_turn::ListTurn;
 use super::super::openapi as doc;
 use super::super::query::Query;
 use super::super::state::HttpState;
@@ -102,6 +103,7 @@ struct Checkpoint {
 )]
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&uri)?;

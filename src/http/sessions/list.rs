@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::error::ApiError;
+use super::super::list_turn::ListTurn;
 use super::super::openapi as doc;
 use super::super::path::Id;
 use super::super::query::{NOT_A_CHECKPOINT, Query};
@@ -46,6 +47,7 @@ pub(in crate::http) struct Page {
 pub(in crate::http) async fn list(
     State(state): State<Arc<HttpState>>,
     Id(text): Id,
+    _turn: ListTurn,
     uri: Uri,
 ) -> Result<Json<Page>, ApiError> {
     let sub = sub(&text)?;

@@ -9,10 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{Sqlite, SqliteConnection};
 
-use crate::storage::Result;
-
-/// How many lists are read at a time; the others wait for their turn.
-const CONNECTIONS: u32 = 3;
+use crate::storage::{LISTS_AT_A_TIME, Result};
 
 /// How many steps SQLite takes between two looks at how many there were.
 const STEPS_AT_A_TIME: i32 = 10_000;
@@ -28,7 +25,7 @@ pub(super) struct Lists(SqlitePool);
 impl Lists {
     /// Opens the first of them. `options` must be read-only.
     pub(super) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Self> {
-        let pool = SqlitePoolOptions::new().test_before_acquire(false).max_connections(CONNECTIONS);
+        let pool = SqlitePoolOptions::new().test_before_acquire(false).max_connections(LISTS_AT_A_TIME);
         pool.connect_with(options).await.map(Self)
     }
 
@@ -75,7 +72,7 @@ mod tests {
         const ENDLESS: &str =
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
         let (_folder, store) = store().await;
-        for _ in 0..2 * CONNECTIONS {
+        for _ in 0..2 * LISTS_AT_A_TIME {
             let mut connection = store.lists.acquire().await.unwrap();
             let error = StorageError::from(query(ENDLESS).fetch_one(&mut *connection).await.unwrap_err());
             assert!(error.is_cut_off() && !error.is_outage(), "{error:?}");
@@ -96,7 +93,7 @@ mod tests {
         use crate::storage::TokenStore as _;
         let (_folder, store) = store().await;
         let mut busy = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..LISTS_AT_A_TIME {
             busy.push(store.lists.acquire().await.unwrap());
         }
         for _ in 0..super::super::READERS {
