@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_job_is_at_100_percent_only_when_it_is_complete() {
-        let job = |matched, redelivered, completed_at| RedeliveryJob {
+        let job = |matched, redelivered, skipped, completed_at| RedeliveryJob {
             id: JobId(Uuid::nil()),
             filter: DeliveryFilter::default(),
             until: DeliveryId(Uuid::nil()),
@@ -110,19 +110,22 @@ mod tests {
             counted_to: None,
             matched,
             redelivered,
-            skipped: 0,
+            skipped,
             created_at: Timestamp::UNIX_EPOCH,
             completed_at,
         };
-        for (matched, redelivered, completed_at, expected) in [
-            (0, 0, None, 0),
-            (200, 1, None, 0),
-            (200, 100, None, 50),
-            (200, 200, None, 99),
-            (200, 300, None, 99),
-            (0, 0, Some(Timestamp::UNIX_EPOCH), 100),
+        for (matched, redelivered, skipped, completed_at, expected) in [
+            (0, 0, 0, None, 0),
+            (200, 1, 0, None, 0),
+            (200, 100, 0, None, 50),
+            (200, 60, 40, None, 50),
+            (200, 200, 0, None, 99),
+            (200, 300, 0, None, 99),
+            (0, 0, 0, Some(Timestamp::UNIX_EPOCH), 100),
         ] {
-            assert_eq!(job(matched, redelivered, completed_at).percentage_done(), expected);
+            let job = job(matched, redelivered, skipped, completed_at);
+            assert_eq!(job.percentage_done(), expected);
+            assert!(job.is_counted());
         }
     }
 
@@ -147,5 +150,7 @@ mod tests {
             let job = job(cursor.map(at));
             assert_eq!((job.percentage_done(), job.is_counted()), (expected, false), "{cursor:?}");
         }
+        let complete = RedeliveryJob { completed_at: Some(Timestamp::UNIX_EPOCH), ..job(Some(at(1400))) };
+        assert_eq!((complete.percentage_done(), complete.is_counted()), (100, true));
     }
 }
