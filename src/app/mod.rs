@@ -286,9 +286,18 @@ pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>
 fn connections(config: &Config) -> anyhow::Result<Shares> {
     let limit = listen::raise_limit();
     let (server, management) = (config.server.max_connections, config.management.max_connections);
-    let shares = listen::share_out(limit, config.delivery.max_concurrency, server, management)?;
+    let max_concurrency = config.delivery.max_concurrency;
+    let shares = listen::share_out(limit, max_concurrency, server, management)?;
     let Shares { server, management, outgoing_idle } = shares;
     tracing::debug!(limit, server, management, outgoing_idle, "most open connections");
+    if outgoing_idle == 0 {
+        tracing::warn!(
+            limit,
+            max_concurrency,
+            "this process may open too few files for delivery.max_concurrency, and keeps no connection to a relying \
+             party open; raise the limit (LimitNOFILE= of systemd, `ulimit -n`) or lower the setting"
+        );
+    }
     Ok(shares)
 }
 

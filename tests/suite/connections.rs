@@ -64,6 +64,8 @@ async fn a_thousand_silent_peers_keep_nobody_out() {
     logoutd::listen::raise_limit();
     let setup = Setup::new();
     let serve = Serve::start_with_open_files(&setup.write(), OPEN_FILES);
+    let log = serve.log();
+    assert!(log.contains("too few files for delivery.max_concurrency"), "{log}");
     let _silent = silent(&serve.server, b"").await;
     assert_everybody_gets_in(&serve).await;
     let _half_asked = silent(&serve.server, b"POST /events HTTP/1.1\r\nhost: ").await;

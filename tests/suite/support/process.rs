@@ -67,10 +67,16 @@ impl Serve {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let ready = log.by_ref().map_while(Result::ok).any(|line| line.contains("logoutd is ready"));
-        assert!(ready, "it ended before it was ready: {:?}", child.wait());
+        let mut before = String::new();
+        while !before.contains("logoutd is ready") {
+            let Some(Ok(line)) = log.next() else {
+                panic!("it ended before it was ready: {:?}\n{before}", child.wait())
+            };
+            before.push_str(&line);
+            before.push('\n');
+        }
         // Whoever writes to a pipe nobody reads blocks in the end.
-        let lines = Arc::new(Mutex::new(String::new()));
+        let lines = Arc::new(Mutex::new(before));
         let kept = Arc::clone(&lines);
         std::thread::spawn(move || {
             for line in log.map_while(Result::ok) {
