@@ -106,8 +106,23 @@ mod tests {
     #[test]
     fn a_sector_identifier_uri_is_kept_byte_for_byte() {
         for text in ["https://RP.example.com", "https://rp.example.com:8443/a%2fb?x", "https://[::1]/"] {
-            assert_eq!(text.parse::<SectorIdentifierUri>().unwrap().as_str(), text);
+            let uri: SectorIdentifierUri = text.parse().unwrap();
+            assert_eq!((uri.as_str(), String::from(uri.clone())), (text, text.to_owned()));
         }
+        let longest = format!("https://rp.example.com/{}", "x".repeat(SectorIdentifierUri::MAX_BYTES - 23));
+        assert_eq!(longest.parse::<SectorIdentifierUri>().unwrap().as_str(), longest);
+    }
+
+    #[test]
+    fn what_is_stored_is_read_under_looser_rules() {
+        let read = |json: &str| stored(&mut serde_json::Deserializer::from_str(json));
+        assert_eq!(read("null").unwrap(), None);
+        let kept = read("\"http://user@rp.example.com/#x\"").unwrap().unwrap();
+        assert_eq!(
+            (kept.as_str(), kept.url().host_str()),
+            ("http://user@rp.example.com/#x", Some("rp.example.com"))
+        );
+        assert!(read("\"rp.example.com\"").is_err());
     }
 
     #[test]

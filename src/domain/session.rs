@@ -294,3 +294,6 @@ impl Flow {
         matches!(self, Self::Browser)
     }
 }
+
+#[cfg(test)]
+mod tests;

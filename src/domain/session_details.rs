@@ -175,3 +175,38 @@ impl CookieMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_bounded_and_without_control_characters() {
+        let name = |text: &str| MethodName::try_from(text.to_owned()).map(|it| it.as_str().to_owned());
+        let asn = |text: &str| Asn::try_from(text.to_owned()).map(|it| it.as_str().to_owned());
+        for text in ["pwd", "urn:example:login method", "ü", &"x".repeat(255), &"ü".repeat(255)] {
+            assert_eq!(name(text), Ok(text.to_owned()));
+        }
+        for text in ["", "p\nwd", "pwd\u{7f}", &"x".repeat(256), &"ü".repeat(256)] {
+            assert_eq!(name(text), Err(TextError(255)), "{text}");
+        }
+        assert_eq!(asn(&"1".repeat(32)), Ok("1".repeat(32)));
+        assert_eq!(asn(&"1".repeat(33)), Err(TextError(32)));
+    }
+
+    #[test]
+    fn a_user_agent_is_cut_off_and_not_refused() {
+        let kept = |text: &str| UserAgent::from(text.to_owned()).as_str().to_owned();
+        assert_eq!(kept("Mozilla/5.0 (\r\n\tX11)"), "Mozilla/5.0 (X11)");
+        assert_eq!(kept(&"ü".repeat(513)), "ü".repeat(512));
+        assert_eq!(kept(""), "");
+    }
+
+    #[test]
+    fn details_are_empty_when_nothing_was_told() {
+        assert!(SessionDetails::default().is_empty());
+        let told = SessionDetails { cookie: Some(CookieMode::Persistent), ..SessionDetails::default() };
+        assert!(!told.is_empty());
+        assert_eq!(format!("{told:?}"), "{\"cookie\"}");
+    }
+}
