@@ -166,6 +166,7 @@ fn payment_cards_are_recognised() {
             format!("card {number}"),
             format!("{number} 12/27 123"),
             format!("pan={number};"),
+            format!("pan.{number}"),
             format!("({number})."),
             format!("{{\"pan\":\"{number}\"}}"),
         ] {
@@ -336,6 +337,7 @@ const HARMLESS: &[&str] = &[
     r#"the member "kty" of a JWK"#,
     "{}",
     "ä¼ 4111–1111–1111–1111",
+    "3.4111111111111111",
     "日本語の組織",
 ];
 
