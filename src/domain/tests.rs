@@ -3,12 +3,14 @@
 
 use serde_json::json;
 
-use super::access::{Scope, TokenState};
+use super::access::{Caller, Scope, TokenId, TokenState};
 use super::algorithm::SigningAlg;
-use super::client::{Client, Contradiction, Origin, SpelledOut, SubjectLogout, SubjectType, TokenSubject};
+use super::client::{
+    Client, Contradiction, Origin, SpelledOut, SubjectLogout, SubjectType, TokenSubject, TokenTyp,
+};
 use super::delivery::State;
 use super::initiator::{Initiator, Initiators};
-use super::log::{Asked, Change, LogEntry, LogEvent, LogId, LogType, Outcome};
+use super::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId, LogType, Outcome};
 use super::metadata::MetadataChoice;
 use super::metadata::sensitive::{Kind, SensitivePolicy};
 use super::pairwise::PairwiseFormat;
@@ -72,6 +74,10 @@ fn each_word_is_written_as_documents_say() {
     assert_eq!(SensitivePolicy::ALL.map(SensitivePolicy::as_str), ["warn", "reject", "off"]);
     assert_eq!(CookieMode::ALL.map(CookieMode::as_str), ["persistent", "non-persistent"]);
     assert_eq!([Origin::File, Origin::Api].map(Origin::as_str), ["file", "api"]);
+    assert_eq!(
+        [TokenTyp::LogoutJwt, TokenTyp::Jwt, TokenTyp::None].map(TokenTyp::header_value),
+        [Some("logout+jwt"), Some("JWT"), None]
+    );
     assert_eq!(
         [TokenState::Active, TokenState::Expired, TokenState::Revoked].map(TokenState::as_str),
         ["active", "expired", "revoked"]
@@ -160,6 +166,23 @@ fn log_entries_have_auth0s_codes_and_texts() {
     assert_eq!(of(outcome(State::Delivered)), LogType::LogoutSucceeded);
     assert_eq!(of(outcome(State::Rejected)), LogType::LogoutFailed);
     assert_eq!(of(outcome(State::Exhausted)), LogType::LogoutFailed);
+}
+
+#[test]
+fn whoever_made_a_change_is_written_down_without_a_secret() {
+    let actor = |caller: Caller| serde_json::to_value(Actor::from(caller)).unwrap();
+    assert_eq!(actor(Caller::Bootstrap), json!({"kind": "bootstrap_token"}));
+    let id = TokenId(uuid::Uuid::from_u128(7));
+    assert_eq!(
+        actor(Caller::ApiToken { id, name: "op".parse().unwrap() }),
+        json!({"kind": "api_token", "id": id.to_string(), "name": "op"})
+    );
+    let (subject, client) = (Some("alice".parse().unwrap()), Some("console".parse().unwrap()));
+    assert_eq!(
+        actor(Caller::Jwt { subject, client }),
+        json!({"kind": "access_token", "id": "alice", "client_id": "console"})
+    );
+    assert_eq!(actor(Caller::Jwt { subject: None, client: None }), json!({"kind": "access_token"}));
 }
 
 #[test]

@@ -105,6 +105,16 @@ mod tests {
     }
 
     #[test]
+    fn sets_are_joined() {
+        let read: ScopeSet = "read:logs read:clients read:logs".parse().unwrap();
+        let write = ScopeSet::try_from("read:logs update:clients".to_owned()).unwrap();
+        assert_eq!(read.to_string(), "read:clients read:logs");
+        assert_eq!(read.union(write).to_string(), "read:clients update:clients read:logs");
+        assert!(!read.is_empty() && ScopeSet::default().is_empty());
+        assert_eq!(ScopeSet::default().union(read), read);
+    }
+
+    #[test]
     fn names_of_other_services_are_passed_over_where_they_may_come() {
         let granted = ScopeSet::known_among(["openid", "read:logs", "READ:CLIENTS"]);
         assert_eq!(granted.to_string(), "read:logs");

@@ -94,3 +94,38 @@ impl fmt::Display for SourceLimit {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_bounded_text_without_control_characters() {
+        for text in ["https://op.example.com", "/op", &"ü".repeat(255)] {
+            let source: EventSource = text.parse().unwrap();
+            assert_eq!((source.as_str(), String::from(source.clone())), (text, text.to_owned()));
+        }
+        for text in ["", "https://op.example.com\n", &"ü".repeat(256)] {
+            assert_eq!(text.parse::<EventSource>(), Err(NoEventSource), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_allows_what_it_names_byte_for_byte() {
+        let named: Vec<EventSource> = ["https://op.example.com", "/op"].map(|it| it.parse().unwrap()).into();
+        let limit: SourceLimit = named.iter().cloned().collect();
+        for (source, allowed) in [
+            ("https://op.example.com", true),
+            ("/op", true),
+            ("https://op.example.com/", false),
+            ("https://OP.example.com", false),
+            ("", false),
+        ] {
+            assert_eq!(limit.allows(source), allowed, "{source}");
+            assert!(SourceLimit::Any.allows(source));
+        }
+        assert_eq!(limit.sources(), Some(&named.into_iter().collect()));
+        assert_eq!(SourceLimit::Any.sources(), None);
+        assert_eq!(SourceLimit::from_iter([]), SourceLimit::Any);
+    }
+}

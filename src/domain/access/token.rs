@@ -103,3 +103,44 @@ impl ApiToken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_match_only_when_all_of_them_is_the_same() {
+        let hash = TokenHash([7; 32]);
+        assert!(hash.matches(&TokenHash([7; 32])));
+        for place in [0, 15, 31] {
+            let mut other = [7; 32];
+            other[place] = 6;
+            assert!(!hash.matches(&TokenHash(other)), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_of_use_until_its_time_or_its_revocation() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let token = |expires_at: Option<i64>, revoked_at: Option<i64>| ApiToken {
+            id: TokenId(Uuid::nil()),
+            name: "op".parse().unwrap(),
+            scopes: ScopeSet::default(),
+            sources: SourceLimit::Any,
+            created_at: at(0),
+            expires_at: expires_at.map(at),
+            last_used_at: None,
+            revoked_at: revoked_at.map(at),
+        };
+        for (expires_at, revoked_at, state) in [
+            (None, None, TokenState::Active),
+            (Some(101), None, TokenState::Active),
+            (Some(100), None, TokenState::Expired),
+            (Some(99), None, TokenState::Expired),
+            (None, Some(200), TokenState::Revoked),
+            (Some(99), Some(50), TokenState::Revoked),
+        ] {
+            assert_eq!(token(expires_at, revoked_at).state(at(100)), state, "{expires_at:?} {revoked_at:?}");
+        }
+    }
+}

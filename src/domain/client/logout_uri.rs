@@ -107,8 +107,12 @@ mod tests {
         for text in
             ["https://rp.example.com/logout?tenant=a%2Fb&x", "https://RP.example.com", "http://[::1]:8/x"]
         {
-            assert_eq!(text.parse::<LogoutUri>().unwrap().as_str(), text);
+            let uri: LogoutUri = text.parse().unwrap();
+            assert_eq!((uri.as_str(), String::from(uri.clone())), (text, text.to_owned()));
         }
+        let sized = |bytes: usize| format!("https://rp.example.com/{}", "x".repeat(bytes - 23));
+        assert!(sized(LogoutUri::MAX_BYTES).parse::<LogoutUri>().is_ok());
+        assert_eq!(sized(LogoutUri::MAX_BYTES + 1).parse::<LogoutUri>(), Err(LogoutUriError::TooLong));
     }
 
     #[test]

@@ -75,7 +75,19 @@ fn a_report_of_the_same_instant_as_the_end_is_overtaken_and_one_without_a_time_i
     finer.time = Some(at(50) + Duration::from_micros(900));
     assert!(finer.plan(again()).unwrap().sessions[0].ended.is_some());
 
-    // A later end of the same session counts too.
+    // A later end of the same session is kept beside the first, an earlier one is not.
+    for (second, again) in [(49, None), (50, None), (51, Some(51)), (70, Some(70))] {
+        let world = World::new([client("shop")]).knowing(ended(), &["shop"]).at(second);
+        let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
+        let session = &plan.sessions[0];
+        assert_eq!((session.ended, session.ended_again_at), (ended().ended, again.map(at)), "at {second}");
+    }
+    let thrice = Session { ended_again_at: Some(at(60)), ..ended() };
+    let world = World::new([client("shop")]).knowing(thrice, &["shop"]).at(55);
+    let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
+    assert_eq!(plan.sessions[0].ended_again_at, Some(at(60)));
+
+    // It counts too.
     let twice = Session { ended_again_at: Some(at(60)), ..ended() };
     let world = World::new([client("shop")]).knowing(twice, &["shop"]).at(55);
     assert!(world.plan(again()).unwrap().sessions[0].ended.is_some());
