@@ -125,6 +125,8 @@ mod tests {
         assert_eq!((filter.since, filter.before), (Some(a), Some(b)));
         assert_eq!(filter.conditions, [shop(), LogSearch::Not(Box::new(types(&[LogType::Sapi])))]);
         assert!(filter.is_searched() && !filter.is_empty());
+        assert!(filter.takes(LogType::Fapi) && !filter.takes(LogType::Sapi));
+        assert!(LogFilter::default().takes(LogType::Sapi));
 
         let id = LogId::new(a, uuid::Uuid::from_u128(7));
         let filter = LogFilter::of_id(id);
@@ -132,5 +134,17 @@ mod tests {
         assert!(!filter.is_searched());
         assert!(LogFilter::from(LogSearch::from(LogTerm::Date(Some(b), Some(a)))).is_empty());
         assert!(LogFilter::from(LogSearch::NOTHING).is_empty());
+    }
+
+    #[test]
+    fn one_users_entries_are_found_by_the_user() {
+        let text = |field, pattern| LogSearch::Term(LogTerm::Text(field, pattern));
+        let user = |search: LogSearch| LogFilter::from(search).user().map(str::to_owned);
+        let alice = || super::super::Pattern::exactly("alice");
+        assert_eq!(user(text(LogField::UserId, alice())), Some("alice".to_owned()));
+        assert_eq!(user(text(LogField::ClientId, alice())), None);
+        let any_case = super::super::Pattern { case_sensitive: false, ..alice() };
+        assert_eq!(user(text(LogField::UserId, any_case)), None, "more users than one may be meant");
+        assert_eq!(user(LogSearch::Not(Box::new(text(LogField::UserId, alice())))), None);
     }
 }
