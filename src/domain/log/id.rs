@@ -105,7 +105,7 @@ mod tests {
     fn a_time_is_kept_to_the_millisecond() {
         let at: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
         let id = LogId::new(at, Uuid::from_u128(7));
-        assert_eq!(id.at(), at);
+        assert_eq!((id.at(), id.uuid()), (at, Uuid::from_u128(7)));
         assert_eq!(id.to_string(), format!("1767323045678{:039}", 7));
         assert_eq!(LogId::new(Timestamp::MIN, Uuid::nil()), LogId::FIRST);
         assert!(LogId::new(Timestamp::MAX, Uuid::max()).at() < Timestamp::MAX);

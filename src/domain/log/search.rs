@@ -153,6 +153,22 @@ mod tests {
         assert!(any_case.matches("ABC") && any_case.matches("ac") && !any_case.matches("b"));
     }
 
+    #[test]
+    fn a_pattern_may_be_one_text_or_any() {
+        for (text, exact, is_anything) in [
+            ("abc", Some("abc"), false),
+            ("", Some(""), false),
+            ("a*", None, false),
+            ("*a", None, false),
+            ("*", None, true),
+            ("**", None, true),
+        ] {
+            let pattern = pattern(text);
+            assert_eq!((pattern.exact(), pattern.is_anything()), (exact, is_anything), "{text}");
+            assert_eq!(Pattern { case_sensitive: false, ..pattern }.exact(), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_a_pattern_is_made_of_is_like_it(pieces in prop::collection::vec("[ab]{0,3}", 1..5), fill in "[abc]{0,3}") {

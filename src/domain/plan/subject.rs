@@ -197,3 +197,29 @@ impl Planner<'_> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::delivery::State;
+    use crate::domain::ids::DeliveryId;
+
+    #[test]
+    fn tokens_that_wait_are_found_by_client_and_sub() {
+        let shop: ClientId = "shop".parse().unwrap();
+        let sub = |text: &str| -> Sub { text.parse().unwrap() };
+        let delivery = DeliverySummary {
+            id: DeliveryId(Uuid::from_u128(77)),
+            client_id: "shop".parse().unwrap(),
+            state: State::Pending,
+        };
+        let mut waiting: WaitingSubjects = [(sub("alice"), delivery.clone())].into_iter().collect();
+        let key = |client: &str, of: &str| -> (ClientId, Sub) { (client.parse().unwrap(), sub(of)) };
+        assert_eq!(waiting.get(&key("shop", "alice")), Some(&delivery));
+        assert_eq!((waiting.get(&key("shop", "bob")), waiting.get(&key("blog", "alice"))), (None, None));
+        waiting.remove(&shop, &sub("bob"));
+        assert!(waiting.get(&key("shop", "alice")).is_some());
+        waiting.remove(&shop, &sub("alice"));
+        assert_eq!(waiting.get(&key("shop", "alice")), None);
+    }
+}

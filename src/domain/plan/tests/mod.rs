@@ -3,4 +3,5 @@
 mod commands;
 mod ends;
 mod events;
+mod reports;
 mod world;
