@@ -169,6 +169,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_search_that_names_users_is_told_apart_however_it_is_nested() {
+        let text = |field| LogSearch::Term(LogTerm::Text(field, Pattern::exactly("alice")));
+        let (user, ip) = (|| text(LogField::UserId), || text(LogField::Ip));
+        for search in [
+            user(),
+            LogSearch::Not(Box::new(user())),
+            LogSearch::All(vec![ip(), user()]),
+            LogSearch::Any(vec![ip(), LogSearch::All(vec![user()])]),
+        ] {
+            assert!(search.names_users(), "{search:?}");
+        }
+        for search in [ip(), LogSearch::Not(Box::new(ip())), LogSearch::EVERYTHING, LogSearch::NOTHING] {
+            assert!(!search.names_users(), "{search:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_a_pattern_is_made_of_is_like_it(pieces in prop::collection::vec("[ab]{0,3}", 1..5), fill in "[abc]{0,3}") {

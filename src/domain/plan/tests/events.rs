@@ -229,6 +229,25 @@ fn a_subject_nobody_heard_of_is_refused_and_one_without_live_sessions_is_not() {
 }
 
 #[test]
+fn who_is_named_and_left_out_of_a_users_end_is_neither_told_nor_a_reason_to_refuse() {
+    let strict = Client { backchannel_logout_session_required: true, ..client("strict") };
+    let picky = Client { initiators: Initiators::default(), ..strict.clone() };
+    let revoked = |exclude: &[&str]| SessionTerminated {
+        initiator: Initiator::SessionRevoked,
+        clients: named(&["strict", "shop"]),
+        exclude_clients: exclude.iter().map(|id| client_id(id)).collect(),
+        ..terminated(None, Some("alice"))
+    };
+    for (strict, exclude, expected) in
+        [(strict, &["strict"][..], &["shop"][..]), (picky.clone(), &[], &["shop"]), (picky, &["shop"], &[])]
+    {
+        // Nothing is known of the user: one that must have a sid cannot be told.
+        let world = World::new([strict, client("shop")]);
+        assert_eq!(told(&world.plan(EventBody::Terminated(revoked(exclude))).unwrap()), expected);
+    }
+}
+
+#[test]
 fn a_client_that_cannot_be_identified_to_is_refused() {
     let strict = Client { backchannel_logout_session_required: true, ..client("strict") };
     let event = SessionTerminated { clients: named(&["strict"]), ..terminated(None, Some("alice")) };
