@@ -172,6 +172,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn entries_are_given_back_as_they_came() {
+        let metadata = SessionMetadata::try_from(pairs(2)).unwrap();
+        assert_eq!(BTreeMap::from(metadata), pairs(2));
+    }
+
     proptest! {
         #[test]
         fn a_list_of_keys_shows_exactly_those(
