@@ -104,6 +104,9 @@ mod tests {
             assert!(!one.label().contains("alice") && !one.label().contains("bob"), "{one:?}");
         }
         assert_eq!(token(1, "our OP"), token(2, "our OP"));
+        assert_eq!(token(1, "our OP").label(), "API token our OP");
+        assert_eq!(jwt(Some("alice"), Some("cli")).label(), "access token of client cli");
+        assert_eq!(jwt(Some("alice"), None).label(), "access token of a user");
     }
 
     /// They are stored.

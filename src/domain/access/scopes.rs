@@ -112,6 +112,7 @@ mod tests {
         assert_eq!(read.union(write).to_string(), "read:clients update:clients read:logs");
         assert!(!read.is_empty() && ScopeSet::default().is_empty());
         assert_eq!(ScopeSet::default().union(read), read);
+        assert_eq!(ScopeSet::all().iter().collect::<Vec<_>>(), Scope::ALL);
     }
 
     #[test]
