@@ -123,7 +123,7 @@ impl App {
         // What verifies access tokens needs it, wherever this runs.
         crate::keyring::provider::install();
         let keyring = open_keyring(config, &clock, &entropy).await?;
-        let egress = Egress::new(egress_config(config, connections.outgoing_idle))?;
+        let egress = Egress::new(egress_config(config, connections.outgoing_kept))?;
         let metrics = Arc::new(Metrics::new());
         let store = open_store(config, &keyring, Arc::clone(&metrics), clock.now()).await?;
         let tls = ListenersTls::open(loaded, &clock, &metrics)?;
@@ -288,9 +288,9 @@ fn connections(config: &Config) -> anyhow::Result<Shares> {
     let (server, management) = (config.server.max_connections, config.management.max_connections);
     let max_concurrency = config.delivery.max_concurrency;
     let shares = listen::share_out(limit, max_concurrency, server, management)?;
-    let Shares { server, management, outgoing_idle } = shares;
-    tracing::debug!(limit, server, management, outgoing_idle, "most open connections");
-    if outgoing_idle == 0 {
+    let Shares { server, management, outgoing_kept } = shares;
+    tracing::debug!(limit, server, management, outgoing_kept, "most open connections");
+    if outgoing_kept == 0 {
         tracing::warn!(
             limit,
             max_concurrency,
@@ -410,13 +410,13 @@ pub fn keyring_config(config: &Config) -> KeyringConfig {
     }
 }
 
-/// The configuration's rules for outgoing requests, as the egress takes them, with up to `max_idle` idle connections.
-pub fn egress_config(config: &Config, max_idle: usize) -> EgressConfig {
+/// The configuration's rules for outgoing requests, as the egress takes them, which keep up to `max_kept` connections.
+pub fn egress_config(config: &Config, max_kept: usize) -> EgressConfig {
     EgressConfig {
         policy: egress_policy(config),
         timeout: config.delivery.timeout,
         ca_file: config.egress.ca_file.clone(),
-        max_idle,
+        max_kept,
     }
 }
 

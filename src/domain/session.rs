@@ -181,6 +181,12 @@ impl Session {
         self.reported.get(&member).copied().or(is_set.then_some(self.created_at))
     }
 
+    /// When something of it was last reported: its beginning, a member, or a client's own `sub`.
+    pub fn last_reported_at(&self) -> Timestamp {
+        let members = self.reported.values().chain(self.own_subs_reported.values());
+        members.copied().fold(self.created_at, Timestamp::max)
+    }
+
     /// When it was last reported to have ended.
     pub fn last_ended_at(&self) -> Option<Timestamp> {
         self.ended.map(|ended| ended.at).max(self.ended_again_at)
@@ -202,8 +208,8 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
-    /// Something was heard of a live session at `at`: sets the end of its idle lifetime to what the OP says, or
-    /// else works it out, and the end of its absolute lifetime where the OP has not set one.
+    /// Something was heard of a live session at `at`, which is not ahead of our clock: sets the end of its idle lifetime to
+    /// what the OP says, or else works it out, and the end of its absolute lifetime where the OP has not set one.
     pub fn renew(&self, session: &mut Session, at: Timestamp, idle_expires_at: Option<Timestamp>) {
         let after = |from: Timestamp, lifetime: Duration| {
             from.saturating_add(lifetime).expect("a std Duration has no calendar units")
@@ -212,7 +218,7 @@ impl Lifetimes {
         let renewed = self.idle.map(|idle| after(at, idle)).max(session.idle_expires_at);
         session.idle_expires_at = idle_expires_at.or(renewed);
         if let (Some(absolute), None) = (self.absolute, session.expires_at) {
-            session.expires_at = Some(after(session.created_at, absolute));
+            session.expires_at = Some(after(session.created_at.min(at), absolute));
         }
     }
 }

@@ -35,8 +35,8 @@ pub struct EgressConfig {
     pub timeout: Duration,
     /// A PEM bundle trusted beside the platform's roots.
     pub ca_file: Option<PathBuf>,
-    /// How many idle connections are kept for the next tokens, for a minute each.
-    pub max_idle: usize,
+    /// How many connections are kept for the next tokens, each until it has been idle for a minute.
+    pub max_kept: usize,
 }
 
 /// The client could not be set up.
@@ -87,7 +87,7 @@ impl Egress {
     }
 
     pub(super) fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
-        let EgressConfig { policy, timeout, ca_file, max_idle } = config;
+        let EgressConfig { policy, timeout, ca_file, max_kept } = config;
         let policy = Arc::new(policy);
         let authorities =
             ca_file.as_deref().map(authorities::read).transpose().map_err(EgressError::CaFile)?;
@@ -99,7 +99,7 @@ impl Egress {
             connect_timeout: connect_timeout(timeout),
             authorities: authorities.unwrap_or_default(),
             max_body_bytes: READ_AT_MOST,
-            max_idle,
+            max_kept,
         })
         .map_err(EgressError::Client)?;
         Ok(Self { outbound, policy, timeout })

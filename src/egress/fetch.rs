@@ -53,7 +53,7 @@ impl Fetcher {
             connect_timeout: timeout,
             authorities,
             max_body_bytes: max_bytes,
-            max_idle: 0,
+            max_kept: 0,
         })?;
         Ok(Self { outbound, timeout, max_bytes })
     }

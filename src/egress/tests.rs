@@ -27,7 +27,7 @@ impl Lookup for Always {
 async fn post(addresses: &[&str], port: u16) -> Posted {
     let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
     let policy = Policy::new(true, vec!["127.0.0.1/32".parse().unwrap()]);
-    let config = EgressConfig { policy, timeout: Duration::from_millis(500), ca_file: None, max_idle: 1 };
+    let config = EgressConfig { policy, timeout: Duration::from_millis(500), ca_file: None, max_kept: 1 };
     let egress = Egress::with_lookup(config, Arc::new(Always(addresses))).unwrap();
     let uri = format!("http://rp.example.com:{port}/logout").parse().unwrap();
     egress.post_logout_token(&uri, "a.b.c", "2026-01-02T03:04:05Z".parse().unwrap()).await
@@ -101,7 +101,7 @@ async fn relying_party(open: &Arc<AtomicUsize>) -> (u16, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn so_many_idle_connections_are_kept_and_no_more() {
     let policy = Policy::new(true, vec!["127.0.0.1/32".parse().unwrap()]);
-    let config = EgressConfig { policy, timeout: Duration::from_secs(10), ca_file: None, max_idle: 2 };
+    let config = EgressConfig { policy, timeout: Duration::from_secs(10), ca_file: None, max_kept: 2 };
     let egress = Egress::new(config).unwrap();
     let open = Arc::default();
     let (first, second, third) =
@@ -111,9 +111,12 @@ async fn so_many_idle_connections_are_kept_and_no_more() {
         let posted = egress.post_logout_token(&uri, "a.b.c", Timestamp::UNIX_EPOCH).await;
         assert_eq!(posted.result.unwrap().status, 200);
         let kept = (index + 1).min(2);
-        while open.load(Ordering::SeqCst) != kept {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let closed = async {
+            while open.load(Ordering::SeqCst) != kept {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), closed).await.unwrap();
     }
     let accepted = [first, second, third].map(|(_, accepted)| accepted.load(Ordering::SeqCst));
     assert_eq!(accepted, [1, 1, 2]);

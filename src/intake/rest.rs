@@ -84,7 +84,7 @@ impl Rest {
         let now = config.clock.now();
         self.due_at = Some(Instant::now() + TRY_AGAIN_AFTER);
         let mut transaction = config.store.begin().await?;
-        let Some(end) = self.next(&mut *transaction).await? else {
+        let Some(end) = transaction.unfinished_end(self.last).await?.map(Arc::new) else {
             self.due_at = Some(Instant::now() + LOOK_EVERY);
             self.cursors.clear();
             return Ok(());
@@ -94,18 +94,6 @@ impl Rest {
         self.end_piece(config, transaction, &end, now).await?;
         self.due_at = Some(Instant::now());
         Ok(())
-    }
-
-    /// The end whose turn it is.
-    async fn next(
-        &self,
-        transaction: &mut dyn IntakeTransaction,
-    ) -> Result<Option<Arc<SubjectEnd>>, StorageError> {
-        let next = match transaction.unfinished_end(self.last).await? {
-            Some(end) => Some(end),
-            None => transaction.unfinished_end(EndNumber::default()).await?,
-        };
-        Ok(next.map(Arc::new))
     }
 
     async fn end_piece(

@@ -13,8 +13,9 @@ const RESERVED: u64 = 64;
 const DEFAULT_SERVER: u64 = 8192;
 const DEFAULT_MANAGEMENT: u64 = 1024;
 
-/// The most idle connections to relying parties: what they take in memory is bounded too.
-const MAX_OUTGOING_IDLE: u64 = 4096;
+/// The most connections to relying parties that are kept for their next tokens, unless more attempts are made at a time:
+/// what they take in memory is bounded too.
+const MAX_OUTGOING_KEPT: u64 = 4096;
 
 /// How many connections there may be of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Shares {
     pub server: usize,
     /// `management.listen`.
     pub management: usize,
-    /// To relying parties, on which nothing is sent for now.
-    pub outgoing_idle: usize,
+    /// To relying parties, kept for their next tokens, be they in use or not.
+    pub outgoing_kept: usize,
 }
 
 /// The configuration asks for more connections than there can be.
@@ -65,9 +66,8 @@ pub(super) fn handshakes(connections: usize) -> usize {
     (connections / 4).clamp(1, 1024)
 }
 
-/// Shares `limit` descriptors out. Each attempt of a delivery may have a connection, and there may be as many
-/// idle ones or, where descriptors are left, more. What is `None` gets a default that fits: of a limit that is too low
-/// for all of it, a quarter.
+/// Shares `limit` descriptors out. Each attempt of a delivery may have a connection that is not kept; kept ones have
+/// what is left. What is `None` gets a default that fits: of a limit that is too low for all of it, a quarter.
 pub fn share_out(
     limit: u64,
     max_concurrency: u32,
@@ -96,8 +96,9 @@ pub fn share_out(
         });
     }
     let spare = limit.saturating_sub(needed as u64 + RESERVED + u64::from(max_concurrency));
-    let outgoing_idle = usize::try_from(spare.min(MAX_OUTGOING_IDLE)).unwrap_or(usize::MAX);
-    Ok(Shares { server: server_share, management: management_share, outgoing_idle })
+    let outgoing_kept =
+        usize::try_from(spare.min(MAX_OUTGOING_KEPT.max(max_concurrency.into()))).unwrap_or(usize::MAX);
+    Ok(Shares { server: server_share, management: management_share, outgoing_kept })
 }
 
 #[cfg(test)]
@@ -115,9 +116,9 @@ mod tests {
             // Too few for the attempts themselves: no connection is kept.
             (256, (39, 13, 0)),
         ] {
-            let Shares { server, management, outgoing_idle } = share_out(limit, 512, None, None).unwrap();
-            assert_eq!((server, management, outgoing_idle), shares, "{limit}");
-            let used = server + handshakes(server) + management + handshakes(management) + outgoing_idle;
+            let Shares { server, management, outgoing_kept } = share_out(limit, 512, None, None).unwrap();
+            assert_eq!((server, management, outgoing_kept), shares, "{limit}");
+            let used = server + handshakes(server) + management + handshakes(management) + outgoing_kept;
             let attempts = if limit == 256 { 0 } else { 512 };
             assert!((used + attempts) as u64 + RESERVED <= limit, "{limit}");
         }
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_must_be_there() {
         let shares = share_out(4096, 512, Some(1500), None).unwrap();
-        assert_eq!(shares, Shares { server: 1500, management: 601, outgoing_idle: 894 });
+        assert_eq!(shares, Shares { server: 1500, management: 601, outgoing_kept: 894 });
         let error = share_out(4096, 512, Some(3000), None).unwrap_err();
         assert!(
             error

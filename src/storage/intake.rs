@@ -48,8 +48,8 @@ pub trait IntakeTransaction: Send {
     /// The pending deliveries that have one of these `sub`s and no `sid`.
     async fn waiting_subjects(&mut self, subs: &BTreeSet<Sub>) -> Result<WaitingSubjects>;
 
-    /// The first end after `after` that is not finished, and has none of the same user before it: they are carried out
-    /// in their order.
+    /// The end whose turn is after that of `after`, among those that are not finished. Those of one user are carried out in
+    /// their order: only the first of them has turns. After the last end it is the first's turn.
     async fn unfinished_end(&mut self, after: EndNumber) -> Result<Option<SubjectEnd>>;
 
     /// Up to `limit` sessions that are still to be ended by an end, by their keys: those after `after`.

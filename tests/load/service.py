@@ -179,8 +179,8 @@ level = "warn"
         done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True, timeout=PATIENCE)
         return done.stdout.strip()
 
-    def operator(self, patience=PATIENCE):
-        return Connection(self.management, BOOTSTRAP, patience)
+    def operator(self, token=BOOTSTRAP, patience=PATIENCE):
+        return Connection(self.management, token, patience)
 
     def source(self, token=BOOTSTRAP, patience=PATIENCE):
         return Connection(self.server, token, patience)

@@ -11,9 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::sync::Notify;
 
 use crate::support::app::{Setup, TestApp};
-use crate::support::event;
 use crate::support::process::logoutd;
 use crate::support::shell::Shell;
+use crate::support::{TOKEN, event};
 
 /// More than a page of either list looks at.
 const DELIVERIES: u32 = 25_000;
@@ -90,8 +90,7 @@ async fn a_checkpoint_of_the_audit_trail_goes_on_past_what_does_not_match() {
     let mut next = "/logs?client_id=blog&take=100".to_owned();
     // The entry of `blog` is among the first, and nothing after it matches.
     for _ in 0..4 {
-        let request =
-            app.http.get(format!("{}/api/v2{next}", app.management)).bearer_auth(crate::support::TOKEN);
+        let request = app.http.get(format!("{}/api/v2{next}", app.management)).bearer_auth(TOKEN);
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         let link = response.headers()["link"].to_str().unwrap().to_owned();
@@ -111,19 +110,21 @@ async fn a_checkpoint_of_the_audit_trail_goes_on_past_what_does_not_match() {
 /// How many lists one caller asks for at a time.
 const LISTS: usize = 64;
 
-/// Has so many lists read for the bootstrap token, runs `other` when the first is answered, and returns how many were
-/// when it is done.
-async fn while_lists_are_read(app: &Arc<TestApp>, other: impl Future<Output = ()>) -> usize {
+/// Has so many lists read, by turns for each of these tokens, runs `other` when the first is answered, and returns how
+/// many were when it is done.
+async fn while_lists_are_read(app: &Arc<TestApp>, tokens: &[&str], other: impl Future<Output = ()>) -> usize {
     let answered = Arc::new(AtomicUsize::new(0));
     let first = Arc::new(Notify::new());
     let mut lists = tokio::task::JoinSet::new();
     for number in 0..LISTS {
-        let (app, answered, first) = (Arc::clone(app), Arc::clone(&answered), Arc::clone(&first));
+        // Each goes through all there are.
+        let sort = if number % 2 == 0 { "date:1" } else { "date:-1" };
+        let url = format!("{}/api/v2/logs?client_id=nobody&sort={sort}&include_totals=true", app.management);
+        let request = app.http.get(url).bearer_auth(tokens[number / 2 % tokens.len()]);
+        let (answered, first) = (Arc::clone(&answered), Arc::clone(&first));
         lists.spawn(async move {
-            // Each goes through all there are.
-            let sort = if number % 2 == 0 { "date:1" } else { "date:-1" };
-            let (status, logs) =
-                app.get(&format!("/logs?client_id=nobody&sort={sort}&include_totals=true")).await;
+            let response = request.send().await.unwrap();
+            let (status, logs): (_, Value) = (response.status(), response.json().await.unwrap());
             answered.fetch_add(1, Ordering::SeqCst);
             first.notify_one();
             assert_eq!((status, &logs["total"]), (StatusCode::OK, &json!(0)), "{logs}");
@@ -140,8 +141,8 @@ async fn while_lists_are_read(app: &Arc<TestApp>, other: impl Future<Output = ()
     before
 }
 
-fn token(app: &TestApp, scope: &str) -> String {
-    let arguments = ["tokens", "create", "--name", "other", "--scope", scope, "--config"];
+fn token(app: &TestApp, name: &str, scope: &str) -> String {
+    let arguments = ["tokens", "create", "--name", name, "--scope", scope, "--config"];
     let output = logoutd().args(arguments).arg(app.setup.write()).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -149,9 +150,10 @@ fn token(app: &TestApp, scope: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_does_not_wait_for_lists() {
     let app = Arc::new(filled().await);
-    let secret = token(&app, "create:events");
+    // Two callers, each with its turns at lists: together they leave no connection free that lists are read by.
+    let (secret, reader) = (token(&app, "op", "create:events"), token(&app, "reader", "read:logs"));
     let created = event("session.created", json!({"sid": "s-1", "sub": "alice"}));
-    let before = while_lists_are_read(&app, async {
+    let before = while_lists_are_read(&app, &[TOKEN, &reader], async {
         let request = app.http.post(format!("{}/events", app.server)).bearer_auth(&secret);
         let request =
             request.header("content-type", "application/cloudevents+json").body(created.to_string());
@@ -165,8 +167,8 @@ async fn an_event_does_not_wait_for_lists() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_does_not_wait_for_those_of_another_caller() {
     let app = Arc::new(filled().await);
-    let secret = token(&app, "read:deliveries");
-    let before = while_lists_are_read(&app, async {
+    let secret = token(&app, "other", "read:deliveries");
+    let before = while_lists_are_read(&app, &[TOKEN], async {
         // One after the other: a list of the flood is read in several pieces, and each may have to wait behind all of it.
         for _ in 0..8 {
             let request = app.http.get(format!("{}/api/v2/deliveries?take=1", app.management));

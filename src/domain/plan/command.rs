@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
-use super::{KnownSession, Plan, Planner, Refusal, Situation, check_metadata};
+use super::{KnownSession, Moment, Plan, Planner, Refusal, Situation, check_metadata};
 use crate::domain::event::{NamedClients, SessionTerminated, Target};
 use crate::domain::ids::Sid;
 use crate::domain::initiator::Initiator;
@@ -86,18 +86,20 @@ pub fn plan_command(
             check_metadata(session.flow, session_metadata)?;
             session.session_metadata = session_metadata.clone();
             // Whatever a source reported before this is older now.
-            session.reported.insert(Member::SessionMetadata, planner.now);
+            let at = planner.now.max(session.last_reported_at());
+            session.reported.insert(Member::SessionMetadata, at);
             planner.store(session, deliveries)?;
         }
         Command::Revoke { target, precondition } => {
-            let (event, end) = planner.end_of(target.clone(), Initiator::SessionRevoked);
+            let event = revocation(target.clone());
+            let moment = Moment::new(None, planner.now);
             match target {
                 Target::Session { sid, sub } => {
                     let known = known.session();
                     precondition.check(known.as_ref().map(|it| &it.session))?;
-                    planner.session_terminated(&event, end, sid, sub.as_ref(), known)?;
+                    planner.session_terminated(&event, moment, sid, sub.as_ref(), known)?;
                 }
-                Target::Subject(sub) => planner.subject_terminated(&event, end, sub, known)?,
+                Target::Subject(sub) => planner.subject_terminated(&event, moment, sub, known)?,
             }
         }
         Command::Expire(expired) => planner.expire(known.sessions, expired)?,
@@ -125,16 +127,15 @@ impl Planner<'_> {
         }
         Ok(())
     }
+}
 
-    /// The end of sessions now, as if it had been reported.
-    fn end_of(&self, target: Target, initiator: Initiator) -> (SessionTerminated, Ended) {
-        let event = SessionTerminated {
-            target,
-            initiator,
-            clients: NamedClients::new(),
-            session_metadata: SessionMetadata::default(),
-            exclude_clients: BTreeSet::new(),
-        };
-        (event, Ended { at: self.now, initiator })
+/// The end of sessions by an operator, as if it had been reported.
+fn revocation(target: Target) -> SessionTerminated {
+    SessionTerminated {
+        target,
+        initiator: Initiator::SessionRevoked,
+        clients: NamedClients::new(),
+        session_metadata: SessionMetadata::default(),
+        exclude_clients: BTreeSet::new(),
     }
 }

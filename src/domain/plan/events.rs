@@ -11,7 +11,7 @@ use super::{
 use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, SessionUpdated};
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
-use crate::domain::session::{Ended, Flow, Member, Session, SessionKey, SubjectEnd};
+use crate::domain::session::{Flow, Member, Session, SessionKey, SubjectEnd};
 use crate::domain::session_details::SessionDetails;
 
 impl Planner<'_> {
@@ -47,16 +47,17 @@ impl Planner<'_> {
         check_sub(&session, Some(&event.sub))?;
         check_metadata(session.flow, &event.session_metadata)?;
         session.began_earlier(moment.at);
-        if !event.session_metadata.is_empty() && session.is_newest(Member::SessionMetadata, moment.at) {
+        let at = moment.among_reports_of(&session);
+        if !event.session_metadata.is_empty() && session.is_newest(Member::SessionMetadata, at) {
             session.session_metadata = event.session_metadata.clone();
         }
-        if event.authenticated_at.is_some() && session.is_newest(Member::AuthenticatedAt, moment.at) {
+        if event.authenticated_at.is_some() && session.is_newest(Member::AuthenticatedAt, at) {
             session.authenticated_at = event.authenticated_at;
         }
-        session.set_details(&event.details, moment.at);
+        session.set_details(&event.details, at);
         session.sub = Some(event.sub.clone());
-        self.live_until(&mut session, moment, event.idle_expires_at, event.expires_at);
-        add_participants(&mut session, &event.clients, moment.at);
+        self.live_until(&mut session, at, event.idle_expires_at, event.expires_at);
+        add_participants(&mut session, &event.clients, at);
         check_client_count(&session, "data.clients")?;
         self.store(session, deliveries)
     }
@@ -89,19 +90,19 @@ impl Planner<'_> {
         }
     }
 
-    /// Something was heard of a session: how long it lives from now on.
+    /// Something was heard of a session: how long it lives from then on.
     fn live_until(
         &self,
         session: &mut Session,
-        moment: Moment,
+        at: Timestamp,
         idle_expires_at: Option<Timestamp>,
         expires_at: Option<Timestamp>,
     ) {
-        if expires_at.is_some() && session.is_newest(Member::ExpiresAt, moment.at) {
+        if expires_at.is_some() && session.is_newest(Member::ExpiresAt, at) {
             session.expires_at = expires_at;
         }
-        let idle = idle_expires_at.filter(|_| session.is_newest(Member::IdleExpiresAt, moment.at));
-        self.lifetimes.renew(session, moment.at.min(self.now), idle);
+        let idle = idle_expires_at.filter(|_| session.is_newest(Member::IdleExpiresAt, at));
+        self.lifetimes.renew(session, at.min(self.now), idle);
     }
 
     /// A session of which only this is known.
@@ -141,9 +142,10 @@ impl Planner<'_> {
         };
         self.plan.sids.push(session.sid.clone());
         let added = BTreeMap::from([(event.client_id.clone(), event.sub.clone())]);
-        add_participants(&mut session, &added, moment.at);
+        let at = moment.among_reports_of(&session);
+        add_participants(&mut session, &added, at);
         check_client_count(&session, "data.client_id")?;
-        self.lifetimes.renew(&mut session, moment.at.min(self.now), None);
+        self.lifetimes.renew(&mut session, at.min(self.now), None);
         // If the session has ended meanwhile, `store` tells the client at once: it took part after all.
         self.store(session, deliveries)
     }
@@ -155,14 +157,15 @@ impl Planner<'_> {
         moment: Moment,
     ) -> Result<(), Refusal> {
         let KnownSession { mut session, deliveries } = self.live(known)?;
+        let at = moment.among_reports_of(&session);
         if let Some(metadata) = &event.session_metadata {
             check_metadata(session.flow, metadata)?;
-            if session.is_newest(Member::SessionMetadata, moment.at) {
+            if session.is_newest(Member::SessionMetadata, at) {
                 session.session_metadata = metadata.clone();
             }
         }
-        session.set_details(&event.details, moment.at);
-        self.live_until(&mut session, moment, event.idle_expires_at, event.expires_at);
+        session.set_details(&event.details, at);
+        self.live_until(&mut session, at, event.idle_expires_at, event.expires_at);
         self.store(session, deliveries)
     }
 
@@ -181,7 +184,7 @@ impl Planner<'_> {
     pub(super) fn session_terminated(
         &mut self,
         event: &SessionTerminated,
-        end: Ended,
+        moment: Moment,
         sid: &Sid,
         sub: Option<&Sub>,
         known: Option<KnownSession>,
@@ -194,11 +197,12 @@ impl Planner<'_> {
             }
             None if event.clients.is_empty() => return Err(Refusal::UnknownSession),
             None => {
-                let session = Session { sub: sub.cloned(), ..self.new_session(sid, end.at) };
+                let session = Session { sub: sub.cloned(), ..self.new_session(sid, moment.at) };
                 KnownSession { session, deliveries: Vec::new() }
             }
         };
-        add_participants(&mut known.session, &event.clients, end.at);
-        self.end(known, end, &event.exclude_clients, &event.session_metadata)
+        let at = moment.among_reports_of(&known.session);
+        add_participants(&mut known.session, &event.clients, at);
+        self.end(known, moment.end(event), &event.exclude_clients, &event.session_metadata)
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::client::{Client, TokenSubject};
 use super::delivery::{DeliverySummary, Intent};
-use super::event::{Event, EventBody, NamedClients, Target};
+use super::event::{Event, EventBody, NamedClients, SessionTerminated, Target};
 use super::ids::{ClientId, DeliveryId, Sid, Sub};
 use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
@@ -34,9 +34,9 @@ pub use subject::{WaitingSubjects, plan_rest};
 pub const MAX_CLIENTS: usize = 1_000;
 
 /// How far ahead of ours a source's clock may be. Within it the source's times are kept as they are, so that they
-/// order its events also where some were sent again; beyond it the clock is wrong, and an event happens when it
-/// comes in.
-pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
+/// order its events also where some were sent again; beyond it the clock is wrong, and a time counts as none. It is short
+/// because times of different sources are compared as they are: as long as one is ahead, what others report seems old.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
 /// What the planner needs to know.
 #[derive(Debug)]
@@ -183,17 +183,28 @@ pub enum Refusal {
 /// When something happened.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
-    /// By the source's clock, which orders its own events; without a time, or if it is further ahead than
-    /// [`CLOCK_TOLERANCE`], when the event came in.
+    /// By the source's clock, which orders its own events; else when the event came in.
     at: Timestamp,
-    /// Whether the source said it. Without, the order that events came in has to do.
+    /// Whether the source said it, and is not further ahead than [`CLOCK_TOLERANCE`]. Without, the order that events came
+    /// in has to do.
     is_reported: bool,
 }
 
 impl Moment {
     fn new(time: Option<Timestamp>, now: Timestamp) -> Self {
         let believed = time.map(kept).filter(|time| *time <= after(now, CLOCK_TOLERANCE));
-        Self { at: believed.unwrap_or(now), is_reported: time.is_some() }
+        Self { at: believed.unwrap_or(now), is_reported: believed.is_some() }
+    }
+
+    /// The time of a report among those of a session. One without a time is newer than all that came before it, also if
+    /// these are of a clock that is ahead.
+    fn among_reports_of(self, session: &Session) -> Timestamp {
+        if self.is_reported { self.at } else { self.at.max(session.last_reported_at()) }
+    }
+
+    /// An end of that time.
+    fn end(self, event: &SessionTerminated) -> Ended {
+        Ended { at: self.at, initiator: event.initiator }
     }
 
     /// Whether an end came after it, though it was heard of first. At the same instant it did: rather one logout too
@@ -216,14 +227,13 @@ pub fn plan(
         EventBody::ClientAdded(it) => planner.client_added(it, known.session(), moment)?,
         EventBody::Updated(it) => planner.updated(it, known.session(), moment)?,
         EventBody::Terminated(it) => {
-            let end = Ended { at: moment.at, initiator: it.initiator };
             planner.check_registered("data.clients", it.clients.keys())?;
             planner.check_registered("data.exclude_clients", it.exclude_clients.iter())?;
             match &it.target {
                 Target::Session { sid, sub } => {
-                    planner.session_terminated(it, end, sid, sub.as_ref(), known.session())?;
+                    planner.session_terminated(it, moment, sid, sub.as_ref(), known.session())?;
                 }
-                Target::Subject(sub) => planner.subject_terminated(it, end, sub, known)?,
+                Target::Subject(sub) => planner.subject_terminated(it, moment, sub, known)?,
             }
         }
     }

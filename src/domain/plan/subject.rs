@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::{KnownSession, Loaded, Plan, Planner, Refusal, Renewal, Situation, add_participants, needs_sid};
+use super::{
+    KnownSession, Loaded, Moment, Plan, Planner, Refusal, Renewal, Situation, add_participants, needs_sid,
+};
 use crate::domain::client::SubjectLogout;
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::{NamedClients, SessionTerminated};
@@ -65,7 +67,7 @@ impl Planner<'_> {
     pub(super) fn subject_terminated(
         &mut self,
         event: &SessionTerminated,
-        ended: Ended,
+        moment: Moment,
         sub: &Sub,
         known: Loaded,
     ) -> Result<(), Refusal> {
@@ -75,6 +77,7 @@ impl Planner<'_> {
         if is_unknown && event.clients.is_empty() && !known.subject_known && self.all_or_none {
             return Err(Refusal::UnknownSubject);
         }
+        let ended = moment.end(event);
         let (strangers, named) = self.strangers(event, &known.sessions);
         let to_tell = |it: &&ClientId| {
             !event.exclude_clients.contains(*it) && self.recipient(it, ended.initiator).is_some()

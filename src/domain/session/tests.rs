@@ -115,6 +115,16 @@ fn details_that_are_told_replace_older_ones_each_by_itself() {
 }
 
 #[test]
+fn the_last_report_is_the_newest_of_any_of_it() {
+    let mut session = session_with_all();
+    assert_eq!(session.last_reported_at(), at(50));
+    session.is_newest_sub(&"shop".parse().unwrap(), at(60));
+    assert_eq!(session.last_reported_at(), at(60));
+    session.is_newest(Member::Cookie, at(70));
+    assert_eq!(session.last_reported_at(), at(70));
+}
+
+#[test]
 fn a_session_ends_at_the_first_of_its_times() {
     assert_eq!(session_with_all().ends_at(), Some(at(100)));
     assert_eq!(Session { idle_expires_at: None, ..session_with_all() }.ends_at(), Some(at(200)));

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::idle::Open;
+use super::places::Place;
 
 /// How many bytes a connection may still bring.
 #[derive(Clone)]
@@ -110,17 +110,17 @@ impl Drop for Turn {
     }
 }
 
-/// A connection whose reads are counted, and which is counted itself.
+/// A connection whose reads are counted, with its place if it is to be kept.
 #[derive(Debug)]
 pub(super) struct Counted<T> {
     inner: T,
     allowance: Allowance,
-    _open: Open,
+    _place: Option<Place>,
 }
 
 impl<T> Counted<T> {
-    pub(super) fn new(inner: T, allowance: Allowance, open: Open) -> Self {
-        Self { inner, allowance, _open: open }
+    pub(super) fn new(inner: T, allowance: Allowance, place: Option<Place>) -> Self {
+        Self { inner, allowance, _place: place }
     }
 }
 
@@ -182,12 +182,7 @@ impl<T: Connection> Connection for Counted<T> {
 mod tests {
     use tokio::io::AsyncReadExt;
 
-    use super::super::idle::IdleLimit;
     use super::*;
-
-    fn counted(bytes: &[u8], allowance: Allowance) -> Counted<&[u8]> {
-        Counted::new(bytes, allowance, IdleLimit::new(1).opened())
-    }
 
     async fn brings(connection: &mut Counted<&[u8]>, bytes: usize) -> io::Result<usize> {
         let mut buffer = vec![0; bytes];
@@ -198,7 +193,7 @@ mod tests {
     async fn a_connection_may_bring_so_much_for_each_request_and_no_more() {
         let endless = vec![b'x'; 1000];
         let allowance = Allowance::new(10);
-        let mut connection = counted(&endless, allowance.clone());
+        let mut connection = Counted::new(&endless[..], allowance.clone(), None);
         assert_eq!(brings(&mut connection, 8).await.unwrap(), 8);
         for _ in 0..3 {
             // What is left over does not add up.
@@ -222,7 +217,7 @@ mod tests {
     async fn an_idle_connection_has_a_limit_too() {
         let endless = vec![b'x'; 1000];
         let allowance = Allowance::new(10);
-        let mut connection = counted(&endless, allowance.clone());
+        let mut connection = Counted::new(&endless[..], allowance.clone(), None);
         drop(allowance.begin());
         assert_eq!(brings(&mut connection, 10).await.unwrap(), 10);
         assert!(brings(&mut connection, 1).await.is_err());
@@ -231,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_withdrawn_is_gone() {
         let allowance = Allowance::new(10);
-        let mut connection = counted(b"abc", allowance.clone());
+        let mut connection = Counted::new(&b"abc"[..], allowance.clone(), None);
         let turn = allowance.begin();
         allowance.withdraw();
         assert!(turn.is_spent());

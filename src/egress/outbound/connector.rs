@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::allowance::{Allowance, Counted};
-use super::idle::IdleLimit;
+use super::places::Places;
 use super::resolver::Resolver;
 use super::timing::{connected, connecting};
 
@@ -41,13 +41,13 @@ pub(super) struct Connector {
 
 impl Connector {
     /// `timeout` is for everything: name, TCP, TLS. `per_request` is what a connection may bring, in bytes, see
-    /// [`Allowance`]. `idle` counts it.
+    /// [`Allowance`]. `places` are for those that are kept; `None`: none is.
     pub(super) fn new(
         resolver: Resolver,
         tls: ClientConfig,
         timeout: Duration,
         per_request: usize,
-        idle: IdleLimit,
+        places: Option<Places>,
     ) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
@@ -65,7 +65,7 @@ impl Connector {
             .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(CountedTcp { tcp, per_request, idle });
+            .wrap_connector(CountedTcp { tcp, per_request, places });
         Self { https, timeout }
     }
 }
@@ -95,7 +95,7 @@ impl Service<Uri> for Connector {
 struct CountedTcp {
     tcp: HttpConnector<Resolver>,
     per_request: usize,
-    idle: IdleLimit,
+    places: Option<Places>,
 }
 
 impl Service<Uri> for CountedTcp {
@@ -108,11 +108,11 @@ impl Service<Uri> for CountedTcp {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        let place = self.places.as_ref().map(Places::take).transpose();
         let (connection, allowance) = (self.tcp.call(uri), Allowance::new(self.per_request));
-        let idle = self.idle.clone();
         Box::pin(async move {
-            let connection = connection.await?.into_inner();
-            Ok(TokioIo::new(Counted::new(connection, allowance, idle.opened())))
+            let place = place?;
+            Ok(TokioIo::new(Counted::new(connection.await?.into_inner(), allowance, place)))
         })
     }
 }

@@ -9,6 +9,7 @@ use hyper_util::client::legacy;
 use super::super::policy::PolicyError;
 use super::allowance::Spent;
 use super::connector::ConnectTimedOut;
+use super::places::NoPlace;
 use super::resolver::ResolveError;
 
 /// There was no answer.
@@ -109,6 +110,11 @@ impl SendError {
             && !find::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
         let kind = if overrun { SendErrorKind::AnswerTooLarge } else { kind(&error) };
         Self { kind, outcome_unknown, source: Some(error) }
+    }
+
+    /// Whether no connection was made because it would have been kept, and there is no place for one more.
+    pub(super) fn is_for_want_of_a_place(&self) -> bool {
+        self.source.as_ref().is_some_and(|error| find::<NoPlace>(error).is_some())
     }
 
     /// Whether the other side said, by HTTP/2, that it has not looked at the request (RFC 9113 §8.7): the stream

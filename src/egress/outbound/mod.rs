@@ -13,8 +13,8 @@
 mod allowance;
 mod connector;
 mod error;
-mod idle;
 mod interim;
+mod places;
 mod resolver;
 mod timing;
 mod tls;
@@ -37,8 +37,8 @@ use tokio::time::{Instant, timeout_at};
 
 use self::allowance::{Allowance, Turn};
 use self::connector::Connector;
-use self::idle::IdleLimit;
 use self::interim::Interim;
+use self::places::Places;
 use self::resolver::Resolver;
 pub(super) use self::resolver::{Lookup, SystemLookup};
 pub(super) use self::timing::Connecting;
@@ -85,16 +85,18 @@ pub(super) struct OutboundConfig {
     pub(super) authorities: Vec<CertificateDer<'static>>,
     /// The longest body that is read, in bytes.
     pub(super) max_body_bytes: usize,
-    /// How many idle connections are kept; 0: none.
-    pub(super) max_idle: usize,
+    /// How many connections are kept for later requests; 0: none.
+    pub(super) max_kept: usize,
 }
 
 /// Asks others. Clones share connections.
 #[derive(Clone, Debug)]
 pub(super) struct Outbound {
-    client: Client<Connector, Full<Bytes>>,
+    /// Keeps its connections.
+    pooled: Option<Client<Connector, Full<Bytes>>>,
+    /// Keeps none: for when there is no place for one more.
+    unpooled: Client<Connector, Full<Bytes>>,
     max_body_bytes: usize,
-    idle: IdleLimit,
 }
 
 /// What came of a request.
@@ -130,17 +132,16 @@ pub(super) enum BodyEnd {
 impl Outbound {
     /// Sets the client up.
     pub(super) fn new(config: OutboundConfig) -> Result<Self, TlsError> {
-        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, max_idle } =
+        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, max_kept } =
             config;
         let per_request = max_body_bytes.saturating_add(BESIDES_BODY);
         let (resolver, tls) = (Resolver::new(lookup, policy), tls::config(authorities)?);
         let (stream_window, connection_window) = HTTP2_WINDOWS;
-        let idle = IdleLimit::new(max_idle);
-        let client = Client::builder(TokioExecutor::new())
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(max_idle)
             .http1_max_buf_size(MAX_HEAD_BYTES)
             .http1_max_headers(MAX_FIELDS)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -151,9 +152,12 @@ impl Outbound {
             .http2_initial_connection_window_size(connection_window)
             // A shared connection would be kept for as long as it is asked, though nobody is there any more.
             .http2_keep_alive_interval(HTTP2_PING_EVERY)
-            .http2_keep_alive_timeout(HTTP2_PING_PATIENCE)
-            .build(Connector::new(resolver, tls, connect_timeout, per_request, idle.clone()));
-        Ok(Self { client, max_body_bytes, idle })
+            .http2_keep_alive_timeout(HTTP2_PING_PATIENCE);
+        let connector =
+            |places| Connector::new(resolver.clone(), tls.clone(), connect_timeout, per_request, places);
+        let pooled = (max_kept > 0).then(|| builder.build(connector(Some(Places::new(max_kept)))));
+        let unpooled = builder.pool_max_idle_per_host(0).build(connector(None));
+        Ok(Self { pooled, unpooled, max_body_bytes })
     }
 
     /// Sends a request. `deadline` is that of its answer's head.
@@ -172,20 +176,35 @@ impl Outbound {
 
     async fn send_once(
         &self,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<Answered, SendError> {
+        if let Some(pooled) = &self.pooled {
+            match self.send_by(pooled, request.clone(), deadline).await {
+                Err(error) if error.is_for_want_of_a_place() => {}
+                result => return result,
+            }
+        }
+        self.send_by(&self.unpooled, request, deadline).await
+    }
+
+    async fn send_by(
+        &self,
+        client: &Client<Connector, Full<Bytes>>,
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<Answered, SendError> {
         let interim = Interim::of(&mut request);
         let captured = capture_connection(&mut request);
-        let mut exchange = Exchange { interim, captured, turn: None, idle: &self.idle };
-        match timeout_at(deadline, exchange.run(&self.client, request)).await {
+        let mut exchange = Exchange { interim, captured, turn: None };
+        match timeout_at(deadline, exchange.run(client, request)).await {
             Ok(Ok(response)) => Ok(self.answered(response, exchange)),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(SendError::given_up(SendErrorKind::Timeout, exchange.is_handed_over())),
         }
     }
 
-    fn answered(&self, response: Response<Incoming>, exchange: Exchange<'_>) -> Answered {
+    fn answered(&self, response: Response<Incoming>, exchange: Exchange) -> Answered {
         let remote = response.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr);
         let (head, body) = response.into_parts();
         Answered {
@@ -219,14 +238,13 @@ impl Answered {
 }
 
 /// A request, and what is known of where it is.
-struct Exchange<'c> {
+struct Exchange {
     interim: Interim,
     captured: CaptureConnection,
     turn: Option<Turn>,
-    idle: &'c IdleLimit,
 }
 
-impl Exchange<'_> {
+impl Exchange {
     async fn run(
         &mut self,
         client: &Client<Connector, Full<Bytes>>,
@@ -256,10 +274,6 @@ impl Exchange<'_> {
         let mut extras = Extensions::new();
         if let Some(connected) = &*self.captured.connection_metadata() {
             connected.get_extras(&mut extras);
-            if self.idle.is_exceeded() {
-                // The pool closes it after this request.
-                connected.poison();
-            }
         }
         if let Some(allowance) = extras.get::<Allowance>() {
             self.interim.come_by(allowance);

@@ -54,7 +54,7 @@ pub(super) fn note_dns(took: Duration, address: Option<IpAddr>) {
 /// Notes that connecting begins.
 pub(super) fn connecting() -> Instant {
     let began = Instant::now();
-    update(|record| Connecting { began: Some(began), ..record });
+    update(|record| Connecting { began: Some(began), took: None, ..record });
     began
 }
 

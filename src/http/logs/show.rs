@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::super::error::{ApiError, Body as Error};
+use super::super::list_turn::ListTurn;
 use super::super::openapi as doc;
 use super::super::path::Id;
 use super::super::state::HttpState;
@@ -26,6 +27,7 @@ use super::view::LogView;
 pub(in crate::http) async fn show(
     State(state): State<Arc<HttpState>>,
     Id(text): Id,
+    _turn: ListTurn,
 ) -> Result<Json<LogView>, ApiError> {
     let inexistent = || ApiError::inexistent("log entry");
     // What is no id names no entry.

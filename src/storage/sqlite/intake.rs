@@ -79,7 +79,7 @@ impl IntakeTransaction for SqliteIntake {
     }
 
     async fn unfinished_end(&mut self, after: EndNumber) -> Result<Option<SubjectEnd>> {
-        subject_ends::first_unfinished(&mut self.transaction, &self.rows, after).await
+        subject_ends::next_unfinished(&mut self.transaction, &self.rows, after).await
     }
 
     async fn left_to_end(

@@ -14,28 +14,40 @@ use crate::domain::ids::{ClientId, Sub};
 use crate::domain::session::{EndNumber, Ended, SubjectEnd};
 use crate::storage::{Part, Result};
 
-/// The first end of each of these users that is not before the time.
+/// The first end of each of these users that is not before the time, and can be read.
 pub(super) async fn since(
     connection: &mut SqliteConnection,
     rows: &Rows,
     wanted: &BTreeSet<(Sub, Timestamp)>,
 ) -> Result<HashMap<(Sub, Timestamp), Arc<SubjectEnd>>> {
     let times: Vec<_> = wanted.iter().map(|(sub, time)| (sub, millis(*time))).collect();
-    let found = sqlx::query(
-        "SELECT wanted.key AS wanted, subject_ends.* FROM json_each(?) AS wanted
-         JOIN subject_ends ON number = (SELECT number FROM subject_ends
-             WHERE sub = wanted.value ->> 0 AND ended_at >= wanted.value ->> 1 ORDER BY ended_at, number LIMIT 1)",
-    )
-    .bind(to_json(&times))
-    .fetch_all(connection)
-    .await?;
-    let wanted: Vec<_> = wanted.iter().collect();
+    let (times, wanted) = (to_json(&times), wanted.iter().collect::<Vec<_>>());
     let read = |row| {
         let index: i64 = Columns(row).plain("wanted")?;
         let of = wanted.get(usize::try_from(index).unwrap_or(usize::MAX)).copied();
         Ok(of.cloned().zip(Some(Arc::new(end(row)?))))
     };
-    Ok(rows.readable(&SUBJECT_ENDS, &found, read)?.into_iter().flatten().collect())
+    let mut unreadable: Vec<i64> = Vec::new();
+    loop {
+        let found = sqlx::query(
+            "SELECT wanted.key AS wanted, subject_ends.* FROM json_each(?1) AS wanted
+             JOIN subject_ends ON number = (SELECT number FROM subject_ends
+                 WHERE sub = wanted.value ->> 0 AND ended_at >= wanted.value ->> 1
+                     AND number NOT IN (SELECT value FROM json_each(?2))
+                 ORDER BY ended_at, number LIMIT 1)",
+        )
+        .bind(&times)
+        .bind(to_json(&unreadable))
+        .fetch_all(&mut *connection)
+        .await?;
+        let numbers: Vec<i64> = found.iter().map(|row| row.try_get("number")).collect::<sqlx::Result<_>>()?;
+        let ends: Vec<_> = rows.readable(&SUBJECT_ENDS, &found, read)?.into_iter().flatten().collect();
+        if ends.len() == found.len() {
+            return Ok(ends.into_iter().collect());
+        }
+        let readable: BTreeSet<i64> = ends.iter().map(|(_, end)| number(end.number)).collect();
+        unreadable.extend(numbers.into_iter().filter(|it| !readable.contains(it)));
+    }
 }
 
 /// The ends of these users that are not finished, in order.
@@ -56,36 +68,50 @@ pub(super) async fn unfinished_of(
     Ok(ends.into_iter().map(Arc::new).collect())
 }
 
-/// The first end after `after` that is not finished, and has none of the same user before it that can be read.
-pub(super) async fn first_unfinished(
+/// The end whose turn is after that of `after`, of those that are not finished and have none of the same user before them
+/// that can be read. After the last it is the first's turn.
+pub(super) async fn next_unfinished(
     connection: &mut SqliteConnection,
     rows: &Rows,
     after: EndNumber,
 ) -> Result<Option<SubjectEnd>> {
-    let mut unreadable: Vec<i64> = Vec::new();
+    let mut unreadable = Vec::new();
     loop {
-        let found = sqlx::query(
-            "SELECT * FROM subject_ends AS next
-             WHERE finished_at IS NULL AND number > ?1 AND number NOT IN (SELECT value FROM json_each(?2))
-                 AND NOT EXISTS (SELECT 1 FROM subject_ends AS earlier
-                     WHERE earlier.sub = next.sub AND earlier.finished_at IS NULL AND earlier.number < next.number
-                         AND earlier.number NOT IN (SELECT value FROM json_each(?2)))
-             ORDER BY number LIMIT 1",
-        )
-        .bind(number(after))
-        .bind(to_json(&unreadable))
-        .fetch_optional(&mut *connection)
-        .await?;
+        let mut found = first_unfinished(connection, number(after), &unreadable).await?;
+        if found.is_none() {
+            found = first_unfinished(connection, 0, &unreadable).await?;
+        }
         let Some(row) = found else { return Ok(None) };
         let number = row.try_get("number")?;
-        let mut first = rows.readable(&SUBJECT_ENDS, [&row], end)?;
-        if first.is_empty() {
+        let mut next = rows.readable(&SUBJECT_ENDS, [&row], end)?;
+        if next.is_empty() {
+            // What waits for this one may come before what was found instead of it.
             unreadable.push(number);
             continue;
         }
-        with_told(connection, rows, &mut first).await?;
-        return Ok(first.pop());
+        with_told(connection, rows, &mut next).await?;
+        return Ok(next.pop());
     }
+}
+
+async fn first_unfinished(
+    connection: &mut SqliteConnection,
+    after: i64,
+    unreadable: &[i64],
+) -> Result<Option<SqliteRow>> {
+    let found = sqlx::query(
+        "SELECT * FROM subject_ends AS next
+         WHERE finished_at IS NULL AND number > ?1 AND number NOT IN (SELECT value FROM json_each(?2))
+             AND NOT EXISTS (SELECT 1 FROM subject_ends AS earlier
+                 WHERE earlier.sub = next.sub AND earlier.finished_at IS NULL AND earlier.number < next.number
+                     AND earlier.number NOT IN (SELECT value FROM json_each(?2)))
+         ORDER BY number LIMIT 1",
+    )
+    .bind(after)
+    .bind(to_json(&unreadable))
+    .fetch_optional(connection)
+    .await?;
+    Ok(found)
 }
 
 /// Reads whom tokens about the user told of these ends.
@@ -259,4 +285,46 @@ fn end(row: &SqliteRow) -> Result<SubjectEnd> {
         session_metadata: columns.json("session_metadata")?,
         told: BTreeSet::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::store;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_read_stands_in_the_way_of_no_other_end() {
+        let (_folder, store) = store().await;
+        let mut writer = store.writer.acquire().await.unwrap();
+        for (sub, ended_at, initiator) in [
+            ("carol", 10, "no-initiator"),
+            ("dave", 10, "rp-logout"),
+            ("carol", 20, "no-initiator"),
+            ("carol", 30, "rp-logout"),
+            ("carol", 40, "rp-logout"),
+        ] {
+            sqlx::query(
+                "INSERT INTO subject_ends (sub, ended_at, initiator, clients, exclude_clients, session_metadata, accepted_at)
+                 VALUES (?, ?, ?, '{}', '[]', '{}', 0)",
+            )
+            .bind(sub)
+            .bind(ended_at)
+            .bind(initiator)
+            .execute(&mut *writer)
+            .await
+            .unwrap();
+        }
+        // Each has its turn: 2 is dave's, 4 the first of carol's that can be read.
+        for (after, expected) in [(0, 2), (2, 4), (4, 2), (3, 4), (9, 2)] {
+            let next = next_unfinished(&mut writer, &store.rows, EndNumber(after)).await.unwrap();
+            assert_eq!(next.map(|end| end.number), Some(EndNumber(expected)), "after {after}");
+        }
+
+        let wanted =
+            |sub: &str, millis| (sub.parse::<Sub>().unwrap(), Timestamp::from_millisecond(millis).unwrap());
+        let all = [wanted("carol", 5), wanted("carol", 35), wanted("carol", 41), wanted("dave", 10)];
+        let found = since(&mut writer, &store.rows, &all.iter().cloned().collect()).await.unwrap();
+        let numbers = all.map(|wanted| found.get(&wanted).map(|end| end.number.0));
+        assert_eq!(numbers, [Some(4), Some(5), None, Some(2)]);
+    }
 }

@@ -1,4 +1,4 @@
-"""300,000 deliveries in the store, one of them with the initiator that 64 callers ask for again and again
+"""300,000 deliveries in the store, one of them with the initiator that is asked for again and again, 64 times at once with two tokens
 (`GET /api/v2/deliveries?initiator=…`), for 15 seconds. Meanwhile events are reported with an API token, 20 a second. "Alone": the
 same before it.
 """
@@ -8,7 +8,7 @@ import time
 from measure import NO_ANSWER, accepted, at_once, event, others, tally
 from service import RelyingParty, Service
 
-CALLERS = 64
+REQUESTS = 64
 
 
 def measure(binary, folder, small):
@@ -19,13 +19,15 @@ def measure(binary, folder, small):
     service = Service(binary, folder, '[access]\nrate_limit = "off"', clients).start()
     fill(service, names, deliveries)
     token = service.token("source", "create:events")
+    # Callers take turns at lists: two of them leave no connection free that lists are read by.
+    readers = [service.token(f"reader-{number}", "read:deliveries") for number in range(2)]
 
     with others(service, "other", token=token) as alone:
         time.sleep(5)
     lists = []
 
-    def ask(_):
-        operator = service.operator()
+    def ask(number):
+        operator = service.operator(readers[number % len(readers)])
         while time.monotonic() < end:
             started = time.monotonic()
             try:
@@ -36,7 +38,7 @@ def measure(binary, folder, small):
 
     end = time.monotonic() + seconds
     with others(service, "other", token=token) as meanwhile:
-        _, took = at_once(CALLERS, ask)
+        _, took = at_once(REQUESTS, ask)
     return {
         "deliveries in the store": service.count("deliveries"),
         **alone.figures("POST /events, alone"),

@@ -45,19 +45,38 @@ fn a_clock_that_is_ahead_orders_its_own_events_within_a_tolerance() {
     for (began, ended, has_ended) in [
         (103, 104, true),
         (104, 103, false),
-        (400, 400, true),
-        // Five minutes and a second ahead: it begins when the report comes in.
-        (401, 100, true),
-        (401, 99, false),
+        (160, 160, true),
+        // A minute and a second ahead: that counts as no time.
+        (161, 161, false),
+        (161, 100, false),
     ] {
         let world = World { ended_since: Some(end(ended, &[])), ..World::new([client("shop")]) };
         let plan = world.at(began).plan(EventBody::Created(created("s-2", &["shop"]))).unwrap();
         assert_eq!(plan.sessions[0].ended.is_some(), has_ended, "began {began}, ended {ended}");
     }
-    let idle = Lifetimes { idle: Some(HOUR), absolute: None };
-    let world = World { lifetimes: idle, ..World::new([client("shop")]) }.at(400);
+    // No session lives longer for it.
+    let lifetimes = Lifetimes { idle: Some(HOUR), absolute: Some(2 * HOUR) };
+    let world = World { lifetimes, ..World::new([client("shop")]) }.at(160);
     let plan = world.plan(EventBody::Created(created("s-2", &["shop"]))).unwrap();
-    assert_eq!(plan.sessions[0].idle_expires_at, Some(at(100 + 3600)), "no session lives longer for it");
+    let began = plan.sessions[0].clone();
+    assert_eq!((began.idle_expires_at, began.expires_at), (Some(at(100 + 3600)), Some(at(100 + 7200))));
+
+    // What comes after it without a time, or with one that is no time, is newer; what has one is as old as it says.
+    let updated = |second: Option<i64>| {
+        let event = SessionUpdated {
+            sid: "s-2".parse().unwrap(),
+            session_metadata: Some(metadata(&[("v", "2")])),
+            idle_expires_at: None,
+            expires_at: Some(at(300)),
+            details: SessionDetails::default(),
+        };
+        let mut world =
+            World::new([client("shop")]).knowing(Session { expires_at: Some(at(200)), ..began.clone() }, &[]);
+        world.time = second.map(at);
+        let session = world.plan(EventBody::Updated(event)).unwrap().sessions[0].clone();
+        session.expires_at == Some(at(300))
+    };
+    assert_eq!([None, Some(161), Some(160), Some(159)].map(updated), [true, true, true, false]);
 }
 
 #[test]
