@@ -20,7 +20,12 @@ pub fn init(loaded: &Loaded) -> Result<(), ConfigErrors> {
         LogFormat::Json => true,
         LogFormat::Human => false,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(loaded)?).with_writer(SafeStderr { json });
+    // A line that cannot be written is lost. To say so on standard error would be a panic in whatever has something to log,
+    // where that is gone or its disk is full.
+    let builder = tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_env_filter(filter(loaded)?)
+        .with_writer(SafeStderr { json });
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     } else {

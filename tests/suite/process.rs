@@ -135,3 +135,19 @@ async fn proxies_of_the_environment_are_not_for_deliveries() {
     assert_eq!(states, ["delivered", "delivered"]);
     assert_eq!((plain.requests(), secure.requests(), proxy.connections()), (1, 1, 0));
 }
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let rp = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&rp).await;
+    let setup = Setup::new().client("shop", &format!("{}/logout", rp.uri()), "");
+    let mut serve = Serve::start_with(&setup.write(), &[("LOGOUTD_LOG", "debug")]);
+    serve.stop_reading_log();
+    for n in 0..3 {
+        let answer = report(&serve, &ends(&format!("s-{n}"), &["shop"]), 20).await;
+        assert_eq!(states(&answer), [("shop".to_owned(), "delivered".to_owned())]);
+    }
+    assert!(serve.log().lines().count() < 50, "it was read on");
+    serve.signal("TERM");
+    assert!(serve.ended().success());
+}

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub fn logoutd() -> Command {
 pub struct Serve {
     child: Child,
     log: Arc<Mutex<String>>,
+    reads_log: Arc<AtomicBool>,
     pub server: String,
     pub management: String,
 }
@@ -77,19 +79,25 @@ impl Serve {
         }
         // Whoever writes to a pipe nobody reads blocks in the end.
         let lines = Arc::new(Mutex::new(before));
-        let kept = Arc::clone(&lines);
+        let reads_log = Arc::new(AtomicBool::new(true));
+        let (kept, reads) = (Arc::clone(&lines), Arc::clone(&reads_log));
         std::thread::spawn(move || {
-            for line in log.map_while(Result::ok) {
+            for line in log.map_while(Result::ok).take_while(|_| reads.load(Ordering::SeqCst)) {
                 let mut kept = kept.lock().unwrap();
                 kept.push_str(&line);
                 kept.push('\n');
             }
         });
         let url = |port| format!("http://127.0.0.1:{port}");
-        Self { child, log: lines, server: url(server), management: url(management) }
+        Self { child, log: lines, reads_log, server: url(server), management: url(management) }
     }
 
-    /// What it has logged since it was ready.
+    /// Closes the pipe that it logs to, with the next line.
+    pub fn stop_reading_log(&self) {
+        self.reads_log.store(false, Ordering::SeqCst);
+    }
+
+    /// What it has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
