@@ -219,8 +219,9 @@ async fn a_new_key_is_found_when_a_token_names_it() {
 async fn without_keys_nobody_is_blamed() {
     let key = Key::make(Algorithm::ES256, "k");
     let idp = MockServer::start().await;
-    let app = service(&idp.uri()).await;
-    for _ in 0..2 {
+    // Nor is it a failed attempt: the limit is not come to.
+    let app = limited_service(&idp.uri(), "2/m").await;
+    for _ in 0..4 {
         let (status, answer) = ask(&app, &key.sign(&claims(&idp.uri()))).await;
         assert_eq!(
             (status, &answer["errorCode"]),
