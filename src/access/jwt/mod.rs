@@ -199,7 +199,8 @@ mod tests {
         {
             assert_eq!(is_jwt(token), expected, "{token}");
         }
-        assert!(!is_jwt(&format!("a.b.{}", "c".repeat(MAX_TOKEN_BYTES))));
+        assert!(is_jwt(&format!("a.b.{}", "c".repeat(16 * 1024 - 4))));
+        assert!(!is_jwt(&format!("a.b.{}", "c".repeat(16 * 1024 - 3))));
     }
 
     #[test]
