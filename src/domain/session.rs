@@ -98,6 +98,31 @@ impl Member {
 }
 
 impl Session {
+    /// One of which only this is known. It lives.
+    pub fn new(key: SessionKey, sid: Sid, created_at: Timestamp) -> Self {
+        Self {
+            key,
+            sid,
+            sub: None,
+            flow: Flow::default(),
+            session_metadata: SessionMetadata::default(),
+            details: SessionDetails::default(),
+            participants: BTreeMap::new(),
+            created_at,
+            updated_at: created_at,
+            authenticated_at: None,
+            idle_expires_at: None,
+            expires_at: None,
+            revision: 0,
+            ended: None,
+            ended_again_at: None,
+            decided: BTreeSet::new(),
+            reported: BTreeMap::new(),
+            own_subs_reported: BTreeMap::new(),
+            begun_after: None,
+        }
+    }
+
     /// The `sub` that was reported for this client alone, if one was.
     pub fn own_sub(&self, client: &ClientId) -> Option<&Sub> {
         self.participants.get(client).and_then(Option::as_ref)

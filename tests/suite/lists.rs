@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::sync::Notify;
 
+use crate::access::made_as;
 use crate::support::app::{Setup, TestApp};
-use crate::support::process::logoutd;
 use crate::support::shell::Shell;
 use crate::support::{TOKEN, event};
 
@@ -142,9 +142,7 @@ async fn while_lists_are_read(app: &Arc<TestApp>, tokens: &[&str], other: impl F
 }
 
 fn token(app: &TestApp, name: &str, scope: &str) -> String {
-    let arguments = ["tokens", "create", "--name", name, "--scope", scope, "--config"];
-    let output = logoutd().args(arguments).arg(app.setup.write()).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    made_as(&app.setup.write(), name, &[scope], &[]).secret
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::access::made_as;
 use crate::support::app::{Setup, TestApp};
 use crate::support::process::logoutd;
 use crate::support::raw_rp::{RawRp, Trick};
@@ -472,15 +473,10 @@ async fn what_is_refused_again_and_again_is_counted() {
     let setup = Setup::new();
     let config = setup.write();
     let app = setup.start().await;
-    let output = logoutd()
-        .args(["tokens", "create", "--name", "ci", "--scope", "read:logs", "--config"])
-        .arg(&config)
-        .output()
-        .unwrap();
-    let secret = String::from_utf8(output.stdout).unwrap();
+    let secret = made_as(&config, "ci", &["read:logs"], &[]).secret;
     let refused = async |number: u32| {
         let path = format!("{}/api/v2/clients/client-{number}", app.management);
-        let status = app.http.delete(path).bearer_auth(secret.trim()).send().await.unwrap().status();
+        let status = app.http.delete(path).bearer_auth(&secret).send().await.unwrap().status();
         assert_eq!(status, StatusCode::FORBIDDEN);
     };
     for number in 0..50 {

@@ -1,6 +1,6 @@
 //! What follows from each kind of event.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -10,9 +10,7 @@ use super::{
 };
 use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, SessionUpdated};
 use crate::domain::ids::{Sid, Sub};
-use crate::domain::metadata::SessionMetadata;
-use crate::domain::session::{Flow, Member, Session, SessionKey, SubjectEnd};
-use crate::domain::session_details::SessionDetails;
+use crate::domain::session::{Member, Session, SessionKey, SubjectEnd};
 
 impl Planner<'_> {
     pub(super) fn created(
@@ -106,28 +104,8 @@ impl Planner<'_> {
     }
 
     /// A session of which only this is known.
-    pub(super) fn new_session(&mut self, sid: &Sid, created_at: Timestamp) -> Session {
-        Session {
-            key: SessionKey((self.new_id)()),
-            sid: sid.clone(),
-            sub: None,
-            flow: Flow::default(),
-            session_metadata: SessionMetadata::default(),
-            details: SessionDetails::default(),
-            participants: BTreeMap::new(),
-            created_at,
-            updated_at: self.now,
-            authenticated_at: None,
-            idle_expires_at: None,
-            expires_at: None,
-            revision: 0,
-            ended: None,
-            ended_again_at: None,
-            decided: BTreeSet::new(),
-            reported: BTreeMap::new(),
-            own_subs_reported: BTreeMap::new(),
-            begun_after: None,
-        }
+    fn new_session(&mut self, sid: &Sid, created_at: Timestamp) -> Session {
+        Session::new(SessionKey((self.new_id)()), sid.clone(), created_at)
     }
 
     pub(super) fn client_added(

@@ -7,13 +7,18 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// One that began at second 50 and has everything since.
+/// One that began at second 50, and of which nothing else was told.
+fn bare() -> Session {
+    let session = Session::new(SessionKey(Uuid::nil()), "s-1".parse().unwrap(), at(50));
+    Session {
+        participants: BTreeMap::from([("shop".parse().unwrap(), Some("alice".parse().unwrap()))]),
+        ..session
+    }
+}
+
+/// One that has everything since it began.
 fn session_with_all() -> Session {
     Session {
-        key: SessionKey(Uuid::nil()),
-        sid: "s-1".parse().unwrap(),
-        sub: None,
-        flow: Flow::Browser,
         session_metadata: BTreeMap::from([("k".to_owned(), "v".to_owned())]).try_into().unwrap(),
         details: SessionDetails {
             device: Some(Device::default()),
@@ -21,31 +26,10 @@ fn session_with_all() -> Session {
             last_interacted_at: Some(at(50)),
             cookie: Some(CookieMode::Persistent),
         },
-        participants: BTreeMap::from([("shop".parse().unwrap(), Some("alice".parse().unwrap()))]),
-        created_at: at(50),
-        updated_at: at(50),
         authenticated_at: Some(at(50)),
         idle_expires_at: Some(at(100)),
         expires_at: Some(at(200)),
-        revision: 1,
-        ended: None,
-        ended_again_at: None,
-        decided: BTreeSet::new(),
-        reported: BTreeMap::new(),
-        own_subs_reported: BTreeMap::new(),
-        begun_after: None,
-    }
-}
-
-/// One of which nothing was told.
-fn bare() -> Session {
-    Session {
-        session_metadata: SessionMetadata::default(),
-        details: SessionDetails::default(),
-        authenticated_at: None,
-        idle_expires_at: None,
-        expires_at: None,
-        ..session_with_all()
+        ..bare()
     }
 }
 

@@ -166,7 +166,7 @@ impl Outbound {
         request.headers_mut().insert(USER_AGENT, agent);
         let mut resends = 0;
         loop {
-            let (result, connecting) = timing::recorded(self.send_once(request.clone(), deadline)).await;
+            let (result, connecting) = timing::recorded(self.send_once(&request, deadline)).await;
             match result {
                 Err(error) if error.may_be_sent_again() && resends < MAX_RESENDS => resends += 1,
                 result => return Sent { result, connecting },
@@ -176,7 +176,7 @@ impl Outbound {
 
     async fn send_once(
         &self,
-        request: Request<Full<Bytes>>,
+        request: &Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<Answered, SendError> {
         if let Some(pooled) = &self.pooled {
@@ -185,7 +185,7 @@ impl Outbound {
                 result => return result,
             }
         }
-        self.send_by(&self.unpooled, request, deadline).await
+        self.send_by(&self.unpooled, request.clone(), deadline).await
     }
 
     async fn send_by(

@@ -43,25 +43,11 @@ pub(super) fn named(ids: &[&str]) -> NamedClients {
 
 pub(super) fn session(participants: &[&str]) -> Session {
     Session {
-        key: SessionKey(Uuid::from_u128(7)),
-        sid: "s-1".parse().unwrap(),
         sub: Some(sub("alice")),
-        flow: Flow::Browser,
         session_metadata: metadata(&[("org_id", "org_1"), ("device", "phone")]),
         participants: named(participants),
-        created_at: at(0),
-        updated_at: at(0),
-        authenticated_at: None,
-        idle_expires_at: None,
-        expires_at: None,
         revision: 1,
-        ended: None,
-        ended_again_at: None,
-        decided: BTreeSet::new(),
-        reported: BTreeMap::new(),
-        own_subs_reported: BTreeMap::new(),
-        begun_after: None,
-        details: SessionDetails::default(),
+        ..Session::new(SessionKey(Uuid::from_u128(7)), "s-1".parse().unwrap(), at(0))
     }
 }
 
