@@ -138,7 +138,7 @@ impl Redelivery {
                     tracing::info!(job = %id.0, "redelivery by filter is complete");
                 }
             }
-            Err(error) if error.is_outage() => return Err(error),
+            Err(error) if error.is_transient() => return Err(error),
             // Something in its row, or in what it is about, is damaged: the others go on.
             Err(error) => {
                 tracing::error!(

@@ -89,14 +89,14 @@ impl Settler {
                 tries,
                 "outcomes could not be recorded, trying again"
             );
-            if !error.is_outage() && group.len() > 1 {
+            if !error.is_transient() && group.len() > 1 {
                 // One of them is to blame: the others go without it.
                 for settlement in group {
                     Box::pin(self.settle(std::slice::from_ref(settlement))).await;
                 }
                 return;
             }
-            if (self.shutdown.is_draining() || !error.is_outage()) && tries >= TRIES_WHEN_DRAINING {
+            if (self.shutdown.is_draining() || !error.is_transient()) && tries >= TRIES_WHEN_DRAINING {
                 self.let_go(group);
                 return;
             }

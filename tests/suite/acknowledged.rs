@@ -96,7 +96,7 @@ impl IntakeTransaction for FailingTransaction {
 
     async fn commit(self: Box<Self>) -> Result<()> {
         if self.fails {
-            return Err(StorageError::Database(sqlx::Error::PoolTimedOut));
+            return Err(StorageError::Unavailable("the commit failed".into()));
         }
         self.inner.commit().await
     }
