@@ -27,7 +27,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::DeliveryId;
 use crate::domain::receipt::Receipt;
 use crate::intake::Accepted;
-use crate::intake::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
+use crate::sources::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
 
 /// From how many sessions and deliveries on an answer is long.
 const LONG: usize = 1_000;
