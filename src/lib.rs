@@ -20,7 +20,7 @@
 //! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
 //! | [`intake`] | the one door for events, and their wire forms |
 //! | [`registry`] | use cases on clients |
-//! | [`delivery`] | the queue's workers: agenda, dispatcher, attempts, settling, upkeep, redelivery |
+//! | [`delivery`] | the queue's workers: scheduler, dispatcher, attempts, settling, maintenance, redelivery |
 //! | [`listen`] | TLS for the listeners: certificates kept up to date, handshakes |
 //! | [`access`] | who may do what: API tokens, access tokens, limits |
 //! | [`http`] | routes, handlers |
