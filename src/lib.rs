@@ -21,7 +21,7 @@
 //! | [`sources`] | where events come from: each kind parses its wire form into domain events; CloudEvents |
 //! | [`intake`] | accepts domain events: plans and stores them in one transaction |
 //! | [`registry`] | use cases on clients |
-//! | [`delivery`] | the queue's workers: agenda, dispatcher, attempts, settling, upkeep, redelivery |
+//! | [`delivery`] | the queue's workers: scheduler, dispatcher, attempts, settling, maintenance, redelivery |
 //! | [`listen`] | TLS for the listeners: certificates kept up to date, handshakes |
 //! | [`access`] | who may do what: API tokens, access tokens, limits |
 //! | [`http`] | routes, handlers |
