@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::delivery::attempt::{Attempted, Attempter, Health};
+use crate::delivery::attempt::{Attempted, Attempter, Health, LeaseLost};
 use crate::delivery::probe::Prober;
 use crate::delivery::scheduler::{Room, Scheduler, Slot};
 use crate::delivery::settler::Settlements;
 use crate::domain::ids::ClientId;
 use crate::domain::time::after;
 use crate::entropy::Entropy;
-use crate::storage::{Lease, LeasedDelivery};
+use crate::storage::{Lease, LeasedDelivery, Settlement};
 
 /// How long a lease lasts. Those of attempts under way are extended, so this is how long after a crash
 /// another process waits before it takes a delivery over.
@@ -84,22 +84,24 @@ impl Runner {
     async fn run(&self, leased: LeasedDelivery, slot: Slot) {
         let (id, token) = (leased.intent.id, leased.lease.token);
         let is_held = |now| self.scheduler.holds(id, token, now);
-        match self.attempter.attempt(&leased, is_held).await {
-            Some(attempted) => {
-                self.judge(&leased, &attempted);
-                // The slot is free once the outcome is on its way to the store, which takes a bounded number
-                // of them: where it is slow, attempts wait for it.
-                self.settlements.settle(attempted.settlement).await;
+        match self.attempter.attempt((&leased).into(), is_held).await {
+            Ok(attempted) => {
+                self.update_breaker(&leased.client.client_id, attempted.health);
+                // The slot is held until the settler has taken the result, which it does for a bounded number of
+                // them: while the store is slow, no new attempts begin.
+                self.settlements.settle(settlement(&leased, attempted)).await;
             }
-            None => self.scheduler.let_go([(id, token)]),
+            Err(LeaseLost) => {
+                tracing::warn!(delivery = %id, "the lease was lost before the attempt began");
+                self.scheduler.let_go([(id, token)]);
+            }
         }
         drop(slot);
     }
 
-    /// Before the slot is given back, so that a client that fails gets no more of them.
-    fn judge(&self, leased: &LeasedDelivery, attempted: &Attempted) {
-        let client_id = &leased.client.client_id;
-        match attempted.health {
+    /// Before the slot is released, so that a client whose breaker opens gets no further one.
+    fn update_breaker(&self, client_id: &ClientId, health: Health) {
+        match health {
             Health::Answers => self.scheduler.answered(client_id),
             Health::Fails { answered } => {
                 if self.scheduler.failed(client_id, answered, self.clock.now(), self.entropy.fraction()) {
@@ -117,6 +119,19 @@ impl Runner {
     pub(super) async fn finish(&self) {
         self.attempts.close();
         self.attempts.wait().await;
+    }
+}
+
+/// What is to be stored of a finished attempt.
+fn settlement(leased: &LeasedDelivery, attempted: Attempted) -> Settlement {
+    let Attempted { attempt, verdict, unsubscribe, .. } = attempted;
+    Settlement {
+        id: leased.intent.id,
+        lease_token: leased.lease.token,
+        client_id: leased.client.client_id.clone(),
+        attempt,
+        verdict,
+        unsubscribe,
     }
 }
 
