@@ -91,8 +91,7 @@ pub(super) fn sent(result: &Result<Answer, SendError>) -> Classification {
             let outcome = of_status(answer.status, answer.retry_after);
             let health =
                 if outcome.is_recoverable() { Health::Fails { answered: true } } else { Health::Answers };
-            let error =
-                (outcome != AttemptOutcome::Delivered).then_some(ErrorClass::Status(answer.status));
+            let error = (outcome != AttemptOutcome::Delivered).then_some(ErrorClass::Status(answer.status));
             Classification { outcome, health, error }
         }
         Err(SendError { kind, .. }) => {

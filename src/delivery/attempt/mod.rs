@@ -228,13 +228,7 @@ impl Attempter {
 impl<'d> From<&'d LeasedDelivery> for Target<'d> {
     fn from(leased: &'d LeasedDelivery) -> Self {
         let LeasedDelivery { intent, client, attempts, failures, outcome_unknown, lease: _ } = leased;
-        Self {
-            intent,
-            client,
-            attempts: *attempts,
-            failures: *failures,
-            outcome_unknown: *outcome_unknown,
-        }
+        Self { intent, client, attempts: *attempts, failures: *failures, outcome_unknown: *outcome_unknown }
     }
 }
 
