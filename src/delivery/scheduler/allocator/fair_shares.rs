@@ -1,8 +1,7 @@
-//! Fair turns: how slots are shared among those who want some. Pure.
+//! Max-min fair sharing of slots. Pure.
 
-/// Shares `free` slots among wishes: each in turn gets one more, until the slots run out or every wish is
-/// fulfilled. Who wants much gets no more than who wants as much as there is for each; where there is less
-/// than one for each, the first are served. The shares are in the order of the wishes.
+/// Shares `free` slots among `wishes`: everyone in turn gets one more, until the slots run out or all wishes are
+/// met. Where there is less than one for each, the first get one. The shares are in the order of the wishes.
 pub(super) fn fair_shares(wishes: &[u32], mut free: u32) -> Vec<u32> {
     let mut shares = vec![0; wishes.len()];
     loop {
@@ -11,7 +10,7 @@ pub(super) fn fair_shares(wishes: &[u32], mut free: u32) -> Vec<u32> {
         if open == 0 || free == 0 {
             return shares;
         }
-        // Whole rounds at once; where there is no whole one left, the first get one each.
+        // Many rounds at once; in the last one, which may be cut short, one for each of the first.
         let each = (free / open).max(1);
         for (share, wish) in shares.iter_mut().zip(wishes) {
             let more = each.min(wish - *share).min(free);
@@ -28,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_shared_evenly_and_what_one_cannot_use_is_the_others() {
+    fn slots_are_shared_evenly_and_what_one_cannot_use_goes_to_the_others() {
         for (wishes, free, expected) in [
             (&[16, 16][..], 10, &[5, 5][..]),
             (&[16, 2], 10, &[8, 2]),
