@@ -147,7 +147,7 @@ impl Redelivery {
                     tracing::info!(job = %id.0, "redelivery job complete");
                 }
             }
-            Err(error) if error.is_outage() => return Err(error),
+            Err(error) if error.is_transient() => return Err(error),
             // Its row or one of its deliveries cannot be read: the other jobs continue.
             Err(error) => {
                 tracing::error!(

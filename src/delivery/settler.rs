@@ -90,14 +90,14 @@ impl Settler {
                 tries,
                 "outcomes could not be recorded, trying again"
             );
-            if !error.is_outage() && group.len() > 1 {
+            if !error.is_transient() && group.len() > 1 {
                 // One of them causes it: the others are settled without it.
                 for settlement in group {
                     Box::pin(self.settle(std::slice::from_ref(settlement))).await;
                 }
                 return;
             }
-            if (self.shutdown.is_draining() || !error.is_outage()) && tries >= MAX_TRIES_WHEN_DRAINING {
+            if (self.shutdown.is_draining() || !error.is_transient()) && tries >= MAX_TRIES_WHEN_DRAINING {
                 self.end_leases(group);
                 return;
             }
