@@ -86,8 +86,8 @@ impl Runner {
         match self.attempter.attempt((&leased).into(), lease_holds).await {
             Ok(attempted) => {
                 self.update_breaker(&leased.client.client_id, attempted.health);
-                // The slot is held until the settler has taken the result, which it does for a bounded number of
-                // them: while the store is slow, no new attempts begin.
+                // The slot is held until the settlement is queued. The queue is bounded: while the store is slow, no
+                // new attempts begin.
                 self.settlements.settle(settlement(&leased, attempted)).await;
             }
             Err(LeaseLost) => {
@@ -114,7 +114,7 @@ impl Runner {
         }
     }
 
-    /// Returns when all attempts in flight are finished. No more are to be started.
+    /// Waits for all attempts in flight. No more may be started after this.
     pub(super) async fn finish(&self) {
         self.attempts.close();
         self.attempts.wait().await;

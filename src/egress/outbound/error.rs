@@ -6,11 +6,11 @@ use std::io;
 
 use hyper_util::client::legacy;
 
-use super::super::policy::PolicyError;
 use super::byte_budget::BudgetExceeded;
 use super::connector::ConnectTimedOut;
 use super::pool_limit::PoolFull;
 use super::resolver::ResolveError;
+use crate::egress::policy::PolicyError;
 
 /// There was no answer.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tower_service::Service;
 
-use super::super::policy::{ForbiddenAddress, Policy};
 use super::timing::record_dns;
+use crate::egress::policy::{ForbiddenAddress, Policy};
 
 /// Looks up host names; tests have their own.
 #[async_trait]
