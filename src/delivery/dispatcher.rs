@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::delivery::Gauges;
 use crate::delivery::attempt::Attempter;
 use crate::delivery::maintenance::Maintenance;
 use crate::delivery::runner::Runner;
-use crate::delivery::scheduler::Limits;
-use crate::delivery::scheduler::{Scheduler, Work};
+use crate::delivery::scheduler::{Limits, Scheduler, Work};
 use crate::delivery::settler::Settler;
 use crate::delivery::waiting::Waiting;
 use crate::domain::breaker::BreakerRules;
@@ -41,9 +41,9 @@ pub struct DispatcherConfig {
     pub entropy: Arc<dyn Entropy>,
     /// Requests that wait for final states.
     pub waiting: Waiting,
-    /// Where deliveries and commits are counted.
+    /// The metrics of deliveries and commits.
     pub metrics: Arc<Metrics>,
-    /// While the service drains, the settler gives up on a store that fails.
+    /// Once the service drains, the settler does not wait for a store that fails.
     pub shutdown: Shutdown,
     /// The most attempts in flight.
     pub max_concurrency: u32,
@@ -114,14 +114,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// A handle for whoever stores new deliveries.
+    /// A handle to start deliveries with, for the code that stores them.
     pub fn runner(&self) -> Runner {
         self.runner.clone()
     }
 
     /// The gauges of the queue, for metrics.
-    pub fn gauges(&self) -> super::Gauges {
-        super::Gauges::new(Arc::clone(&self.scheduler))
+    pub fn gauges(&self) -> Gauges {
+        Gauges::new(Arc::clone(&self.scheduler))
     }
 
     /// Runs until the service drains, and then until the attempts in flight are settled.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::delivery::attempt::{Attempted, Attempter, Health, LeaseLost};
+use crate::delivery::attempt::{Attempted, Attempter, Health};
 use crate::delivery::probe::Prober;
 use crate::delivery::scheduler::{ClientsVersion, Placement, Scheduler, Slot};
 use crate::delivery::settler::Settlements;
@@ -83,18 +83,15 @@ impl Runner {
     async fn run(&self, leased: LeasedDelivery, slot: Slot) {
         let (id, token) = (leased.intent.id, leased.lease.token);
         let lease_holds = |now| self.scheduler.holds_lease(id, token, now);
-        match self.attempter.attempt((&leased).into(), lease_holds).await {
-            Ok(attempted) => {
-                self.update_breaker(&leased.client.client_id, attempted.health);
-                // The slot is held until the settler has taken the result, which it does for a bounded number of
-                // them: while the store is slow, no new attempts begin.
-                self.settlements.settle(settlement(&leased, attempted)).await;
-            }
-            Err(LeaseLost) => {
-                tracing::warn!(delivery = %id, "the lease was lost before the attempt began");
-                self.scheduler.leases_ended([(id, token)]);
-            }
-        }
+        let Ok(attempted) = self.attempter.attempt((&leased).into(), lease_holds).await else {
+            tracing::warn!(delivery = %id, "the lease was lost before the attempt began");
+            self.scheduler.leases_ended([(id, token)]);
+            return;
+        };
+        self.update_breaker(&leased.client.client_id, attempted.health);
+        // The slot is held until the settlement is queued. The queue is bounded: while the store is slow, no new
+        // attempts begin.
+        self.settlements.settle(settlement(&leased, attempted)).await;
         drop(slot);
     }
 
@@ -114,7 +111,7 @@ impl Runner {
         }
     }
 
-    /// Returns when all attempts in flight are finished. No more are to be started.
+    /// Waits for all attempts in flight. No more may be started after this.
     pub(super) async fn finish(&self) {
         self.attempts.close();
         self.attempts.wait().await;

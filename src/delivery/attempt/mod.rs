@@ -45,7 +45,7 @@ pub struct AttempterConfig {
     pub clock: Arc<dyn Clock>,
     /// For `jti`s and jitter.
     pub entropy: Arc<dyn Entropy>,
-    /// Where attempts are counted and timed.
+    /// The metrics of attempts.
     pub metrics: Arc<Metrics>,
 }
 

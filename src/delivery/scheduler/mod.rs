@@ -12,7 +12,7 @@
 //! of them, not all. A slot is released when the attempt's result is with the settler.
 //!
 //! **Reserved slots.** A quarter of the slots is only for first attempts of healthy clients with few attempts in
-//! flight. When every other slot is occupied by attempts that hang, somebody else's logout still goes out.
+//! flight. When every other slot is occupied by attempts that hang, another client's logout still goes out.
 //!
 //! **Unproven clients.** A client whose RP has not answered since this process started gets one slot. Its attempts
 //! may all hang, and many such clients together would occupy every slot.

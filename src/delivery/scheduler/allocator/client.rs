@@ -51,10 +51,6 @@ impl ClientState {
         self.proven && self.breaker.is_trusted()
     }
 
-    pub(super) fn has_work(&self, now: Timestamp) -> bool {
-        self.buffered > 0 || self.is_due(now)
-    }
-
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         self.due_at.is_some_and(|due_at| due_at <= now)
     }

@@ -1,19 +1,19 @@
 //! Max-min fair sharing of slots. Pure.
 
-/// Shares `free` slots among `wishes`: everyone in turn gets one more, until the slots run out or all wishes are
-/// met. Where there is less than one for each, the first get one. The shares are in the order of the wishes.
-pub(super) fn fair_shares(wishes: &[u32], mut free: u32) -> Vec<u32> {
-    let mut shares = vec![0; wishes.len()];
+/// Shares `free` slots among `demands`: everyone in turn gets one more, until the slots run out or all demands are
+/// met. Where there is less than one for each, the first get one. The shares are in the order of the demands.
+pub(super) fn fair_shares(demands: &[u32], mut free: u32) -> Vec<u32> {
+    let mut shares = vec![0; demands.len()];
     loop {
-        let open = wishes.iter().zip(&shares).filter(|(wish, share)| share < wish).count();
+        let open = demands.iter().zip(&shares).filter(|(demand, share)| share < demand).count();
         let Ok(open) = u32::try_from(open) else { return shares };
         if open == 0 || free == 0 {
             return shares;
         }
         // Many rounds at once; in the last one, which may be cut short, one for each of the first.
         let each = (free / open).max(1);
-        for (share, wish) in shares.iter_mut().zip(wishes) {
-            let more = each.min(wish - *share).min(free);
+        for (share, demand) in shares.iter_mut().zip(demands) {
+            let more = each.min(demand - *share).min(free);
             *share += more;
             free -= more;
         }
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn slots_are_shared_evenly_and_what_one_cannot_use_goes_to_the_others() {
-        for (wishes, free, expected) in [
+        for (demands, free, expected) in [
             (&[16, 16][..], 10, &[5, 5][..]),
             (&[16, 2], 10, &[8, 2]),
             (&[16, 0], 10, &[10, 0]),
@@ -37,28 +37,28 @@ mod tests {
             (&[], 4, &[]),
             (&[3], 0, &[0]),
         ] {
-            assert_eq!(fair_shares(wishes, free), expected, "{wishes:?} {free}");
+            assert_eq!(fair_shares(demands, free), expected, "{demands:?} {free}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_wish_is_exceeded_and_no_slot_wasted(
-            wishes in prop::collection::vec(0_u32..20, 0..30), free in 0_u32..100,
+        fn no_demand_is_exceeded_and_no_slot_wasted(
+            demands in prop::collection::vec(0_u32..20, 0..30), free in 0_u32..100,
         ) {
-            let shares = fair_shares(&wishes, free);
-            prop_assert_eq!(shares.iter().sum::<u32>(), wishes.iter().sum::<u32>().min(free));
-            prop_assert!(shares.iter().zip(&wishes).all(|(share, wish)| share <= wish));
+            let shares = fair_shares(&demands, free);
+            prop_assert_eq!(shares.iter().sum::<u32>(), demands.iter().sum::<u32>().min(free));
+            prop_assert!(shares.iter().zip(&demands).all(|(share, demand)| share <= demand));
         }
 
         #[test]
-        fn nobody_gets_more_than_one_above_another_that_wants_more(
-            wishes in prop::collection::vec(0_u32..20, 1..30), free in 0_u32..100,
+        fn no_share_is_more_than_one_above_an_unmet_one(
+            demands in prop::collection::vec(0_u32..20, 1..30), free in 0_u32..100,
         ) {
-            let shares = fair_shares(&wishes, free);
+            let shares = fair_shares(&demands, free);
             let most = shares.iter().copied().max().unwrap_or(0);
-            for (share, wish) in shares.iter().zip(&wishes) {
-                prop_assert!(share + 1 >= most || share == wish);
+            for (share, demand) in shares.iter().zip(&demands) {
+                prop_assert!(share + 1 >= most || share == demand);
             }
         }
     }

@@ -41,8 +41,8 @@ pub(in crate::delivery::scheduler) enum Source {
 struct Candidate<'a> {
     client_id: &'a ClientId,
     client: &'a ClientState,
-    /// How many slots it can use.
-    wish: u32,
+    /// How many slots it can use, at least one.
+    demand: u32,
 }
 
 impl Allocator {
@@ -50,8 +50,8 @@ impl Allocator {
     /// for the store, the client's due time is forgotten, and is to be noted again when the store was asked.
     pub(in crate::delivery::scheduler) fn plan_turns(&mut self, now: Timestamp) -> Vec<Grant> {
         let candidates = self.candidates(now);
-        let wishes: Vec<u32> = candidates.iter().map(|it| it.wish).collect();
-        let shared = fair_shares(&wishes, self.shared_free());
+        let demands: Vec<u32> = candidates.iter().map(|it| it.demand).collect();
+        let shared = fair_shares(&demands, self.shared_free());
         let reserved = self.reserved_shares(&candidates, &shared, now);
         let granted: Vec<(ClientId, u32, u32)> = candidates
             .iter()
@@ -67,11 +67,11 @@ impl Allocator {
         let candidate = |(client_id, client): (&'a ClientId, &'a ClientState)| {
             let free = client.free_slots(now, &self.limits);
             // How many are due in the store is not known; how many are buffered is.
-            let wish = if client.is_due(now) { free } else { free.min(client.buffered) };
-            Candidate { client_id, client, wish }
+            let demand = if client.is_due(now) { free } else { free.min(client.buffered) };
+            Candidate { client_id, client, demand }
         };
-        let has_work = |candidate: &Candidate<'_>| candidate.client.has_work(now) && candidate.wish > 0;
-        let mut candidates: Vec<_> = self.clients.iter().map(candidate).filter(has_work).collect();
+        let mut candidates: Vec<_> =
+            self.clients.iter().map(candidate).filter(|candidate| candidate.demand > 0).collect();
         candidates.sort_by_key(|it| (it.client.last_turn, it.client.due_at, it.client_id));
         candidates
     }
@@ -79,19 +79,19 @@ impl Allocator {
     /// The shares of the reserved slots, for clients with few of the others.
     fn reserved_shares(&self, candidates: &[Candidate<'_>], shared: &[u32], now: Timestamp) -> Vec<u32> {
         // Clients without a shared slot come first; the others get what is left.
-        let wishes = |served: bool| -> Vec<u32> {
-            let wish = |(candidate, shared): (&Candidate<'_>, &u32)| {
+        let demands = |served: bool| -> Vec<u32> {
+            let demand = |(candidate, shared): (&Candidate<'_>, &u32)| {
                 if (*shared > 0) != served {
                     return 0;
                 }
                 let free = candidate.client.free_reserved_slots(now, &self.limits).saturating_sub(*shared);
-                free.min(candidate.wish - shared)
+                free.min(candidate.demand - shared)
             };
-            candidates.iter().zip(shared).map(wish).collect()
+            candidates.iter().zip(shared).map(demand).collect()
         };
-        let unserved = fair_shares(&wishes(false), self.reserved_free());
+        let unserved = fair_shares(&demands(false), self.reserved_free());
         let left = self.reserved_free() - unserved.iter().sum::<u32>();
-        let served = fair_shares(&wishes(true), left);
+        let served = fair_shares(&demands(true), left);
         unserved.into_iter().zip(served).map(|(unserved, served)| unserved + served).collect()
     }
 
@@ -103,7 +103,7 @@ impl Allocator {
         let client = self.client(&client_id);
         client.last_turn = turns;
         client.own_turns = client.own_turns.wrapping_add(1);
-        // A probe is made with a retry, where there is one: what is new keeps its first attempt for an RP that works.
+        // A probe is made with a retry where there is one. New deliveries keep their first attempt for an RP that works.
         let retries_first =
             client.own_turns.is_multiple_of(RETRIES_EVERY) || client.breaker.open_until().is_some();
         let source = if retries_first && shared > 0 && client.is_due(now) {
