@@ -27,6 +27,7 @@ mod engine;
 mod event_order;
 mod events;
 mod help;
+mod independent_events;
 mod intake_memory;
 mod keys_folder;
 mod layering;
