@@ -80,7 +80,7 @@ impl FieldError {
     }
 }
 
-/// Where a CloudEvent has a field.
+/// Where a `CloudEvent` has a field.
 const fn path(field: Field) -> &'static str {
     match field {
         Field::Sid => "data.sid",

@@ -11,7 +11,7 @@ use crate::support::app::{Setup, TestApp};
 use crate::support::ends;
 
 /// A client with every member that Auth0's SDKs and its Deploy CLI know.
-const CLIENT: &str = include_str!("../../fixtures/auth0/client.json");
+const CLIENT: &str = include_str!("../../../../fixtures/auth0/client.json");
 
 /// What an answer has of these is logoutd's own, whatever was written.
 const IGNORED: [&str; 8] = [

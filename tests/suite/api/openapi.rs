@@ -6,8 +6,8 @@ use std::path::Path;
 use logoutd::http::{Route, management_routes, openapi_document, server_routes};
 use serde_json::{Value, json};
 
-use super::support::TOKEN;
-use super::support::app::Setup;
+use crate::support::TOKEN;
+use crate::support::app::Setup;
 
 /// Set, it has the test write the document into the repository instead of comparing it.
 const UPDATE: &str = "LOGOUTD_UPDATE_OPENAPI";
@@ -167,7 +167,7 @@ async fn members_of_events_are_those_that_the_service_knows() {
             .keys()
             .cloned()
             .collect();
-        let event = super::support::event(r#type, json!({"nonsense": 1}));
+        let event = crate::support::event(r#type, json!({"nonsense": 1}));
         let (status, answer) = app.report(&event).await;
         assert_eq!(status, 400, "{answer}");
         let (_, known) = answer["message"].as_str().unwrap().split_once("expected").unwrap();

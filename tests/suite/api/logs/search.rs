@@ -434,7 +434,7 @@ async fn a_store_of_the_first_version_keeps_its_trail() {
     let rp = answering(200).await;
     let setup = Setup::new().client("shop", &rp.uri(), "");
     let store = open(&setup).await;
-    let initial = include_str!("../../src/storage/sqlite/migrations/0001_initial.sql");
+    let initial = include_str!("../../../../src/storage/sqlite/migrations/0001_initial.sql");
     let initial = Migration::new(1, "initial".into(), MigrationType::Simple, initial.into_sql_str(), false);
     Migrator::with_migrations(vec![initial]).run(&store).await.unwrap();
     let outcome = |state: &str| {
