@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::lookup::look_up_end;
+use super::planning::GroupPlanner;
 use super::working_set::TargetState;
 use super::writer::WriterConfig;
 use crate::domain::plan::KnownSession;
@@ -110,7 +111,7 @@ impl SubjectEnds {
         let state = TargetState { sessions: known.collect(), more, subject_known: true };
 
         let mut set = look_up_end(&mut *transaction, end, &state.sessions, &config.subjects).await?;
-        let plan = config.plan_rest(&set, end, state, BATCH_PARTICIPANTS, now);
+        let plan = GroupPlanner::new(config, &mut set, now).plan_rest(end, state, BATCH_PARTICIPANTS);
         let is_finished = !plan.more;
         let ended = plan.sids.len();
         let cursor = if ended == keys.len() { last } else { ended.checked_sub(1).map(|index| keys[index]) };

@@ -11,6 +11,7 @@ use super::handoff::{Handoff, Reserved};
 use super::id_collisions::IdCollisions;
 use super::lookup::look_up;
 use super::metadata_guard::MetadataGuard;
+use super::planning::GroupPlanner;
 use super::request::{Answer, Request};
 use super::results::is_new;
 use super::subject_ends::{FinishedEnds, SubjectEnds};
@@ -183,8 +184,8 @@ impl Writer {
         let mut transaction = self.config.store.begin().await?;
         let mut set = look_up(&mut *transaction, group, &self.config.subjects).await?;
         let group = &group[..fitting(&set, group)];
-        let answers: Vec<Answer> =
-            group.iter().map(|request| self.config.plan(&mut set, request, now)).collect();
+        let mut planner = GroupPlanner::new(&self.config, &mut set, now);
+        let answers: Vec<Answer> = group.iter().map(|request| planner.plan(request)).collect();
 
         let (leaves_ends, elsewhere) = (set.leaves_ends_unfinished(), std::mem::take(&mut set.elsewhere));
         self.config.store_set(transaction, set, now).await?;
