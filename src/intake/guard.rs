@@ -58,12 +58,14 @@ impl MetadataGuard {
     /// Refuses metadata in which this was found, if that is the policy.
     pub(super) fn admit(&self, findings: &[Finding]) -> Result<(), SensitiveMetadata> {
         match findings.first() {
-            Some(first) if self.policy == SensitivePolicy::Reject => {
-                self.count(findings);
-                Err(SensitiveMetadata(first.clone()))
-            }
+            Some(first) if self.policy == SensitivePolicy::Reject => Err(SensitiveMetadata(first.clone())),
             _ => Ok(()),
         }
+    }
+
+    /// Counts what was found in metadata that was rejected.
+    pub(super) fn rejected(&self, findings: &[Finding]) {
+        self.count(findings);
     }
 
     /// Metadata in which this was found was accepted from `source`, a CloudEvents source or what stands for one.

@@ -20,6 +20,7 @@ use crate::telemetry::metrics::EventOutcome;
 mod answer;
 pub mod cloudevents;
 mod collisions;
+mod conflicts;
 mod digest;
 mod expiry;
 mod guard;

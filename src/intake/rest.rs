@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::conflicts::ConflictRetries;
 use super::lookup::look_up_end;
 use super::working_set::About;
 use super::writer::WriterConfig;
@@ -79,8 +80,20 @@ impl Rest {
         self.due_at.is_some_and(|due_at| due_at <= Instant::now())
     }
 
-    /// Ends the next piece.
+    /// Ends the next piece. Where its transaction conflicts with another process's, it is planned anew.
     pub(super) async fn carry_on(&mut self, config: &WriterConfig) -> Result<(), StorageError> {
+        let (mut retries, last) = (ConflictRetries::new(), self.last);
+        loop {
+            let ended = self.try_carry_on(config).await;
+            let conflict = matches!(ended, Err(StorageError::Conflict(_)));
+            if !conflict || !retries.wait(&*config.entropy).await {
+                return ended;
+            }
+            self.last = last;
+        }
+    }
+
+    async fn try_carry_on(&mut self, config: &WriterConfig) -> Result<(), StorageError> {
         let now = config.clock.now();
         self.due_at = Some(Instant::now() + TRY_AGAIN_AFTER);
         let mut transaction = config.store.begin().await?;

@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::collisions::Collisions;
+use super::conflicts::ConflictRetries;
 use super::guard::MetadataGuard;
 use super::handoff::{Handoff, Reserved};
 use super::lookup::look_up;
 use super::request::{Answer, Request};
 use super::rest::{Progress, Rest};
 use super::working_set::WorkingSet;
+use super::{AcceptError, CommandError};
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::ids::ClientId;
@@ -170,13 +172,33 @@ impl Writer {
                 }
             }
             (Request::Command { findings, .. }, Answer::Command(Ok(_))) => tell(findings, MANAGEMENT_API),
+            (Request::Events { findings, .. }, Answer::Events(Err(AcceptError::Sensitive { index, .. }))) => {
+                self.config.guard.rejected(&findings[*index])
+            }
+            (Request::Command { findings, .. }, Answer::Command(Err(CommandError::Sensitive(_)))) => {
+                self.config.guard.rejected(findings);
+            }
             _ => {}
         }
     }
 
-    /// Stores a group in one transaction, and has its deliveries attempted. What is refused stores nothing. There may be
-    /// fewer answers than requests: the others are for another transaction.
+    /// Stores a group in one transaction, and has its deliveries attempted. A refused request stores nothing. There may
+    /// be fewer answers than requests: the others are left for the next transaction.
+    ///
+    /// A transaction that conflicts with another process's is run again from its beginning: what that process changed
+    /// is loaded, and the group is planned anew.
     async fn store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
+        let mut retries = ConflictRetries::new();
+        loop {
+            let stored = self.try_store(group).await;
+            let conflict = matches!(stored, Err(StorageError::Conflict(_)));
+            if !conflict || !retries.wait(&*self.config.entropy).await {
+                return stored;
+            }
+        }
+    }
+
+    async fn try_store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
         let began = Instant::now();
         let now = self.config.clock.now();
         let mut transaction = self.config.store.begin().await?;

@@ -1,7 +1,9 @@
-//! Nothing is acknowledged, or sent, before it is durable: with a store whose commits fail.
+//! Nothing is acknowledged, or sent, before it is durable: with a store whose commits fail or conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,8 +13,11 @@ use logoutd::clock::SystemClock;
 use logoutd::config::Config;
 use logoutd::domain::access::{Caller, Reporter};
 use logoutd::domain::client::Client;
-use logoutd::domain::event::Event;
-use logoutd::domain::ids::{ClientId, Sub};
+use logoutd::domain::delivery::DeliveryFilter;
+use logoutd::domain::event::{Event, Target};
+use logoutd::domain::ids::{ClientId, Sid, Sub};
+use logoutd::domain::initiator::Initiator;
+use logoutd::domain::metadata::sensitive::SensitivePolicy;
 use logoutd::domain::pairwise::Subjects;
 use logoutd::domain::plan::{Command, Precondition, Registration, WaitingSubjects};
 use logoutd::domain::receipt::Receipt;
@@ -32,22 +37,58 @@ use logoutd::telemetry::Metrics;
 use crate::support::app::Setup;
 use crate::support::{ends, event};
 
-/// SQLite, with commits that fail for as long as they are to.
+/// What another process does between a transaction's reads and its commit.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a commit comes to.
+enum Commit {
+    Succeeds,
+    Fails,
+    /// Another process got ahead of this one transaction.
+    ConflictsOnce(Meanwhile),
+    AlwaysConflicts,
+}
+
+/// SQLite, with commits that fail or conflict for as long as they are to.
 struct Failing {
     store: SqliteStore,
-    fails: AtomicBool,
+    commit: Mutex<Commit>,
+    begun: AtomicUsize,
+}
+
+impl Failing {
+    fn new(store: SqliteStore) -> Self {
+        Self { store, commit: Mutex::new(Commit::Succeeds), begun: AtomicUsize::new(0) }
+    }
+
+    fn commits(&self, commit: Commit) {
+        *self.commit.lock().unwrap() = commit;
+    }
+
+    /// How many transactions were begun since this was last asked.
+    fn take_begun(&self) -> usize {
+        self.begun.swap(0, Ordering::Relaxed)
+    }
 }
 
 struct FailingTransaction {
     inner: Box<dyn IntakeTransaction>,
-    fails: bool,
+    commit: Commit,
 }
 
 #[async_trait]
 impl IntakeStore for Failing {
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>> {
-        let (inner, fails) = (self.store.begin().await?, self.fails.load(Ordering::Relaxed));
-        Ok(Box::new(FailingTransaction { inner, fails }))
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let inner = self.store.begin().await?;
+        let mut commit = self.commit.lock().unwrap();
+        let this = match &*commit {
+            Commit::Succeeds => Commit::Succeeds,
+            Commit::Fails => Commit::Fails,
+            Commit::AlwaysConflicts => Commit::AlwaysConflicts,
+            Commit::ConflictsOnce(_) => std::mem::replace(&mut *commit, Commit::Succeeds),
+        };
+        Ok(Box::new(FailingTransaction { inner, commit: this }))
     }
 
     async fn answer(&self, key: &AnswerKey) -> Result<Option<Receipt>> {
@@ -95,10 +136,17 @@ impl IntakeTransaction for FailingTransaction {
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        if self.fails {
-            return Err(StorageError::Unavailable("the commit failed".into()));
+        match self.commit {
+            Commit::Succeeds => self.inner.commit().await,
+            Commit::Fails => Err(StorageError::Unavailable("the commit failed".into())),
+            Commit::AlwaysConflicts => Err(StorageError::Conflict("another process wrote".into())),
+            Commit::ConflictsOnce(meanwhile) => {
+                // SQLite takes one writer at a time: this one's transaction has to be over.
+                drop(self.inner);
+                meanwhile.await;
+                Err(StorageError::Conflict("another process wrote".into()))
+            }
         }
-        self.inner.commit().await
     }
 }
 
@@ -146,8 +194,43 @@ fn parsed(event: &serde_json::Value) -> Event {
     parse_structured(event.to_string().as_bytes()).unwrap()
 }
 
-#[tokio::test]
-async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
+/// An intake over a store, and what became of its deliveries.
+struct Door {
+    intake: Intake,
+    handoff: Counting,
+    writing: tokio::task::JoinHandle<()>,
+}
+
+impl Door {
+    fn over(store: Arc<dyn IntakeStore>) -> Self {
+        let handoff = Counting::default();
+        let metrics = Arc::new(Metrics::new());
+        let (intake, writer) = Intake::new(WriterConfig {
+            store,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::new()),
+            max_age: Duration::from_hours(1),
+            lifetimes: Lifetimes::default(),
+            handoff: Box::new(handoff.clone()),
+            subjects: Arc::new(Subjects::default()),
+            guard: Arc::new(MetadataGuard::new(SensitivePolicy::Warn, Arc::clone(&metrics))),
+            metrics,
+        });
+        Self { intake, handoff, writing: tokio::spawn(writer.run()) }
+    }
+
+    fn started(&self) -> usize {
+        self.handoff.started.load(Ordering::Relaxed)
+    }
+
+    async fn close(self) {
+        drop(self.intake);
+        self.writing.await.unwrap();
+    }
+}
+
+/// A store with one client, `shop`; the folder has to be kept.
+async fn store() -> (Setup, Arc<Failing>) {
     let setup = Setup::new();
     let loaded = Config::load(&setup.write(), []).unwrap_or_else(|problems| panic!("{problems}"));
     let store = SqliteStore::open(&loaded.config.store.url.to_string()).await.unwrap();
@@ -156,51 +239,128 @@ async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
         ..Client::new("shop".parse().unwrap())
     };
     store.create_client(&client, Timestamp::now()).await.unwrap();
-    let failing = Arc::new(Failing { store, fails: AtomicBool::new(true) });
-    let handoff = Counting::default();
-    let metrics = Arc::new(Metrics::new());
-    let (intake, writer) = Intake::new(WriterConfig {
-        store: Arc::clone(&failing) as _,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new()),
-        max_age: Duration::from_hours(1),
-        lifetimes: Lifetimes::default(),
-        handoff: Box::new(handoff.clone()),
-        subjects: Arc::new(Subjects::default()),
-        guard: Arc::new(MetadataGuard::new(loaded.config.metadata.sensitive, Arc::clone(&metrics))),
-        metrics,
-    });
-    let writing = tokio::spawn(writer.run());
+    (setup, Arc::new(Failing::new(store)))
+}
 
+/// The beginning of the session `s-1` and its end, at the client `shop`.
+fn begin_and_end() -> [Event; 2] {
     let begin =
         event("session.created", serde_json::json!({"sid": "s-1", "sub": "alice", "clients": ["shop"]}));
-    let end = ends("s-1", &["shop"]);
-    let sid = "s-1".parse().unwrap();
-    assert_eq!(accept(&intake, vec![parsed(&begin)]).await.unwrap_err(), AcceptError::Unavailable);
-    let both = vec![parsed(&begin), parsed(&end)];
-    assert_eq!(accept(&intake, both.clone()).await.unwrap_err(), AcceptError::Unavailable);
-    assert_eq!(failing.store.session(&sid).await.unwrap(), None);
-    assert_eq!(handoff.started.load(Ordering::Relaxed), 0, "sent, and nothing says that it is to be");
-    assert!(handoff.queued.lock().unwrap().is_empty());
+    [parsed(&begin), parsed(&ends("s-1", &["shop"]))]
+}
 
-    failing.fails.store(false, Ordering::Relaxed);
-    accept(&intake, vec![parsed(&begin)]).await.unwrap();
-    failing.fails.store(true, Ordering::Relaxed);
-    let target = logoutd::domain::event::Target::Session { sid: sid.clone(), sub: None };
-    assert_eq!(
-        intake.carry_out(Command::Revoke { target, precondition: Precondition::None }).await,
-        Err(CommandError::Unavailable)
-    );
+fn revoke(sid: &Sid) -> Command {
+    let target = Target::Session { sid: sid.clone(), sub: None };
+    Command::Revoke { target, precondition: Precondition::None }
+}
+
+#[tokio::test]
+async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
+    let (_setup, failing) = store().await;
+    let door = Door::over(Arc::clone(&failing) as _);
+    let [begin, end] = begin_and_end();
+    let sid = "s-1".parse().unwrap();
+
+    failing.commits(Commit::Fails);
+    assert_eq!(accept(&door.intake, vec![begin.clone()]).await.unwrap_err(), AcceptError::Unavailable);
+    let both = vec![begin.clone(), end];
+    assert_eq!(accept(&door.intake, both.clone()).await.unwrap_err(), AcceptError::Unavailable);
+    assert_eq!(failing.store.session(&sid).await.unwrap(), None);
+    assert_eq!(door.started(), 0, "sent, and nothing says that it is to be");
+    assert!(door.handoff.queued.lock().unwrap().is_empty());
+
+    failing.commits(Commit::Succeeds);
+    accept(&door.intake, vec![begin]).await.unwrap();
+    failing.commits(Commit::Fails);
+    assert_eq!(door.intake.carry_out(revoke(&sid)).await, Err(CommandError::Unavailable));
     assert!(failing.store.session(&sid).await.unwrap().unwrap().ended.is_none());
-    assert_eq!(handoff.started.load(Ordering::Relaxed), 0);
+    assert_eq!(door.started(), 0);
 
     // The same events again, when it works: nothing of them was kept, and now all of it is.
-    failing.fails.store(false, Ordering::Relaxed);
-    let accepted = accept(&intake, both).await.unwrap();
+    failing.commits(Commit::Succeeds);
+    let accepted = accept(&door.intake, both).await.unwrap();
     assert_eq!(accepted.iter().map(|it| it.duplicate).collect::<Vec<_>>(), [true, false]);
-    assert_eq!(handoff.started.load(Ordering::Relaxed), 1);
+    assert_eq!(door.started(), 1);
     let id = accepted[1].receipt.deliveries[0].id;
     assert!(failing.store.delivery(id).await.unwrap().is_some());
-    drop(intake);
-    writing.await.unwrap();
+    door.close().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_conflicts_is_run_again() {
+    let (_setup, failing) = store().await;
+    let door = Door::over(Arc::clone(&failing) as _);
+    failing.commits(Commit::ConflictsOnce(Box::pin(async {})));
+    let accepted = accept(&door.intake, begin_and_end().into()).await.unwrap();
+    assert_eq!(accepted.iter().map(|it| it.duplicate).collect::<Vec<_>>(), [false, false]);
+    assert_eq!(failing.take_begun(), 2);
+    let id = accepted[1].receipt.deliveries[0].id;
+    assert!(failing.store.delivery(id).await.unwrap().is_some());
+    let all = failing.store.deliveries(&DeliveryFilter::default(), None, None, 10).await.unwrap();
+    assert_eq!((all.deliveries.len(), door.started()), (1, 1));
+    door.close().await;
+}
+
+#[tokio::test]
+async fn after_a_conflict_the_plan_is_made_anew_of_what_the_other_process_stored() {
+    let (_setup, failing) = store().await;
+    let (door, other) = (Door::over(Arc::clone(&failing) as _), Door::over(Arc::new(failing.store.clone())));
+    let sid: Sid = "s-1".parse().unwrap();
+    let [begin, end] = begin_and_end();
+
+    // Another process ends the session, for another reason, while this one plans the same.
+    accept(&door.intake, vec![begin.clone()]).await.unwrap();
+    let (there, command) = (other.intake.clone(), revoke(&sid));
+    failing.commits(Commit::ConflictsOnce(Box::pin(async move {
+        assert_eq!(there.carry_out(command).await.unwrap().deliveries.len(), 1);
+    })));
+    let accepted = accept(&door.intake, vec![end]).await.unwrap();
+    let ended = failing.store.session(&sid).await.unwrap().unwrap().ended.unwrap();
+    assert_eq!(ended.initiator, Initiator::SessionRevoked);
+    // The client was told already: its delivery is in the answer, and there is no second one.
+    assert_eq!(accepted[0].receipt.deliveries.len(), 1);
+    let all = failing.store.deliveries(&DeliveryFilter::default(), None, None, 10).await.unwrap();
+    assert_eq!(all.deliveries.len(), 1);
+    assert_eq!((door.started(), other.started()), (0, 1));
+
+    // Another process accepts the very event.
+    let (there, again) = (other.intake.clone(), ended_later());
+    failing.commits(Commit::ConflictsOnce(Box::pin(async move {
+        assert!(!accept(&there, vec![again]).await.unwrap()[0].duplicate);
+    })));
+    let accepted = accept(&door.intake, vec![ended_later()]).await.unwrap();
+    assert!(accepted[0].duplicate);
+    door.close().await;
+    other.close().await;
+}
+
+/// An end of `s-1` that is always the same event.
+fn ended_later() -> Event {
+    let mut event = ends("s-1", &["shop"]);
+    event["id"] = "always-the-same".into();
+    parsed(&event)
+}
+
+#[tokio::test]
+async fn a_transaction_that_always_conflicts_is_answered_as_an_outage() {
+    let (_setup, failing) = store().await;
+    let door = Door::over(Arc::clone(&failing) as _);
+    let sid: Sid = "s-1".parse().unwrap();
+    let [begin, end] = begin_and_end();
+
+    failing.commits(Commit::AlwaysConflicts);
+    let both = vec![begin.clone(), end];
+    assert_eq!(accept(&door.intake, both.clone()).await.unwrap_err(), AcceptError::Unavailable);
+    let tries = failing.take_begun();
+    assert!((2..=20).contains(&tries), "{tries}");
+    assert_eq!(failing.store.session(&sid).await.unwrap(), None);
+    assert_eq!(door.intake.carry_out(revoke(&sid)).await, Err(CommandError::Unavailable));
+    assert_eq!(door.started(), 0);
+    assert!(door.handoff.queued.lock().unwrap().is_empty());
+
+    failing.commits(Commit::Succeeds);
+    let accepted = accept(&door.intake, both).await.unwrap();
+    assert!(accepted.iter().all(|it| !it.duplicate));
+    assert_eq!(door.started(), 1);
+    door.close().await;
 }
