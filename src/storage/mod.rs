@@ -16,6 +16,7 @@ mod intake;
 mod logs;
 mod queue;
 mod reader;
+mod records;
 mod redelivery;
 mod sessions;
 pub mod sqlite;

@@ -1,18 +1,18 @@
-//! What a source told of a session, as it is stored: one column of JSON, in a form of its own.
+//! What sources report of a session beyond whose it is (`sessions.details`).
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::columns::{millis, to_json};
 use crate::domain::session_details::{
     Asn, AuthenticationMethod, CookieMode, Device, MethodName, SessionDetails, UserAgent, Whereabouts,
 };
-use crate::domain::time::of_millis;
+use crate::domain::time::{kept, of_millis};
 
-/// The column. Times are milliseconds since the Unix epoch.
+/// The details of a session. Times are milliseconds since the Unix epoch.
 #[derive(Default, Serialize, Deserialize)]
-pub(super) struct DetailsRecord {
+pub(in crate::storage) struct SessionDetailsRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     device: Option<DeviceRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,29 +48,31 @@ struct MethodRecord {
     r#type: Option<MethodName>,
 }
 
-/// The column's text; `None` where nothing was told.
-pub(super) fn column(details: &SessionDetails) -> Option<String> {
-    if details.is_empty() {
-        return None;
-    }
-    let SessionDetails { device, authentication, last_interacted_at, cookie } = details.clone();
-    let method = |AuthenticationMethod { name, timestamp, r#type }| MethodRecord {
-        name,
-        at: timestamp.map(millis),
-        r#type,
-    };
-    Some(to_json(&DetailsRecord {
-        device: device
-            .map(|Device { initial, last }| DeviceRecord { initial: initial.into(), last: last.into() }),
-        methods: authentication.map(|methods| methods.into_iter().map(method).collect()),
-        last_interacted_at: last_interacted_at.map(millis),
-        cookie,
-    }))
+fn millis(time: Timestamp) -> i64 {
+    kept(time).as_millisecond()
 }
 
-impl From<DetailsRecord> for SessionDetails {
-    fn from(record: DetailsRecord) -> Self {
-        let DetailsRecord { device, methods, last_interacted_at, cookie } = record;
+impl From<SessionDetails> for SessionDetailsRecord {
+    fn from(details: SessionDetails) -> Self {
+        let SessionDetails { device, authentication, last_interacted_at, cookie } = details;
+        let method = |AuthenticationMethod { name, timestamp, r#type }| MethodRecord {
+            name,
+            at: timestamp.map(millis),
+            r#type,
+        };
+        Self {
+            device: device
+                .map(|Device { initial, last }| DeviceRecord { initial: initial.into(), last: last.into() }),
+            methods: authentication.map(|methods| methods.into_iter().map(method).collect()),
+            last_interacted_at: last_interacted_at.map(millis),
+            cookie,
+        }
+    }
+}
+
+impl From<SessionDetailsRecord> for SessionDetails {
+    fn from(record: SessionDetailsRecord) -> Self {
+        let SessionDetailsRecord { device, methods, last_interacted_at, cookie } = record;
         let method = |MethodRecord { name, at, r#type }| AuthenticationMethod {
             name,
             timestamp: at.map(of_millis),
@@ -94,5 +96,34 @@ impl From<Whereabouts> for WhereaboutsRecord {
 impl From<WhereaboutsRecord> for Whereabouts {
     fn from(WhereaboutsRecord { user_agent, ip, asn }: WhereaboutsRecord) -> Self {
         Self { user_agent, ip, asn }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::records::golden::round_trip;
+
+    #[test]
+    fn the_stored_form_is_pinned() {
+        let time: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        let method = |name: &str, timestamp, r#type: Option<&str>| AuthenticationMethod {
+            name: name.to_owned().try_into().unwrap(),
+            timestamp,
+            r#type: r#type.map(|it| it.to_owned().try_into().unwrap()),
+        };
+        let initial = Whereabouts {
+            user_agent: Some("Mozilla/5.0".to_owned().into()),
+            ip: Some("192.0.2.1".parse().unwrap()),
+            asn: Some("AS1221".to_owned().try_into().unwrap()),
+        };
+        let details = SessionDetails {
+            device: Some(Device { initial, last: Whereabouts::default() }),
+            authentication: Some(vec![method("pwd", Some(time), None), method("mfa", None, Some("otp"))]),
+            last_interacted_at: Some(time),
+            cookie: Some(CookieMode::NonPersistent),
+        };
+        let read = round_trip("session_details", &SessionDetailsRecord::from(details.clone()));
+        assert!(SessionDetails::from(read) == details);
     }
 }

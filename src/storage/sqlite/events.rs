@@ -13,6 +13,7 @@ use super::rows::{EVENTS, Rows};
 use super::subject_ends::number;
 use crate::domain::receipt::Receipt;
 use crate::domain::session::EndNumber;
+use crate::storage::records::ReceiptRecord;
 use crate::storage::{
     AcceptedBefore, AcceptedElsewhere, AcceptedEvent, AnswerKey, EventDigest, EventKey, Known, Result,
 };
@@ -71,7 +72,8 @@ pub(super) async fn answer(reader: &SqlitePool, rows: &Rows, key: &AnswerKey) ->
         .bind(&key.0)
         .fetch_optional(reader)
         .await?;
-    row.as_ref().map(|row| rows.one(&EVENTS, row, |row| Columns(row).json("receipt"))).transpose()
+    let read = |row| Columns(row).json::<ReceiptRecord<'static>>("receipt").map(Receipt::from);
+    row.as_ref().map(|row| rows.one(&EVENTS, row, read)).transpose()
 }
 
 /// Remembers events as accepted. One that is known already was accepted anew, since the digest of what it said
@@ -97,7 +99,8 @@ pub(super) async fn insert(
 }
 
 fn row(key: &EventKey, accepted: &AcceptedEvent, now: Timestamp) -> impl Serialize {
-    let (digest, receipt) = (hex_bytes(&accepted.digest.bytes), to_json(&accepted.receipt));
+    let (digest, receipt) =
+        (hex_bytes(&accepted.digest.bytes), to_json(&ReceiptRecord::from(&accepted.receipt)));
     let stored = hex_bytes(&hashed(key)) + &hex_bytes(&key.reporter.key());
     let (reporter, version) = (key.reporter.label().to_owned(), accepted.digest.version);
     let end = accepted.end.map(number);

@@ -16,6 +16,7 @@ use super::rows::{AUDIT_LOG, DELIVERIES, Page, Rows, Table};
 use super::{SqliteStore, deliveries};
 use crate::domain::ids::DeliveryId;
 use crate::domain::log::{LogEntry, LogEvent, LogFilter, LogId, Outcome};
+use crate::storage::records::{ChangeRecord, OutcomeRecord};
 use crate::storage::{LogOrder, LogPage, LogRecord, LogStore, Result};
 
 /// How many entries of each source a piece of a search looks at, and those of the same millisecond as the last.
@@ -226,8 +227,8 @@ async fn insert(connection: &mut SqliteConnection, entries: &[LogEntry]) -> Resu
 
 fn row(entry: &LogEntry) -> impl Serialize {
     let event = match &entry.event {
-        LogEvent::Change(change) => to_json(&**change),
-        LogEvent::Outcome(outcome) => to_json(outcome),
+        LogEvent::Change(change) => to_json(&ChangeRecord::from((**change).clone())),
+        LogEvent::Outcome(outcome) => to_json(&OutcomeRecord::from(outcome.clone())),
     };
     let log_type = entry.log_type().as_str();
     (millis(entry.id.at()), hex(entry.id.uuid()), log_type, &entry.client_id, &entry.user_id, event)
@@ -247,8 +248,8 @@ fn record(row: &SqliteRow) -> Result<LogRecord> {
             status: columns.plain("status")?,
             error: columns.plain("error")?,
         }),
-        Some("sapi" | "fapi") => LogEvent::Change(columns.json("event")?),
-        Some(_) => LogEvent::Outcome(columns.json("event")?),
+        Some("sapi" | "fapi") => LogEvent::Change(Box::new(columns.json::<ChangeRecord>("event")?.into())),
+        Some(_) => LogEvent::Outcome(columns.json::<OutcomeRecord>("event")?.into()),
     };
     let id = LogId::new(columns.time("at")?, uuid);
     let (client_id, user_id) = (columns.parsed_option("client_id")?, columns.parsed_option("user_id")?);

@@ -34,7 +34,6 @@ mod open;
 mod queue;
 mod redelivery;
 mod rows;
-mod session_details;
 mod sessions;
 mod settle;
 mod subject_ends;

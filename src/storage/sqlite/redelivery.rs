@@ -11,6 +11,7 @@ use super::{SqliteStore, clients, deliveries, jobs, logs};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::{JobId, MAX_UNFINISHED_JOBS, RedeliveryJob, RedeliveryRefusal, TooManyJobs};
+use crate::storage::records::DeliveryFilterRecord;
 use crate::storage::{JobProgress, RedeliveryStore, Result};
 
 #[async_trait]
@@ -79,7 +80,7 @@ impl RedeliveryStore for SqliteStore {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(job.id.0)
-        .bind(to_json(&job.filter))
+        .bind(to_json(&DeliveryFilterRecord::from(job.filter.clone())))
         .bind(job.until.0)
         .bind(job.cursor.map(|id| id.0))
         .bind(job.first.map(|id| id.0))
@@ -196,7 +197,7 @@ fn job(row: &SqliteRow) -> Result<RedeliveryJob> {
     let delivery = |column| -> Result<_> { Ok(columns.plain::<Option<uuid::Uuid>>(column)?.map(DeliveryId)) };
     Ok(RedeliveryJob {
         id: JobId(columns.plain("id")?),
-        filter: columns.json("filter")?,
+        filter: columns.json::<DeliveryFilterRecord>("filter")?.into(),
         until: DeliveryId(columns.plain("until")?),
         cursor: delivery("cursor")?,
         first: delivery("first")?,

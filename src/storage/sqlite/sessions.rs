@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
 use super::rows::{Page, Rows, SESSIONS};
-use super::session_details::{self, DetailsRecord};
 use super::subject_ends::number;
 use crate::domain::event::NamedClients;
-use crate::domain::ids::{ClientId, Sid, Sub};
+use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{EndNumber, Ended, Flow, Session, SessionKey, SubjectEnd};
+use crate::storage::records::{DecidedRecord, MemberRecord, SessionDetailsRecord};
 use crate::storage::{LeftToEnd, Result, SessionPage, SessionReader};
 
 /// A user's live sessions, along the index from where the page begins. No key is the nil UUID.
@@ -181,9 +181,11 @@ pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]
 fn row(session: &Session) -> impl Serialize {
     let when_set = |map: String| (map != "{}").then_some(map);
     let reported: BTreeMap<_, _> =
-        session.reported.iter().map(|(member, time)| (member, millis(*time))).collect();
+        session.reported.iter().map(|(member, time)| (MemberRecord::from(*member), millis(*time))).collect();
     let own_subs: BTreeMap<_, _> =
         session.own_subs_reported.iter().map(|(client_id, time)| (client_id, millis(*time))).collect();
+    let details =
+        (!session.details.is_empty()).then(|| to_json(&SessionDetailsRecord::from(session.details.clone())));
     // More than a tuple that serializes has room for.
     let beginning = (
         &session.sid,
@@ -204,35 +206,13 @@ fn row(session: &Session) -> impl Serialize {
         session.ended.map(|ended| millis(ended.at)),
         session.ended.map(|ended| ended.initiator),
         session.ended_again_at.map(millis),
-        to_json(&Decided::of(session)),
+        to_json(&DecidedRecord::of(session)),
         when_set(to_json(&reported)),
         when_set(to_json(&own_subs)),
         session.begun_after.map(number),
-        session_details::column(&session.details),
+        details,
     );
     (beginning, end)
-}
-
-/// The clients whose part in the end of a session is decided, as they are stored: most often all of them are.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Decided {
-    AllParticipants(bool),
-    These(BTreeSet<ClientId>),
-}
-
-impl Decided {
-    fn of(session: &Session) -> Self {
-        let all = session.ended.is_some() && session.participants.keys().eq(&session.decided);
-        if all { Self::AllParticipants(true) } else { Self::These(session.decided.clone()) }
-    }
-
-    fn clients(self, participants: &NamedClients) -> BTreeSet<ClientId> {
-        match self {
-            Self::AllParticipants(_) => participants.keys().cloned().collect(),
-            Self::These(clients) => clients,
-        }
-    }
 }
 
 fn session(row: &SqliteRow) -> Result<Session> {
@@ -242,13 +222,14 @@ fn session(row: &SqliteRow) -> Result<Session> {
         None => None,
     };
     let participants: NamedClients = columns.json("participants")?;
+    let reported = columns.times::<MemberRecord>("reported")?;
     Ok(Session {
         key: SessionKey(columns.plain("key")?),
         sid: columns.parsed("sid")?,
         sub: columns.parsed_option("sub")?,
         flow: columns.word("flow", |word| Flow::ALL.into_iter().find(|flow| flow.as_str() == word))?,
         session_metadata: columns.json("session_metadata")?,
-        details: columns.json_option::<DetailsRecord>("details")?.unwrap_or_default().into(),
+        details: columns.json_option::<SessionDetailsRecord>("details")?.unwrap_or_default().into(),
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,
         authenticated_at: columns.time_option("authenticated_at")?,
@@ -257,8 +238,8 @@ fn session(row: &SqliteRow) -> Result<Session> {
         revision: columns.plain::<i64>("revision")?.unsigned_abs(),
         ended,
         ended_again_at: columns.time_option("ended_again_at")?,
-        decided: columns.json::<Decided>("decided")?.clients(&participants),
-        reported: columns.times("reported")?,
+        decided: columns.json::<DecidedRecord>("decided")?.clients(&participants),
+        reported: reported.into_iter().map(|(member, time)| (member.into(), time)).collect(),
         own_subs_reported: columns.times("own_subs_reported")?,
         begun_after: columns.plain::<Option<i64>>("begun_after")?.map(|it| EndNumber(it.unsigned_abs())),
         participants,

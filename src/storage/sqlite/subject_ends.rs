@@ -10,8 +10,10 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::columns::{Columns, json_list, millis, to_json};
 use super::rows::{Rows, SUBJECT_END_PARTS, SUBJECT_END_TOLD, SUBJECT_ENDS};
+use crate::domain::delivery::DeliverySummary;
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::session::{EndNumber, Ended, SubjectEnd};
+use crate::storage::records::DeliverySummaryRecord;
 use crate::storage::{Part, Result};
 
 /// The first end of each of these users that is not before the time, and can be read.
@@ -219,13 +221,15 @@ pub(super) async fn insert_parts(
     connection: &mut SqliteConnection,
     parts: &[(EndNumber, &Part)],
 ) -> Result<()> {
-    let rows: Vec<_> =
-        parts.iter().map(|(end, part)| (end, to_json(&part.sessions), to_json(&part.deliveries))).collect();
+    let row = |(end, part): &(EndNumber, &Part)| {
+        let deliveries: Vec<_> = part.deliveries.iter().map(DeliverySummaryRecord::from).collect();
+        (number(*end), to_json(&part.sessions), to_json(&deliveries))
+    };
     sqlx::query(
         "INSERT OR ROLLBACK INTO subject_end_parts (end_number, sessions, deliveries)
          SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)",
     )
-    .bind(to_json(&rows))
+    .bind(to_json(&parts.iter().map(row).collect::<Vec<_>>()))
     .execute(connection)
     .await?;
     Ok(())
@@ -243,7 +247,9 @@ pub(super) async fn parts(reader: &SqlitePool, rows: &Rows, end: EndNumber) -> R
     for row in &found {
         let read = |row| {
             let columns = Columns(row);
-            Ok(Part { sessions: columns.json("sessions")?, deliveries: columns.json("deliveries")? })
+            let deliveries: Vec<DeliverySummaryRecord<'static>> = columns.json("deliveries")?;
+            let deliveries = deliveries.into_iter().map(DeliverySummary::from).collect();
+            Ok(Part { sessions: columns.json("sessions")?, deliveries })
         };
         for part in rows.readable(&SUBJECT_END_PARTS, [row], read)? {
             all.sessions.extend(part.sessions);
