@@ -21,7 +21,8 @@ use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::plan::Registration;
 use crate::domain::time::after;
 use crate::storage::{
-    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Result, Settled, Settlement, Turn,
+    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, QueueListener, QueueNotification,
+    Result, Settled, Settlement, Turn,
 };
 
 /// How many rows a statement that goes through the whole table changes in one transaction.
@@ -57,6 +58,10 @@ impl DeliveryQueue for SqliteStore {
         .fetch_all(&self.reader)
         .await?;
         self.rows.readable(&CLIENTS, &rows, |row| client_queue(&self.rows, row))
+    }
+
+    fn listen(&self) -> Box<dyn QueueListener> {
+        Box::new(Silent)
     }
 
     async fn lease(&self, turns: &[Turn], lease: Lease, now: Timestamp) -> Result<Vec<LeasedTurn>> {
@@ -199,6 +204,16 @@ impl SqliteStore {
         let reclaimed = reclaim.execute(&mut *write).await?.rows_affected();
         write.commit().await?;
         Ok(reclaimed)
+    }
+}
+
+/// SQLite has no notifications between processes.
+struct Silent;
+
+#[async_trait]
+impl QueueListener for Silent {
+    async fn next(&mut self) -> QueueNotification {
+        std::future::pending().await
     }
 }
 
