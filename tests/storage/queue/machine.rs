@@ -1,7 +1,6 @@
 //! Takes each step in the store and in the model.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,23 +14,22 @@ use logoutd::domain::redelivery::{DEAD_LETTERS, JobId, RedeliveryJob, Redelivery
 use logoutd::storage::{Changes, Lease, Order, Settlement, Storage, Turn};
 use uuid::Uuid;
 
-use crate::Open;
-use crate::model::{Client, Delivery, Model};
-use crate::steps::{Outcome, Step};
+use super::model::{Client, Delivery, Model};
+use super::steps::{Outcome, Step};
+use crate::backends::TestStore;
 
 const CLIENTS: usize = 3;
 const MAX_AGE: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(5);
 
 pub struct Machine {
-    open: Open,
-    folder: PathBuf,
-    /// `None` only while the store is opened anew.
+    backend: Box<dyn TestStore>,
+    /// `None` only while the store is opened again.
     store: Option<Arc<dyn Storage>>,
     model: Model,
     now: Timestamp,
     ids: u128,
-    /// Every lease that was ever given, those that were lost included.
+    /// Every lease there ever was, including those that were lost.
     leases: Vec<(DeliveryId, Uuid)>,
 }
 
@@ -40,12 +38,12 @@ fn client_id(client: usize) -> ClientId {
 }
 
 impl Machine {
-    pub async fn start(open: Open, folder: PathBuf) -> Self {
-        let store = Some(open(folder.clone()).await);
+    pub async fn start(backend: Box<dyn TestStore>) -> Self {
+        let store = Some(backend.open().await);
         let client = Client { registered: true, subscribed: true, enabled: true, gone: false };
         let model = Model { deliveries: BTreeMap::new(), clients: vec![client; CLIENTS] };
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let machine = Self { open, folder, store, model, now, ids: 0, leases: Vec::new() };
+        let machine = Self { backend, store, model, now, ids: 0, leases: Vec::new() };
         machine.configure().await;
         machine
     }
@@ -90,7 +88,7 @@ impl Machine {
                 let (registered, subscribed, enabled) = (*registered, *subscribed, *enabled);
                 self.model.clients[client % CLIENTS] =
                     Client { registered, subscribed, enabled, gone: false };
-                // Whoever's RP had answered 410 is subscribed again.
+                // Clients whose RP had answered 410 are subscribed again.
                 self.model.clients.iter_mut().for_each(|client| client.gone = false);
                 self.configure().await;
                 self.model.discard_orphans(self.now);
@@ -173,7 +171,7 @@ impl Machine {
         let turns_asked: Vec<Turn> = turns.iter().map(turn).collect();
         let leased = self.store().lease(&turns_asked, lease, self.now).await.unwrap();
         assert_eq!(leased.len(), turns.len());
-        // What is due next is told as it was in each turn.
+        // The next due time is that at the end of each turn.
         for (((client, ..), turn), leased) in turns.iter().zip(&turns_asked).zip(leased) {
             let client = client % CLIENTS;
             let held = (token, lease.until);
@@ -303,9 +301,9 @@ impl Machine {
 
     async fn crash(&mut self) {
         self.store().close().await;
-        // The old one has to be gone before the new one is alone with the store.
+        // The old handle has to be dropped first: the new one must be the only one.
         self.store = None;
-        self.store = Some((self.open)(self.folder.clone()).await);
+        self.store = Some(self.backend.open().await);
         self.store().recover(self.now).await.unwrap();
         self.model.reclaim(Timestamp::MAX, self.now);
     }
@@ -413,7 +411,7 @@ impl Machine {
         }
     }
 
-    /// Nothing is stuck: whatever happened, every delivery can be brought to a final state.
+    /// Nothing is stuck: whatever the steps were, every delivery can be brought to a final state.
     pub async fn settle_everything(&mut self) {
         for client in &mut self.model.clients {
             *client = Client { registered: true, subscribed: true, enabled: true, gone: false };
