@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::runner::Runner;
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::delivery::runner::Runner;
 use crate::domain::delivery::DeliveryFilter;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::{DEAD_LETTERS, JobId, RedeliveryJob, RedeliveryRefusal, TooManyJobs};

@@ -23,10 +23,10 @@ use logoutd::domain::plan::{Command, Precondition, Registration, WaitingSubjects
 use logoutd::domain::receipt::Receipt;
 use logoutd::domain::session::{EndNumber, Lifetimes, SessionKey, SubjectEnd};
 use logoutd::entropy::{Entropy, SystemEntropy};
-use logoutd::intake::cloudevents::parse_structured;
 use logoutd::intake::{
     AcceptError, Accepted, CommandError, Handoff, Intake, MetadataGuard, Reserved, WriterConfig,
 };
+use logoutd::sources::cloudevents::parse_structured;
 use logoutd::storage::sqlite::SqliteStore;
 use logoutd::storage::{
     AnswerKey, Changes, ClientStore as _, DeliveryReader as _, IntakeStore, IntakeTransaction, Known, Lease,

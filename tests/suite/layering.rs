@@ -23,7 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("storage", &["domain", "causes"]),
     ("keyring", &["domain", "causes", "files", "clock", "entropy"]),
     ("egress", &["domain", "clock", "authorities"]),
-    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "json", "shutdown"]),
+    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "shutdown"]),
+    ("sources", &["domain", "intake", "json"]),
     (
         "delivery",
         &[
@@ -47,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "storage",
             "keyring",
             "intake",
+            "sources",
             "registry",
             "delivery",
             "telemetry",

@@ -22,6 +22,7 @@ mod config;
 mod connections;
 mod dead_letters;
 mod delivery;
+mod docs;
 mod engine;
 mod event_order;
 mod events;

@@ -12,10 +12,10 @@ use crate::domain::metadata::MetadataError;
 use crate::domain::plan::{CommandRefusal, Refusal};
 use crate::domain::redelivery::{RedeliveryRefusal, TooManyJobs};
 use crate::http::error::ApiError;
-use crate::intake::cloudevents::WireError;
 use crate::intake::{AcceptError, CommandError};
 use crate::keyring::KeyringError;
 use crate::registry::{ClientError, InvalidMember};
+use crate::sources::cloudevents::WireError;
 use crate::storage::{Rejection, StorageError};
 
 /// When there may be room for another redelivery job: later than the commands wait by themselves.
