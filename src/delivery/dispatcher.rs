@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::delivery::attempt::Attempter;
+use crate::delivery::listener;
 use crate::delivery::maintenance::Maintenance;
 use crate::delivery::runner::Runner;
 use crate::delivery::scheduler::Limits;
@@ -125,6 +126,7 @@ impl Dispatcher {
     pub async fn run(self, shutdown: Shutdown) {
         tokio::select! {
             () = self.maintenance.run() => {}
+            () = listener::run(&*self.queue, &self.scheduler, &*self.clock) => {}
             () = self.work(&shutdown) => {}
         }
     }

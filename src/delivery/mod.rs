@@ -8,6 +8,7 @@
 mod attempt;
 mod dispatcher;
 mod gauges;
+mod listener;
 mod maintenance;
 mod probe;
 mod redelivery;

@@ -21,8 +21,8 @@ use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::plan::Registration;
 use crate::storage::{
-    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, QueueListener, QueueNotification, Result,
-    Settled, Settlement, Turn,
+    ClientQueue, DeliveryQueue, Lease, LeasedTurn, QueueListener, QueueNotification, Result, Settled,
+    Settlement, Turn,
 };
 
 /// How many rows of the whole table one transaction updates.
