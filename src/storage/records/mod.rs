@@ -10,6 +10,7 @@
 //! The files under `golden/` pin what is written; each is read back by the same test. A record may gain a member with
 //! `#[serde(default)]`, which rows from before lack. Any other change needs a migration.
 
+mod client;
 mod delivery_filter;
 #[cfg(test)]
 mod golden;
@@ -18,6 +19,7 @@ mod receipt;
 mod session;
 mod session_details;
 
+pub(super) use client::ClientDocument;
 pub(super) use delivery_filter::DeliveryFilterRecord;
 pub(super) use log::{ChangeRecord, OutcomeRecord};
 pub(super) use receipt::{DeliverySummaryRecord, ReceiptRecord};

@@ -16,6 +16,7 @@ use crate::domain::client::{Client, ClientRecord, Origin};
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::plan::Registration;
+use crate::storage::records::ClientDocument;
 use crate::storage::{ClientFilter, ClientStore, DeliveryQueue, Result};
 
 /// How many pending deliveries are discarded in one transaction: few enough that no event waits for long.
@@ -41,7 +42,7 @@ impl ClientStore for SqliteStore {
                      updated_at = iif(document = excluded.document, updated_at, excluded.updated_at)",
             )
             .bind(client.client_id.as_str())
-            .bind(to_json(client))
+            .bind(to_json(&ClientDocument::from(client.clone())))
             .bind(client.backchannel_logout_uri.is_some())
             .bind(client.enabled)
             .bind(millis(now))
@@ -109,7 +110,7 @@ impl ClientStore for SqliteStore {
              VALUES (?1, 'api', ?2, ?3, ?4, 1, ?5, ?5) ON CONFLICT (client_id) DO NOTHING",
         )
         .bind(client.client_id.as_str())
-        .bind(to_json(client))
+        .bind(to_json(&ClientDocument::from(client.clone())))
         .bind(client.backchannel_logout_uri.is_some())
         .bind(client.enabled)
         .bind(millis(now))
@@ -126,7 +127,7 @@ impl ClientStore for SqliteStore {
             "UPDATE clients SET document = ?, subscribed = ?, enabled = ?, revision = revision + 1, updated_at = ?
              WHERE client_id = ? AND origin = 'api' AND revision = ?",
         )
-        .bind(to_json(client))
+        .bind(to_json(&ClientDocument::from(client.clone())))
         .bind(subscribed)
         .bind(client.enabled)
         .bind(millis(now))
@@ -212,7 +213,7 @@ fn record(row: &SqliteRow) -> Result<ClientRecord> {
     let columns = Columns(row);
     let origin = |word: &str| [Origin::File, Origin::Api].into_iter().find(|it| it.as_str() == word);
     Ok(ClientRecord {
-        client: columns.json("document")?,
+        client: columns.json::<ClientDocument>("document")?.into(),
         origin: columns.word("origin", origin)?,
         subscribed: columns.plain("subscribed")?,
         revision: columns.plain::<i64>("revision")?.unsigned_abs(),
@@ -236,7 +237,8 @@ pub(super) async fn registered(
     let registrations = rows.readable(&CLIENTS, &found, |row| {
         let columns = Columns(row);
         let client_id: ClientId = columns.parsed("client_id")?;
-        let client = match rows.one(&CLIENTS, row, |row| Columns(row).json("document")) {
+        let read = |row| Columns(row).json::<ClientDocument>("document").map(Client::from);
+        let client = match rows.one(&CLIENTS, row, read) {
             Err(error) if error.is_corrupt() => placeholder(client_id.clone()),
             other => other?,
         };
