@@ -1,15 +1,14 @@
 //! Work that grows with the number of rows is done in pieces, so that other writers get in between.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use logoutd::domain::delivery::{Attempt, Phases, Verdict};
+use logoutd::domain::delivery::{Attempt, Verdict};
 use logoutd::domain::ids::ClientId;
 use logoutd::storage::{Changes, Lease, Settlement, Storage};
 use uuid::Uuid;
 
 use crate::backends::TestStore;
-use crate::samples::{client, intent, later, now};
+use crate::samples::{attempt, client, intent, later, now};
 
 const WAITING: u128 = 2_500;
 
@@ -31,19 +30,7 @@ pub async fn pending_deliveries_of_an_unsubscribed_client_are_discarded_in_piece
     transaction.store(&changes, now()).await.unwrap();
     transaction.commit().await.unwrap();
 
-    let attempt = Attempt {
-        started_at: now(),
-        duration: Duration::ZERO,
-        phases: Phases::default(),
-        jti: None,
-        kid: None,
-        uri: None,
-        remote_address: None,
-        status: Some(410),
-        error: Some("status_410".to_owned()),
-        answer: None,
-        outcome_unknown: false,
-    };
+    let attempt = Attempt { status: Some(410), error: Some("status_410".to_owned()), ..attempt(now()) };
     let gone = Settlement {
         id: intents[0].id,
         lease_token: lease.token,

@@ -11,13 +11,13 @@ use logoutd::domain::initiator::{Initiator, Initiators};
 use logoutd::domain::log::{Actor, Change, LogEntry, LogEvent, LogId, Outcome};
 use logoutd::domain::metadata::MetadataChoice;
 use logoutd::domain::receipt::Receipt;
-use logoutd::domain::redelivery::{JobId, RedeliveryJob};
+use logoutd::domain::redelivery::JobId;
 use logoutd::domain::session::{EndNumber, Ended, SubjectEnd};
 use logoutd::storage::{AcceptedEvent, Changes, EventDigest, EventKey, Known, Part, Storage, Wanted};
 use uuid::Uuid;
 
 use crate::backends::TestStore;
-use crate::samples::{client, intent, later, live_session, metadata, now, session, summary};
+use crate::samples::{client, intent, job, later, live_session, metadata, now, session, summary};
 
 async fn store(store: &dyn Storage, changes: &Changes<'_>) {
     let mut transaction = store.begin().await.unwrap();
@@ -237,19 +237,7 @@ pub async fn a_redelivery_job_is_read_as_it_was_stored(backend: &dyn TestStore) 
         created_after: Some(now()),
         created_before: Some(later(60)),
     };
-    let job = RedeliveryJob {
-        id: JobId(Uuid::from_u128(1)),
-        filter,
-        until: DeliveryId(Uuid::max()),
-        cursor: None,
-        first: None,
-        counted_to: None,
-        matched: 0,
-        redelivered: 0,
-        skipped: 0,
-        created_at: now(),
-        completed_at: None,
-    };
+    let job = job(JobId(Uuid::from_u128(1)), filter, DeliveryId(Uuid::max()));
     let created = opened.create_job(job).await.unwrap().unwrap();
     assert_eq!(opened.job(created.id).await.unwrap(), Some(created));
     opened.close().await;

@@ -1,14 +1,15 @@
-//! Sample values, with every member set.
+//! Sample values.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use logoutd::domain::client::Client;
-use logoutd::domain::delivery::{DeliverySummary, Intent, State};
+use logoutd::domain::delivery::{Attempt, DeliveryFilter, DeliverySummary, Intent, Phases, State};
 use logoutd::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use logoutd::domain::initiator::Initiator;
 use logoutd::domain::metadata::SessionMetadata;
+use logoutd::domain::redelivery::{JobId, RedeliveryJob};
 use logoutd::domain::session::{EndNumber, Ended, Flow, Member, Session, SessionKey};
 use logoutd::domain::session_details::{
     AuthenticationMethod, CookieMode, Device, SessionDetails, Whereabouts,
@@ -50,11 +51,45 @@ pub fn intent(number: u128, client_id: &ClientId) -> Intent {
     }
 }
 
+/// An attempt of which nothing is known.
+pub fn attempt(started_at: Timestamp) -> Attempt {
+    Attempt {
+        started_at,
+        duration: Duration::ZERO,
+        phases: Phases::default(),
+        jti: None,
+        kid: None,
+        uri: None,
+        remote_address: None,
+        status: None,
+        error: None,
+        answer: None,
+        outcome_unknown: false,
+    }
+}
+
 pub fn summary(number: u128) -> DeliverySummary {
     DeliverySummary {
         id: DeliveryId(Uuid::from_u128(number)),
         client_id: "shop".parse().unwrap(),
         state: State::Pending,
+    }
+}
+
+/// A new redelivery job.
+pub fn job(id: JobId, filter: DeliveryFilter, until: DeliveryId) -> RedeliveryJob {
+    RedeliveryJob {
+        id,
+        filter,
+        until,
+        cursor: None,
+        first: None,
+        counted_to: None,
+        matched: 0,
+        redelivered: 0,
+        skipped: 0,
+        created_at: now(),
+        completed_at: None,
     }
 }
 
@@ -64,7 +99,7 @@ pub fn live_session(sid: &Sid) -> Session {
     session
 }
 
-/// A session that has ended.
+/// A session that has ended, with every member set.
 pub fn session(sid: &Sid) -> Session {
     let own_sub: Sub = "alice-at-shop".parse().unwrap();
     let (shop, blog): (ClientId, ClientId) = ("shop".parse().unwrap(), "blog".parse().unwrap());

@@ -11,7 +11,7 @@ use crate::domain::log::{Actor, Asked, Change, Outcome};
 #[derive(Serialize, Deserialize)]
 pub(in crate::storage) struct ChangeRecord {
     description: String,
-    asked: AskedRecord,
+    asked: ChannelRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     object: Option<String>,
     succeeded: bool,
@@ -37,7 +37,7 @@ pub(in crate::storage) struct ChangeRecord {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "channel", rename_all = "lowercase")]
-enum AskedRecord {
+enum ChannelRecord {
     Api { method: String, path: String },
     Cli { command: String },
 }
@@ -140,7 +140,7 @@ impl From<ChangeRecord> for Change {
     }
 }
 
-impl From<Asked> for AskedRecord {
+impl From<Asked> for ChannelRecord {
     fn from(asked: Asked) -> Self {
         match asked {
             Asked::Api { method, path } => Self::Api { method, path },
@@ -149,11 +149,11 @@ impl From<Asked> for AskedRecord {
     }
 }
 
-impl From<AskedRecord> for Asked {
-    fn from(record: AskedRecord) -> Self {
+impl From<ChannelRecord> for Asked {
+    fn from(record: ChannelRecord) -> Self {
         match record {
-            AskedRecord::Api { method, path } => Self::Api { method, path },
-            AskedRecord::Cli { command } => Self::Cli { command },
+            ChannelRecord::Api { method, path } => Self::Api { method, path },
+            ChannelRecord::Cli { command } => Self::Cli { command },
         }
     }
 }

@@ -226,16 +226,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/store.db", folder.path().display());
         let store = SqliteStore::open(&url).await.unwrap();
-        let asked = async |pool: &SqlitePool, pragma: &'static str| -> String {
+        let value_of = async |pool: &SqlitePool, pragma: &'static str| -> String {
             let row = sqlx::query(pragma).fetch_one(pool).await.unwrap();
             row.try_get::<i64, _>(0).map_or_else(|_| row.get(0), |number| number.to_string())
         };
         for pool in [&store.writer, &store.reader] {
-            assert_eq!(asked(pool, "PRAGMA journal_mode").await, "wal");
-            assert_eq!(asked(pool, "PRAGMA synchronous").await, "2");
+            assert_eq!(value_of(pool, "PRAGMA journal_mode").await, "wal");
+            assert_eq!(value_of(pool, "PRAGMA synchronous").await, "2");
         }
         // A connection that replaces a failed one has the same pragmas.
         drop(store.write().await.unwrap());
-        assert_eq!(asked(&store.writer, "PRAGMA synchronous").await, "2");
+        assert_eq!(value_of(&store.writer, "PRAGMA synchronous").await, "2");
     }
 }

@@ -3,7 +3,9 @@
 
 mod machine;
 mod model;
+mod operators;
 mod steps;
+mod workers;
 
 use crate::backends::TestStore;
 use machine::Machine;
