@@ -173,7 +173,7 @@ impl Writer {
             }
             (Request::Command { findings, .. }, Answer::Command(Ok(_))) => tell(findings, MANAGEMENT_API),
             (Request::Events { findings, .. }, Answer::Events(Err(AcceptError::Sensitive { index, .. }))) => {
-                self.config.guard.rejected(&findings[*index])
+                self.config.guard.rejected(&findings[*index]);
             }
             (Request::Command { findings, .. }, Answer::Command(Err(CommandError::Sensitive(_)))) => {
                 self.config.guard.rejected(findings);
