@@ -52,43 +52,37 @@ enum Commit {
 /// SQLite, with commits that fail or conflict for as long as they are to.
 struct Failing {
     store: SqliteStore,
-    commit: Mutex<Commit>,
-    begun: AtomicUsize,
+    commit: Arc<Mutex<Commit>>,
+    commits: Arc<AtomicUsize>,
 }
 
 impl Failing {
     fn new(store: SqliteStore) -> Self {
-        Self { store, commit: Mutex::new(Commit::Succeeds), begun: AtomicUsize::new(0) }
+        Self { store, commit: Arc::new(Mutex::new(Commit::Succeeds)), commits: Arc::default() }
     }
 
     fn commits(&self, commit: Commit) {
         *self.commit.lock().unwrap() = commit;
     }
 
-    /// How many transactions were begun since this was last asked.
-    fn take_begun(&self) -> usize {
-        self.begun.swap(0, Ordering::Relaxed)
+    /// How many commits there were, whatever they came to.
+    fn commits_so_far(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
     }
 }
 
 struct FailingTransaction {
     inner: Box<dyn IntakeTransaction>,
-    commit: Commit,
+    commit: Arc<Mutex<Commit>>,
+    commits: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl IntakeStore for Failing {
     async fn begin(&self) -> Result<Box<dyn IntakeTransaction>> {
-        self.begun.fetch_add(1, Ordering::Relaxed);
         let inner = self.store.begin().await?;
-        let mut commit = self.commit.lock().unwrap();
-        let this = match &*commit {
-            Commit::Succeeds => Commit::Succeeds,
-            Commit::Fails => Commit::Fails,
-            Commit::AlwaysConflicts => Commit::AlwaysConflicts,
-            Commit::ConflictsOnce(_) => std::mem::replace(&mut *commit, Commit::Succeeds),
-        };
-        Ok(Box::new(FailingTransaction { inner, commit: this }))
+        let (commit, commits) = (Arc::clone(&self.commit), Arc::clone(&self.commits));
+        Ok(Box::new(FailingTransaction { inner, commit, commits }))
     }
 
     async fn answer(&self, key: &AnswerKey) -> Result<Option<Receipt>> {
@@ -136,7 +130,8 @@ impl IntakeTransaction for FailingTransaction {
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        match self.commit {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        match self.take_commit() {
             Commit::Succeeds => self.inner.commit().await,
             Commit::Fails => Err(StorageError::Unavailable("the commit failed".into())),
             Commit::AlwaysConflicts => Err(StorageError::Conflict("another process wrote".into())),
@@ -146,6 +141,18 @@ impl IntakeTransaction for FailingTransaction {
                 meanwhile.await;
                 Err(StorageError::Conflict("another process wrote".into()))
             }
+        }
+    }
+}
+
+impl FailingTransaction {
+    fn take_commit(&self) -> Commit {
+        let mut commit = self.commit.lock().unwrap();
+        match &*commit {
+            Commit::Succeeds => Commit::Succeeds,
+            Commit::Fails => Commit::Fails,
+            Commit::AlwaysConflicts => Commit::AlwaysConflicts,
+            Commit::ConflictsOnce(_) => std::mem::replace(&mut *commit, Commit::Succeeds),
         }
     }
 }
@@ -293,7 +300,7 @@ async fn a_transaction_that_conflicts_is_run_again() {
     failing.commits(Commit::ConflictsOnce(Box::pin(async {})));
     let accepted = accept(&door.intake, begin_and_end().into()).await.unwrap();
     assert_eq!(accepted.iter().map(|it| it.duplicate).collect::<Vec<_>>(), [false, false]);
-    assert_eq!(failing.take_begun(), 2);
+    assert_eq!(failing.commits_so_far(), 2);
     let id = accepted[1].receipt.deliveries[0].id;
     assert!(failing.store.delivery(id).await.unwrap().is_some());
     let all = failing.store.deliveries(&DeliveryFilter::default(), None, None, 10).await.unwrap();
@@ -351,7 +358,7 @@ async fn a_transaction_that_always_conflicts_is_answered_as_an_outage() {
     failing.commits(Commit::AlwaysConflicts);
     let both = vec![begin.clone(), end];
     assert_eq!(accept(&door.intake, both.clone()).await.unwrap_err(), AcceptError::Unavailable);
-    let tries = failing.take_begun();
+    let tries = failing.commits_so_far();
     assert!((2..=20).contains(&tries), "{tries}");
     assert_eq!(failing.store.session(&sid).await.unwrap(), None);
     assert_eq!(door.intake.carry_out(revoke(&sid)).await, Err(CommandError::Unavailable));
