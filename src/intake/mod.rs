@@ -18,6 +18,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
 mod completion;
+mod conflicts;
 mod digest;
 mod error;
 mod expiry;

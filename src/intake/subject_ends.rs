@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::conflicts::ConflictRetries;
 use super::lookup::look_up_end;
 use super::planning::GroupPlanner;
 use super::working_set::TargetState;
@@ -80,8 +81,21 @@ impl SubjectEnds {
         self.due_at.is_some_and(|due_at| due_at <= Instant::now())
     }
 
-    /// Ends the sessions of the next batch.
+    /// Ends the sessions of the next batch. Where its transaction conflicts with another process's, the batch is planned
+    /// anew.
     pub(super) async fn process_batch(&mut self, config: &WriterConfig) -> Result<(), StorageError> {
+        let (mut retries, last) = (ConflictRetries::new(), self.last);
+        loop {
+            let processed = self.try_process_batch(config).await;
+            let conflict = matches!(processed, Err(StorageError::Conflict(_)));
+            if !conflict || !retries.wait(&*config.entropy).await {
+                return processed;
+            }
+            self.last = last;
+        }
+    }
+
+    async fn try_process_batch(&mut self, config: &WriterConfig) -> Result<(), StorageError> {
         let now = config.clock.now();
         self.due_at = Some(Instant::now() + RETRY_DELAY);
         let mut transaction = config.store.begin().await?;

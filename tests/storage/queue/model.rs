@@ -1,4 +1,4 @@
-//! The queue as it is meant, in memory and one delivery at a time.
+//! A model of the queue: in memory, one delivery at a time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Delivery {
     }
 }
 
-/// What an operator says of a client.
+/// A client, and what an operator set.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Client {
@@ -59,7 +59,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Who is leased in one turn of a client, in order.
+    /// The deliveries leased in one turn of a client, in order.
     pub fn lease(
         &mut self,
         client: usize,
@@ -109,7 +109,7 @@ impl Model {
         self.deliveries.get_mut(&id).filter(|it| it.lease.is_some_and(|(held, _)| held == token))
     }
 
-    /// Puts a leased delivery back, or ends it if its client left.
+    /// Puts a leased delivery back, or discards it if its client is no longer subscribed.
     pub fn put_back(&mut self, id: Uuid, now: Timestamp) {
         let subscribed = self.clients[self.deliveries[&id].client].is_subscribed();
         let delivery = self.deliveries.get_mut(&id).unwrap();
@@ -147,7 +147,7 @@ impl Model {
         }
     }
 
-    /// Nobody is left to tell: what waits for clients that are not subscribed ends.
+    /// Discards the pending deliveries of clients that are not subscribed.
     pub fn discard_orphans(&mut self, now: Timestamp) {
         for delivery in self.deliveries.values_mut() {
             if delivery.state == State::Pending && !self.clients[delivery.client].is_subscribed() {

@@ -1,15 +1,15 @@
-//! What a search asks of an entry, as a condition in SQL. Values are bound, but for names of our own.
+//! The terms of a search as conditions in SQL. Values are bound parameters; only this program's own words are literals.
 
 use std::ops::Bound;
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::columns::millis;
-use super::log_sources::Source;
+use super::sources::Source;
 use crate::domain::log::{LogField, LogId, LogSearch, LogTerm, LogType, Pattern};
+use crate::storage::sqlite::columns::millis;
 
-/// The user a delivery is about. Where it belongs to a session, that is the session's: the `sub` of the delivery may
-/// be the client's own.
+/// The user of a delivery. Where it belongs to a session, that is the session's user: the delivery's own `sub` may be
+/// one that only the client uses.
 pub(super) const USER_OF_DELIVERY: &str = "CASE WHEN deliveries.session_key IS NOT NULL THEN
              (SELECT sessions.sub FROM sessions
                  WHERE sessions.sid = deliveries.sid AND sessions.key = deliveries.session_key)
@@ -91,7 +91,7 @@ fn push_term(query: &mut QueryBuilder<Sqlite>, source: Source, term: &LogTerm) {
     }
 }
 
-/// What holds the text of a field; `None` if no entry of the source has it.
+/// The SQL expression for a field; `None` if no entry of the source has it.
 fn column(source: Source, field: LogField) -> Option<String> {
     let table = source.table();
     Some(match (source, field) {
@@ -155,7 +155,7 @@ fn push_pattern(query: &mut QueryBuilder<Sqlite>, column: &str, pattern: &Patter
     query.push(") IS TRUE");
 }
 
-/// The pieces with the wildcard between them, and what would mean something else in them escaped.
+/// The pieces joined by the wildcard, with special characters in them escaped.
 fn joined(pattern: &Pattern, wildcard: &str, escaped: impl Fn(char) -> Option<String>) -> String {
     let piece = |piece: &String| {
         piece.chars().map(|char| escaped(char).unwrap_or_else(|| char.to_string())).collect::<String>()

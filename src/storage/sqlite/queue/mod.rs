@@ -1,5 +1,7 @@
-//! The queue over the `deliveries` table: what is due, leases, and what puts a delivery back. How outcomes
-//! are recorded is `settle`'s.
+//! The delivery queue, over the `deliveries` table.
+
+mod leasing;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,33 +9,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::columns::{Columns, hex, millis, to_json};
 use super::rows::{BREAKERS, CLIENTS, DELIVERIES, Rows};
-use super::{SqliteStore, breakers, clients, deliveries, settle};
+use super::{SqliteStore, breakers, clients, deliveries};
 use crate::domain::breaker::OpenBreaker;
-use crate::domain::client::Client;
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::plan::Registration;
-use crate::domain::time::after;
 use crate::storage::{
-    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Result, Settled, Settlement, Turn,
+    ClientQueue, DeliveryQueue, Lease, LeasedTurn, QueueListener, QueueNotification, Result, Settled,
+    Settlement, Turn,
 };
 
-/// How many rows a statement that goes through the whole table changes in one transaction.
+/// How many rows of the whole table one transaction updates.
 const STRIDE: i64 = 10_000;
-
-/// After how long a delivery that could not be read is looked at again.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 #[async_trait]
 impl DeliveryQueue for SqliteStore {
     async fn recover(&self, now: Timestamp) -> Result<u64> {
-        // Alone with the file, every lease in it is of a process that is gone.
+        // Without another process, all leases are of earlier runs.
         let ended_before = if self.is_alone() { i64::MAX } else { millis(now) };
         self.reclaim_ended(ended_before, now).await
     }
@@ -43,7 +41,7 @@ impl DeliveryQueue for SqliteStore {
     }
 
     async fn queues(&self) -> Result<Vec<ClientQueue>> {
-        // From the clients to their queues: each step is one look into an index, however long a queue is.
+        // For each client one index lookup, however long its queue is.
         let rows = sqlx::query(
             "SELECT c.client_id, b.since, b.until, b.probes,
                  (SELECT MIN(due_at) FROM deliveries WHERE client_id = c.client_id AND state = 'pending'
@@ -59,6 +57,10 @@ impl DeliveryQueue for SqliteStore {
         self.rows.readable(&CLIENTS, &rows, |row| client_queue(&self.rows, row))
     }
 
+    fn listen(&self) -> Box<dyn QueueListener> {
+        Box::new(Silent)
+    }
+
     async fn lease(&self, turns: &[Turn], lease: Lease, now: Timestamp) -> Result<Vec<LeasedTurn>> {
         let mut transaction = self.write().await?;
         let ids: BTreeSet<ClientId> = turns.iter().map(|turn| turn.client_id.clone()).collect();
@@ -66,17 +68,17 @@ impl DeliveryQueue for SqliteStore {
         let mut leased = Vec::with_capacity(turns.len());
         for turn in turns {
             let (mut deliveries, mut due_at) = (Vec::new(), None);
-            // Else it was removed, unsubscribed or disabled since it was seen to be due.
+            // Otherwise the client was removed, unsubscribed or disabled since the dispatcher saw its queue.
             if let Some(Registration { client, subscribed: true }) = registered.get(&turn.client_id)
                 && client.enabled
             {
-                let rows = lease_turn(&mut transaction, turn, lease, now).await?;
-                let read = |row| leased_delivery(row, Arc::clone(client), lease);
+                let rows = leasing::lease_turn(&mut transaction, turn, lease, now).await?;
+                let read = |row| leasing::leased_delivery(row, Arc::clone(client), lease);
                 deliveries = self.rows.readable(&DELIVERIES, &rows, read)?;
                 if deliveries.len() < rows.len() {
-                    put_off_unreadable(&mut transaction, &rows, &deliveries, now).await?;
+                    leasing::put_off_unreadable(&mut transaction, &rows, &deliveries, now).await?;
                 }
-                due_at = next_due(&mut transaction, &turn.client_id).await?;
+                due_at = leasing::next_due(&mut transaction, &turn.client_id).await?;
             }
             leased.push(LeasedTurn { client_id: turn.client_id.clone(), deliveries, due_at });
         }
@@ -122,7 +124,7 @@ impl DeliveryQueue for SqliteStore {
     }
 
     async fn expire(&self, now: Timestamp, limit: u32) -> Result<Vec<(DeliveryId, ClientId, State)>> {
-        // Looked at without the write lock first: it is asked often, and almost always for nothing.
+        // Checked without the write lock first: this is called every second, and there is almost never any.
         let first =
             sqlx::query("SELECT 1 FROM deliveries WHERE state = 'pending' AND expires_at <= ? LIMIT 1")
                 .bind(millis(now))
@@ -162,7 +164,7 @@ impl DeliveryQueue for SqliteStore {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         let last: Option<i64> =
             sqlx::query("SELECT MAX(rowid) FROM deliveries").fetch_one(&self.reader).await?.try_get(0)?;
-        // A stride at a time: every row is changed once, and other writers get their turns.
+        // In ranges of row ids: every row is changed once, and other writers get in between.
         let mut from = 0;
         while from <= last.unwrap_or(-1) {
             let mut write = self.write().await?;
@@ -185,7 +187,7 @@ impl DeliveryQueue for SqliteStore {
 
 impl SqliteStore {
     async fn reclaim_ended(&self, ended_before: i64, now: Timestamp) -> Result<u64> {
-        // Looked at without the write lock first: it is asked often, and almost always for nothing.
+        // Checked without the write lock first: this is called every second, and there is almost never any.
         let ended =
             sqlx::query("SELECT 1 FROM deliveries WHERE state = 'in_flight' AND lease_until <= ? LIMIT 1")
                 .bind(ended_before)
@@ -202,99 +204,19 @@ impl SqliteStore {
     }
 }
 
-/// Leases for one client. First attempts and retries have an order of their own each, so they are taken one
-/// after the other: the kind whose turn it is, then the other for what room is left.
-async fn lease_turn(
-    connection: &mut SqliteConnection,
-    turn: &Turn,
-    lease: Lease,
-    now: Timestamp,
-) -> Result<Vec<SqliteRow>> {
-    let mut rows = Vec::new();
-    let first_room = |taken: u32| (turn.any + turn.first).saturating_sub(taken);
-    let kinds = match turn.order {
-        Order::FirstAttempts => [false, true],
-        Order::Retries => [true, false],
-    };
-    for retries in kinds {
-        let taken = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        // What was leased so far used up the room for any before that for first attempts, or none of it.
-        let room = if retries { turn.any.saturating_sub(taken) } else { first_room(taken) };
-        if room > 0 {
-            rows.extend(lease_kind(connection, &turn.client_id, retries, room, lease, now).await?);
-        }
+/// SQLite has no notifications between processes.
+struct Silent;
+
+#[async_trait]
+impl QueueListener for Silent {
+    async fn next(&mut self) -> QueueNotification {
+        std::future::pending().await
     }
-    Ok(rows)
-}
-
-async fn lease_kind(
-    connection: &mut SqliteConnection,
-    client_id: &ClientId,
-    retries: bool,
-    room: u32,
-    lease: Lease,
-    now: Timestamp,
-) -> Result<Vec<SqliteRow>> {
-    let rows = sqlx::query(
-        "UPDATE OR ROLLBACK deliveries SET state = 'in_flight', lease_token = ?1, lease_until = ?2
-         WHERE id IN (SELECT id FROM deliveries
-             WHERE client_id = ?3 AND state = 'pending' AND (failures + redeliveries > 0) = ?4 AND due_at <= ?5
-             ORDER BY due_at LIMIT ?6)
-         RETURNING *, rowid AS row",
-    )
-    .bind(lease.token)
-    .bind(millis(lease.until))
-    .bind(client_id.as_str())
-    .bind(retries)
-    .bind(millis(now))
-    .bind(room)
-    .fetch_all(connection)
-    .await?;
-    Ok(rows)
-}
-
-/// Puts back what was leased and cannot be read. It waits a while and is looked at again, so that it holds up nothing
-/// that can be read, goes out once it is mended, and is exhausted like any other when its time runs out.
-async fn put_off_unreadable(
-    connection: &mut SqliteConnection,
-    leased: &[SqliteRow],
-    read: &[LeasedDelivery],
-    now: Timestamp,
-) -> Result<()> {
-    let readable: BTreeSet<&[u8]> = read.iter().map(|it| it.intent.id.0.as_bytes().as_slice()).collect();
-    let mut unreadable: Vec<i64> = Vec::new();
-    for row in leased {
-        if !readable.contains(Columns(row).plain::<&[u8]>("id")?) {
-            unreadable.push(row.try_get("row")?);
-        }
-    }
-    sqlx::query(
-        "UPDATE OR ROLLBACK deliveries SET state = 'pending', lease_token = NULL, lease_until = NULL, due_at = ?1
-         WHERE rowid IN (SELECT value FROM json_each(?2))",
-    )
-    .bind(millis(after(now, LOOK_AGAIN_AFTER)))
-    .bind(to_json(&unreadable))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn next_due(connection: &mut SqliteConnection, client_id: &ClientId) -> Result<Option<Timestamp>> {
-    let row = sqlx::query(
-        "SELECT (SELECT MIN(due_at) FROM deliveries WHERE client_id = ?1 AND state = 'pending'
-                     AND (failures + redeliveries > 0) = 0) AS first_due_at,
-                (SELECT MIN(due_at) FROM deliveries WHERE client_id = ?1 AND state = 'pending'
-                     AND (failures + redeliveries > 0) = 1) AS retry_due_at",
-    )
-    .bind(client_id.as_str())
-    .fetch_one(connection)
-    .await?;
-    earlier(&Columns(&row))
 }
 
 fn client_queue(rows: &Rows, row: &SqliteRow) -> Result<ClientQueue> {
     let columns = Columns(row);
-    // A breaker that cannot be read is closed: the client is tried, and it opens again if that fails.
+    // A breaker that cannot be read counts as closed: the client is attempted, and it opens again if that fails.
     let breaker = match columns.time_option("since")? {
         Some(_) => rows.readable(&BREAKERS, [row], breakers::breaker)?.pop(),
         None => None,
@@ -307,24 +229,12 @@ fn earlier(columns: &Columns<'_>) -> Result<Option<Timestamp>> {
     Ok(first.into_iter().chain(retry).min())
 }
 
-fn leased_delivery(row: &SqliteRow, client: Arc<Client>, lease: Lease) -> Result<LeasedDelivery> {
-    let columns = Columns(row);
-    Ok(LeasedDelivery {
-        intent: deliveries::intent(row)?,
-        client,
-        attempts: columns.plain("attempts")?,
-        failures: columns.plain("failures")?,
-        outcome_unknown: columns.plain("outcome_unknown")?,
-        lease,
-    })
-}
-
 fn lease_list(leases: &[(DeliveryId, Uuid)]) -> String {
     to_json(&leases.iter().map(|(id, token)| (hex(id.0), hex(*token))).collect::<Vec<_>>())
 }
 
-/// Statements that put leased rows back: pending, or discarded if their client left meanwhile, since nobody
-/// would ever lease them again. `?1` is the time.
+/// Statements that put leased rows back: pending, or discarded if their client is no longer subscribed, since they would
+/// never be leased again. `?1` is the time.
 mod put_back {
     macro_rules! put_back {
         ($set:literal, $where:literal) => {

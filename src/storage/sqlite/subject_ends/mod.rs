@@ -1,4 +1,6 @@
-//! The `subject_ends` table, and the parts that ends are carried out in.
+//! Ends of all sessions of a user: the `subject_ends` and `subject_end_told` tables.
+
+mod parts;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,12 +11,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::columns::{Columns, json_list, millis, to_json};
-use super::rows::{Rows, SUBJECT_END_PARTS, SUBJECT_END_TOLD, SUBJECT_ENDS};
+use super::rows::{Rows, SUBJECT_END_TOLD, SUBJECT_ENDS};
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::session::{EndNumber, Ended, SubjectEnd};
-use crate::storage::{Part, Result};
+use crate::storage::Result;
 
-/// The first end of each of these users that is not before the time, and can be read.
+pub(super) use parts::{insert_parts, parts};
+
+/// The first readable end of each of these users at or after the time.
 pub(super) async fn since(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -50,7 +54,7 @@ pub(super) async fn since(
     }
 }
 
-/// The ends of these users that are not finished, in order.
+/// The unfinished ends of these users, in order.
 pub(super) async fn unfinished_of(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -68,8 +72,8 @@ pub(super) async fn unfinished_of(
     Ok(ends.into_iter().map(Arc::new).collect())
 }
 
-/// The end whose turn is after that of `after`, of those that are not finished and have none of the same user before them
-/// that can be read. After the last it is the first's turn.
+/// The next unfinished end after `after`, in round-robin order, of those without an earlier readable unfinished end of
+/// the same user.
 pub(super) async fn next_unfinished(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -85,7 +89,7 @@ pub(super) async fn next_unfinished(
         let number = row.try_get("number")?;
         let mut next = rows.readable(&SUBJECT_ENDS, [&row], end)?;
         if next.is_empty() {
-            // What waits for this one may come before what was found instead of it.
+            // A later end of the same user may now be the next one.
             unreadable.push(number);
             continue;
         }
@@ -114,7 +118,7 @@ async fn first_unfinished(
     Ok(found)
 }
 
-/// Reads whom tokens about the user told of these ends.
+/// Reads which clients got a token for all sessions of the user, for these ends.
 async fn with_told(connection: &mut SqliteConnection, rows: &Rows, ends: &mut [SubjectEnd]) -> Result<()> {
     if ends.is_empty() {
         return Ok(());
@@ -140,7 +144,7 @@ async fn with_told(connection: &mut SqliteConnection, rows: &Rows, ends: &mut [S
     Ok(())
 }
 
-/// The last number that was given, also to an end that is not there any more.
+/// The last number that was assigned, including those of deleted ends.
 pub(super) async fn last(connection: &mut SqliteConnection) -> Result<EndNumber> {
     let row = sqlx::query("SELECT seq FROM sqlite_sequence WHERE name = 'subject_ends'")
         .fetch_optional(connection)
@@ -149,7 +153,7 @@ pub(super) async fn last(connection: &mut SqliteConnection) -> Result<EndNumber>
     Ok(EndNumber(last.unsigned_abs()))
 }
 
-/// Remembers ends.
+/// Stores ends.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     ends: &[(&SubjectEnd, bool)],
@@ -169,7 +173,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Every session that these are about has ended.
+/// Marks ends as finished.
 pub(super) async fn finish(
     connection: &mut SqliteConnection,
     finished: &[EndNumber],
@@ -190,7 +194,7 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// Keeps whom tokens about the user told of ends that are not finished.
+/// Stores which clients got a token for all sessions of the user, for unfinished ends.
 pub(super) async fn insert_told(
     connection: &mut SqliteConnection,
     told: &[(EndNumber, &ClientId, &Sub)],
@@ -212,47 +216,6 @@ pub(super) async fn is_finished(reader: &SqlitePool, end: EndNumber) -> Result<b
         .fetch_optional(reader)
         .await?;
     Ok(unfinished.is_none())
-}
-
-/// Keeps what was done of ends.
-pub(super) async fn insert_parts(
-    connection: &mut SqliteConnection,
-    parts: &[(EndNumber, &Part)],
-) -> Result<()> {
-    let rows: Vec<_> =
-        parts.iter().map(|(end, part)| (end, to_json(&part.sessions), to_json(&part.deliveries))).collect();
-    sqlx::query(
-        "INSERT OR ROLLBACK INTO subject_end_parts (end_number, sessions, deliveries)
-         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)",
-    )
-    .bind(to_json(&rows))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// What was done of an end, in its order.
-pub(super) async fn parts(reader: &SqlitePool, rows: &Rows, end: EndNumber) -> Result<Part> {
-    let found = sqlx::query(
-        "SELECT id, sessions, deliveries FROM subject_end_parts WHERE end_number = ? ORDER BY id",
-    )
-    .bind(number(end))
-    .fetch_all(reader)
-    .await?;
-    let mut all = Part::default();
-    for row in &found {
-        let read = |row| {
-            let columns = Columns(row);
-            Ok(Part { sessions: columns.json("sessions")?, deliveries: columns.json("deliveries")? })
-        };
-        for part in rows.readable(&SUBJECT_END_PARTS, [row], read)? {
-            all.sessions.extend(part.sessions);
-            all.deliveries.extend(part.deliveries);
-        }
-        // There may be hundreds of thousands.
-        tokio::task::yield_now().await;
-    }
-    Ok(all)
 }
 
 /// A number as it is stored.
@@ -289,11 +252,11 @@ fn end(row: &SqliteRow) -> Result<SubjectEnd> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::store;
     use super::*;
+    use crate::storage::sqlite::test_support::store;
 
     #[tokio::test]
-    async fn what_cannot_be_read_stands_in_the_way_of_no_other_end() {
+    async fn an_unreadable_end_blocks_no_other_end() {
         let (_folder, store) = store().await;
         let mut writer = store.writer.acquire().await.unwrap();
         for (sub, ended_at, initiator) in [
@@ -314,7 +277,7 @@ mod tests {
             .await
             .unwrap();
         }
-        // Each has its turn: 2 is dave's, 4 the first of carol's that can be read.
+        // In turn: 2 is dave's, 4 is the first of carol's that can be read.
         for (after, expected) in [(0, 2), (2, 4), (4, 2), (9, 2)] {
             let next = next_unfinished(&mut writer, &store.rows, EndNumber(after)).await.unwrap();
             assert_eq!(next.map(|end| end.number), Some(EndNumber(expected)), "after {after}");

@@ -1,8 +1,8 @@
-//! What can happen to the queue, in random order.
+//! Random operations on the queue.
 
 use proptest::prelude::*;
 
-/// One thing that happens. Numbers are taken modulo what there is.
+/// An operation. Numbers are taken modulo the number of what they choose from.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Sessions end: new deliveries, each leased already or not.
@@ -12,15 +12,15 @@ pub enum Step {
     Lease(Vec<(usize, u32, u32, bool)>),
     /// Outcomes come in, of leases that hold or were lost.
     Settle(Vec<(usize, Outcome)>),
-    /// A worker holds on to some of its leases.
+    /// A worker extends some of its leases.
     Extend(Vec<usize>),
     /// A worker gives some of its leases back.
     Release(Vec<usize>),
     /// Time passes, in milliseconds.
     Pass(u32),
-    /// Leases that ran out are taken back.
+    /// Expired leases are taken back.
     Reclaim,
-    /// What is too old is ended.
+    /// Deliveries that have reached their maximum age are ended.
     Expire,
     /// The process dies, and another one opens the store.
     Crash,
@@ -34,14 +34,14 @@ pub enum Step {
     SetBack(u32),
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Delivered,
     Rejected,
     Exhausted,
     Gone,
-    /// To be tried again after so many milliseconds; whether the RP may have it.
+    /// To be retried after so many milliseconds; whether the RP may have received it.
     Retry(u32, bool),
 }
 

@@ -1,43 +1,43 @@
-//! Where entries of the audit trail come from, and the statement that reads a page of them.
+//! The sources of the audit trail's entries, and the statements that read them.
 //!
-//! Both the `audit_log` table and what deliveries came to are read by one statement, a part for each type or state:
-//! each part goes along one index from where the page begins, so that a page costs the same among millions of
+//! One statement reads the `audit_log` table and the outcomes of deliveries, with a subquery for each type or state.
+//! Each of these follows one index from where the page begins, so that a page costs the same among millions of
 //! deliveries.
 
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::columns::millis;
-use super::log_terms::{self, USER_OF_DELIVERY};
+use super::terms::{self, USER_OF_DELIVERY};
 use crate::domain::delivery::State;
 use crate::domain::log::{LogFilter, LogId, LogType, Outcome};
 use crate::storage::LogOrder;
+use crate::storage::sqlite::columns::millis;
 
-/// Where entries come from.
+/// Where entries are read from.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
-    /// What was written down, of this type or of any.
+    /// The `audit_log` table: entries of this type, or of any.
     Written(Option<LogType>),
-    /// Deliveries that have come to this.
+    /// Deliveries in this final state.
     Deliveries(State),
 }
 
-/// Which of the entries that match.
-pub(super) struct Part {
+/// Which of the matching entries.
+pub(super) struct Slice {
     pub(super) order: LogOrder,
     pub(super) after: Option<LogId>,
     pub(super) skip: u32,
     pub(super) limit: u32,
 }
 
-/// What is asked for, and how it is found.
-pub(super) struct Asked<'a> {
+/// What to search for, and how.
+pub(super) struct LogQuery<'a> {
     pub(super) filter: &'a LogFilter,
-    /// The user to go by from the sessions on, instead of along the times.
+    /// The user to start from, by the sessions, instead of scanning along the times.
     pub(super) user: Option<&'a str>,
 }
 
-/// A user's deliveries: those of the sessions, and those that belong to none. Its two parameters are the user.
+/// A user's deliveries: those of the sessions, and those without a session. Both parameters are the user.
 const DELIVERIES_OF_USER: [&str; 3] = [
     "SELECT d.* FROM sessions AS s INDEXED BY sessions_by_sub
          CROSS JOIN deliveries AS d INDEXED BY deliveries_of_session ON d.session_key = s.key WHERE s.sub = ",
@@ -47,9 +47,9 @@ const DELIVERIES_OF_USER: [&str; 3] = [
     "",
 ];
 
-/// A query for the entries that match.
-pub(super) fn page(asked: &Asked<'_>, part: &Part) -> QueryBuilder<Sqlite> {
-    let order = direction(part.order);
+/// A query for matching entries.
+pub(super) fn page(log_query: &LogQuery<'_>, slice: &Slice) -> QueryBuilder<Sqlite> {
+    let order = direction(slice.order);
     let mut query = QueryBuilder::new(format!(
         "SELECT page.at, page.id, page.client_id, page.type, page.event, page.state, page.initiator, page.sid,
              page.attempts, attempts.uri, attempts.status, attempts.error,
@@ -58,16 +58,16 @@ pub(super) fn page(asked: &Asked<'_>, part: &Part) -> QueryBuilder<Sqlite> {
                  AS user_id
          FROM ("
     ));
-    for (index, source) in Source::of(asked.filter).into_iter().enumerate() {
+    for (index, source) in Source::of(log_query.filter).into_iter().enumerate() {
         query.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
         query.push(source.select()).push(" FROM ");
-        source.push_conditions(&mut query, asked, part.after);
-        // No part of the page can come from beyond this.
+        source.push_conditions(&mut query, log_query, slice.after);
+        // The page cannot contain more than this of one source.
         query.push(format!(" ORDER BY {} {order}, id {order} LIMIT ", source.time()));
-        query.push_bind(part.skip.saturating_add(part.limit)).push(")");
+        query.push_bind(slice.skip.saturating_add(slice.limit)).push(")");
     }
     query.push(format!(" ORDER BY at {order}, id {order} LIMIT "));
-    query.push_bind(part.limit).push(" OFFSET ").push_bind(part.skip);
+    query.push_bind(slice.limit).push(" OFFSET ").push_bind(slice.skip);
     query.push(format!(
         ") AS page
          LEFT JOIN attempts ON attempts.delivery_id = page.id AND attempts.number = page.attempts
@@ -77,19 +77,19 @@ pub(super) fn page(asked: &Asked<'_>, part: &Part) -> QueryBuilder<Sqlite> {
     query
 }
 
-/// A query for how many match, up to `most` of each source.
-pub(super) fn count(asked: &Asked<'_>, most: u32) -> QueryBuilder<Sqlite> {
+/// A query for the number of matching entries, up to `most` of each source.
+pub(super) fn count(log_query: &LogQuery<'_>, most: u32) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("SELECT 0");
-    for source in Source::of(asked.filter) {
+    for source in Source::of(log_query.filter) {
         query.push(" + (SELECT COUNT(*) FROM (SELECT 1 FROM ");
-        source.push_conditions(&mut query, asked, None);
+        source.push_conditions(&mut query, log_query, None);
         query.push(" LIMIT ").push_bind(most).push("))");
     }
     query
 }
 
-/// A query for the time of the entry at which so many of one source have been passed, whether they match or not:
-/// of whichever source has that entry first. NULL if none has so many. It goes along indexes only.
+/// A query for the end of a piece of `entries`: the time of the entry at that position, matching or not, in the source
+/// that reaches it first; NULL if no source has so many. It reads indexes only.
 pub(super) fn edge(
     window: &LogFilter,
     order: LogOrder,
@@ -97,7 +97,7 @@ pub(super) fn edge(
     entries: u32,
 ) -> QueryBuilder<Sqlite> {
     let every = LogFilter { conditions: Vec::new(), ..window.clone() };
-    let asked = Asked { filter: &every, user: None };
+    let log_query = LogQuery { filter: &every, user: None };
     let first = match order {
         LogOrder::Newest => "MAX",
         LogOrder::Oldest => "MIN",
@@ -106,7 +106,7 @@ pub(super) fn edge(
     for (index, source) in Source::of(window).into_iter().enumerate() {
         query.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
         query.push(format!("SELECT {} AS at FROM ", source.time()));
-        source.push_conditions(&mut query, &asked, after);
+        source.push_conditions(&mut query, &log_query, after);
         query.push(format!(" ORDER BY {} {} LIMIT 1 OFFSET ", source.time(), direction(order)));
         query.push_bind(entries.saturating_sub(1)).push(")");
     }
@@ -114,7 +114,7 @@ pub(super) fn edge(
     query
 }
 
-/// A query for how many deliveries a user has, counted up to `most`.
+/// A query for the number of a user's deliveries, up to `most`.
 pub(super) fn count_of_user(user: &str, most: u32) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM (");
     push_deliveries_of(&mut query, user);
@@ -136,7 +136,7 @@ fn direction(order: LogOrder) -> &'static str {
 }
 
 impl Source {
-    /// Those that can have entries that match. At least one.
+    /// The sources that can have matching entries; at least one.
     fn of(filter: &LogFilter) -> Vec<Self> {
         let deliveries = Outcome::STATES.into_iter().map(Self::Deliveries);
         let deliveries = deliveries.filter(|it| it.log_type().is_some_and(|it| filter.takes(it)));
@@ -147,7 +147,7 @@ impl Source {
         written.into_iter().chain(deliveries).collect()
     }
 
-    /// The type of all its entries.
+    /// The type of its entries, where all have the same.
     pub(super) fn log_type(self) -> Option<LogType> {
         match self {
             Self::Written(log_type) => log_type,
@@ -186,7 +186,7 @@ impl Source {
         }
     }
 
-    /// Its rows, or those that can be about the user.
+    /// Appends its rows, or those that can be about the user.
     fn push_rows(self, query: &mut QueryBuilder<Sqlite>, user: Option<&str>) {
         let table = self.table();
         match (self, user) {
@@ -211,17 +211,22 @@ impl Source {
         }
     }
 
-    /// Its rows, and what a filter asks of them.
-    fn push_conditions(self, query: &mut QueryBuilder<Sqlite>, asked: &Asked<'_>, after: Option<LogId>) {
-        self.push_rows(query, asked.user);
+    /// Appends its rows, and the conditions of the filter.
+    fn push_conditions(
+        self,
+        query: &mut QueryBuilder<Sqlite>,
+        log_query: &LogQuery<'_>,
+        after: Option<LogId>,
+    ) {
+        self.push_rows(query, log_query.user);
         let time = self.time();
-        // Written out, not bound: so the planner sees which index will do.
+        // Literals instead of parameters, so that the planner can choose a partial index.
         query.push(match self {
             Self::Written(None) => " WHERE TRUE".to_owned(),
             Self::Written(Some(log_type)) => format!(" WHERE type = '{log_type}'"),
             Self::Deliveries(state) => format!(" WHERE state = '{state}' AND settled_at IS NOT NULL"),
         });
-        let LogFilter { types: _, since, before, conditions } = asked.filter;
+        let LogFilter { types: _, since, before, conditions } = log_query.filter;
         let mut bound = |compared: &str, at: &Option<Timestamp>| {
             if let Some(at) = at {
                 query.push(format!(" AND {time} {compared} ")).push_bind(millis(*at));
@@ -235,7 +240,7 @@ impl Source {
         }
         for condition in conditions {
             query.push(" AND ");
-            log_terms::push(query, self, condition);
+            terms::push(query, self, condition);
         }
     }
 }

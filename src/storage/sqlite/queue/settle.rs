@@ -1,4 +1,4 @@
-//! Settling: what came of a group of attempts, written down with a few statements however many they are.
+//! Settlement: the outcomes of a group of attempts are stored with a few statements, however many they are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,15 +6,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::columns::{Columns, hex, millis, to_json};
-use super::rows::{DELIVERIES, Rows};
-use super::{attempts, breakers, clients, deliveries};
 use crate::domain::breaker::OpenBreaker;
 use crate::domain::delivery::Verdict;
 use crate::domain::ids::{ClientId, DeliveryId};
+use crate::storage::sqlite::columns::{Columns, hex, millis, to_json};
+use crate::storage::sqlite::rows::{DELIVERIES, Rows};
+use crate::storage::sqlite::{attempts, breakers, clients, deliveries};
 use crate::storage::{Result, Settled, Settlement};
 
-/// Records settlements, their attempts, the breakers that changed and the subscriptions that ended.
+/// Stores settlements, their attempts, changed breakers and ended subscriptions.
 pub(super) async fn all(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -50,7 +50,7 @@ async fn update(
     now: Timestamp,
 ) -> Result<HashMap<DeliveryId, Settled>> {
     let outcomes: Vec<_> = settlements.iter().map(row).collect();
-    // A retry for a client that left meanwhile is discarded: nobody would ever lease it again.
+    // A retry for a client that is no longer subscribed is discarded: it would never be leased again.
     let updated = sqlx::query(
         "UPDATE OR ROLLBACK deliveries SET
              state = iif(s.due_at IS NULL OR client_id IN (SELECT client_id FROM clients WHERE subscribed),
@@ -72,7 +72,7 @@ async fn update(
     .bind(to_json(&outcomes))
     .fetch_all(connection)
     .await?;
-    // One that has become unreadable since it was leased is settled all the same; only how is not known.
+    // A row that became unreadable since it was leased is settled too; only its state cannot be returned.
     let settled = rows.readable(&DELIVERIES, &updated, |row| {
         let columns = Columns(row);
         let done = Settled { state: deliveries::state(&columns)?, attempt: columns.plain("attempts")? };

@@ -1,12 +1,14 @@
-//! The `deliveries` table, as it is filled and read. How it is worked off is `queue`'s.
+//! The `deliveries` table: its rows are inserted and read here; [`queue`](super::queue) leases and settles them.
+
+mod list;
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::columns::{Columns, hex, millis, to_json};
@@ -18,6 +20,9 @@ use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use crate::domain::plan::{Renewal, WaitingSubjects};
 use crate::domain::session::SessionKey;
 use crate::storage::{AttemptRecord, DeliveryPage, DeliveryReader, Lease, QueueDepth, Result};
+
+use list::List;
+pub(super) use list::push_filter;
 
 #[async_trait]
 impl DeliveryReader for SqliteStore {
@@ -60,7 +65,7 @@ impl DeliveryReader for SqliteStore {
             }
             None => None,
         };
-        // One more than asked for tells whether there are more.
+        // One more than requested shows whether there are more.
         let mut page = Page::of(limit.saturating_add(1));
         while let Some((wanted, skip)) = page.wanted() {
             let mut query = list.page(window_end, wanted, skip);
@@ -96,101 +101,8 @@ impl DeliveryReader for SqliteStore {
     }
 }
 
-/// How many deliveries a page looks at: if fewer match than were asked for, it is short, and says where to go
-/// on. With every index that a filter might want, each delivery would cost more to store than to send.
-const WINDOW: u32 = 10_000;
-
-/// What is asked for: deliveries before one of them, the newest first.
-struct List<'l> {
-    filter: &'l DeliveryFilter,
-    sid: Option<&'l Sid>,
-    before: Option<DeliveryId>,
-}
-
-impl List<'_> {
-    /// A query for the last delivery that the page looks at; `None` where there are few in any case, those of
-    /// a session.
-    fn window_end(&self) -> Option<QueryBuilder<Sqlite>> {
-        if self.sid.is_some() {
-            return None;
-        }
-        let mut query = QueryBuilder::new("SELECT id FROM deliveries WHERE TRUE");
-        self.push_way(&mut query);
-        query.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(WINDOW - 1);
-        Some(query)
-    }
-
-    /// A query for those that match, down to the end of the window.
-    fn page(&self, window_end: Option<DeliveryId>, limit: u32, skip: u32) -> QueryBuilder<Sqlite> {
-        let mut query = QueryBuilder::new("SELECT * FROM deliveries WHERE TRUE");
-        self.push_way(&mut query);
-        if let Some(end) = window_end {
-            query.push(" AND id >= ").push_bind(end.0);
-        }
-        push_conditions(&mut query, self.filter, "+");
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(skip);
-        query
-    }
-
-    /// The way through the table: an index, and between which ids. Ids are in order of the time of making.
-    fn push_way(&self, query: &mut QueryBuilder<Sqlite>) {
-        let DeliveryFilter { client_id, states, created_after, created_before, .. } = self.filter;
-        if let Some(sid) = self.sid {
-            // By way of the session, whose deliveries have an index.
-            query.push(" AND session_key = (SELECT key FROM sessions WHERE sid = ");
-            query.push_bind(sid.as_str().to_owned()).push(")");
-        } else if let (Some(client_id), Some(states)) = (client_id, states)
-            && states.iter().all(|state| matches!(state, State::Rejected | State::Exhausted))
-        {
-            query.push(" AND state IN ('rejected', 'exhausted') AND client_id = ");
-            query.push_bind(client_id.as_str().to_owned());
-        }
-        if let Some(before) = self.before {
-            query.push(" AND id < ").push_bind(before.0);
-        }
-        if let Some(time) = created_before {
-            query.push(" AND id < ").push_bind(first_id_of(millis(*time)));
-        }
-        if let Some(time) = created_after {
-            query.push(" AND id >= ").push_bind(first_id_of(millis(*time)));
-        }
-    }
-}
-
-/// The least id of a delivery made in this millisecond (RFC 9562 §5.7). Times before 1970 are 1970.
-fn first_id_of(millis: i64) -> Uuid {
-    Uuid::from_u128(u128::from(u64::try_from(millis).unwrap_or(0)) << 80)
-}
-
-/// Appends what a filter asks for to a query over `deliveries`.
-pub(super) fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
-    push_conditions(query, filter, "");
-}
-
-/// The same, with something in front of each column: a `+` keeps SQLite from choosing an index by it.
-fn push_conditions(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter, sign: &str) {
-    let DeliveryFilter { client_id, states, initiator, created_after, created_before } = filter;
-    if let Some(client_id) = client_id {
-        query.push(format!(" AND {sign}client_id = ")).push_bind(client_id.as_str().to_owned());
-    }
-    if let Some(states) = states {
-        // Written out, not bound: so the planner sees that an index on some states will do.
-        let states: Vec<_> = states.iter().map(|state| format!("'{state}'")).collect();
-        query.push(format!(" AND {sign}state IN ({})", states.join(", ")));
-    }
-    if let Some(initiator) = initiator {
-        query.push(format!(" AND {sign}initiator = ")).push_bind(initiator.as_str());
-    }
-    if let Some(time) = created_after {
-        query.push(format!(" AND {sign}created_at >= ")).push_bind(millis(*time));
-    }
-    if let Some(time) = created_before {
-        query.push(format!(" AND {sign}created_at < ")).push_bind(millis(*time));
-    }
-}
-
-/// The deliveries that arose from the ends of these sessions. One that cannot be read is an error: who was told
-/// already must not be told again.
+/// The deliveries of these ended sessions. One that cannot be read is an error, since its client must not get a second
+/// delivery.
 pub(super) async fn of_sessions(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -226,8 +138,8 @@ pub(super) async fn waiting_subjects(
     Ok(waiting.into_iter().collect())
 }
 
-/// Has pending deliveries tell of a newer end too: due at once, with a schedule that starts anew. They stay retries
-/// if they were, which have an order of their own.
+/// Makes pending deliveries stand for a newer end too: due at once, with a schedule that starts over. Retries stay
+/// retries, since these are leased in an order of their own.
 pub(super) async fn renew(
     connection: &mut SqliteConnection,
     renewed: &[&Renewal],
@@ -251,7 +163,7 @@ pub(super) async fn renew(
     Ok(())
 }
 
-/// Queues deliveries: leased where there is a lease, else pending and due at once.
+/// Inserts deliveries: leased where there is a lease, else pending and due at once.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     deliveries: &[(&Intent, Option<Lease>)],
@@ -332,62 +244,4 @@ fn summary(row: &SqliteRow) -> Result<DeliverySummary> {
 /// The `state` column.
 pub(super) fn state(columns: &Columns<'_>) -> Result<State> {
     columns.word("state", |word| State::ALL.into_iter().find(|state| state.as_str() == word))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::super::test_support::{plan, store};
-    use super::*;
-
-    async fn plans(filter: &DeliveryFilter, sid: Option<&Sid>) -> Vec<String> {
-        let (_folder, store) = store().await;
-        let before = Some(DeliveryId(Uuid::max()));
-        let list = List { filter, sid, before };
-        let mut steps = Vec::new();
-        if let Some(query) = list.window_end() {
-            steps.extend(plan(&store, query.sql().as_str()).await);
-        }
-        steps.extend(plan(&store, list.page(Some(DeliveryId(Uuid::nil())), 51, 0).sql().as_str()).await);
-        steps
-    }
-
-    #[tokio::test]
-    async fn no_filter_leads_off_the_window() {
-        let states = |states: &[State]| Some(states.iter().copied().collect::<BTreeSet<_>>());
-        let client_id: Option<ClientId> = Some("shop".parse().unwrap());
-        let initiator = Some("rp-logout".parse().unwrap());
-        let time = Some("2026-01-02T03:04:05Z".parse().unwrap());
-        let none = DeliveryFilter::default();
-        for filter in [
-            none.clone(),
-            DeliveryFilter { initiator, ..none.clone() },
-            DeliveryFilter { client_id: client_id.clone(), ..none.clone() },
-            DeliveryFilter {
-                states: states(&[State::Pending]),
-                client_id: client_id.clone(),
-                ..none.clone()
-            },
-            DeliveryFilter { states: states(&[State::InFlight]), ..none.clone() },
-            DeliveryFilter { states: states(&[State::Rejected, State::Exhausted]), ..none.clone() },
-            DeliveryFilter { created_after: time, created_before: time, initiator, ..none.clone() },
-        ] {
-            let steps = plans(&filter, None).await;
-            assert_eq!(steps.len(), 2, "{filter:?}: {steps:#?}");
-            for step in &steps {
-                let along = "INDEX sqlite_autoindex_deliveries_1 (id";
-                assert!(step.contains(along), "{filter:?}: {steps:#?}");
-            }
-        }
-        // What an index brings together goes along it, and that is the window.
-        let dead =
-            DeliveryFilter { states: states(&[State::Rejected]), client_id, initiator, ..none.clone() };
-        for step in plans(&dead, None).await {
-            assert!(step.contains("INDEX deliveries_dead (client_id=? AND id"), "{step}");
-        }
-        let sid: Sid = "s-1".parse().unwrap();
-        let steps = plans(&DeliveryFilter { initiator, ..none }, Some(&sid)).await;
-        assert!(steps[0].contains("INDEX deliveries_of_session (session_key=?)"), "{steps:#?}");
-    }
 }

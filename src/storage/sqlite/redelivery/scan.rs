@@ -1,35 +1,35 @@
-//! What a redelivery job looks at: bounded pieces of the `deliveries` table, read outside of any transaction.
+//! How a redelivery job finds deliveries: it scans the `deliveries` table in bounded pieces, outside of any transaction.
 
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::columns::{Columns, hex, to_json};
-use super::deliveries;
 use crate::domain::delivery::DeliveryFilter;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::RedeliveryJob;
 use crate::storage::Result;
+use crate::storage::sqlite::columns::{Columns, hex, to_json};
+use crate::storage::sqlite::deliveries;
 
-/// The most deliveries that are looked at, whether they match or not: about ten milliseconds' worth.
-const LOOK: u32 = 5_000;
+/// The most deliveries of one scan, matching or not: about ten milliseconds' work.
+const SCAN: u32 = 5_000;
 
-/// What a step of a job is to do.
+/// The next step of a job.
 pub(super) struct Step {
     pub(super) to_requeue: Vec<DeliveryId>,
     pub(super) clients: Vec<ClientId>,
-    /// How many match and cannot be put back.
+    /// How many match and cannot be put back into the queue.
     pub(super) skipped: usize,
-    /// How many match and were not counted before.
+    /// How many match and were not counted when the job was created.
     pub(super) newly_counted: usize,
-    /// The last delivery it looked at.
+    /// The last delivery that was scanned.
     pub(super) cursor: DeliveryId,
-    /// Whether there are no more to look at.
+    /// Whether all have been scanned.
     pub(super) complete: bool,
 }
 
-/// Counts what matches a new job among the first deliveries it is to look at. It is complete if these are all, and
-/// none matches; where only none of the first does, it begins behind them.
-pub(super) async fn survey(
+/// Counts the matches of a new job in a first scan. Without a match, the job continues after that scan; it is complete if
+/// nothing is left.
+pub(super) async fn first_count(
     connection: &mut SqliteConnection,
     mut job: RedeliveryJob,
 ) -> Result<RedeliveryJob> {
@@ -38,9 +38,9 @@ pub(super) async fn survey(
         .fetch_optional(&mut *connection)
         .await?;
     job.first = first.map(|row| row.try_get(0).map(DeliveryId)).transpose()?;
-    job.counted_to = end_of_look(connection, &job).await?;
+    job.counted_to = end_of_scan(connection, &job).await?;
     let mut query = QueryBuilder::new("SELECT COUNT(*) FROM (");
-    push_look(&mut query, &job, job.counted_to.unwrap_or(job.until));
+    push_scan(&mut query, &job, job.counted_to.unwrap_or(job.until));
     query.push(") WHERE matches");
     let matched: i64 = query.build().fetch_one(connection).await?.try_get(0)?;
     job.matched = matched.unsigned_abs();
@@ -51,13 +51,13 @@ pub(super) async fn survey(
     Ok(job)
 }
 
-/// Looks at the next deliveries after a job's cursor, until `limit` match.
+/// Scans the next deliveries after a job's cursor, until `limit` match.
 pub(super) async fn step(connection: &mut SqliteConnection, job: &RedeliveryJob, limit: u32) -> Result<Step> {
-    let end = end_of_look(connection, job).await?;
+    let end = end_of_scan(connection, job).await?;
     let mut query = QueryBuilder::new(
         "SELECT id, client_id, client_id IN (SELECT client_id FROM clients WHERE subscribed) AS subscribed FROM (",
     );
-    push_look(&mut query, job, end.unwrap_or(job.until));
+    push_scan(&mut query, job, end.unwrap_or(job.until));
     query.push(") WHERE matches ORDER BY id LIMIT ").push_bind(limit);
     let rows = query.build().fetch_all(connection).await?;
 
@@ -84,7 +84,7 @@ pub(super) async fn step(connection: &mut SqliteConnection, job: &RedeliveryJob,
                 step.to_requeue.push(id);
                 step.clients.push(client_id);
             }
-            // A row that cannot be read must not stop the others.
+            // A row that cannot be read is skipped.
             Ok(_) | Err(_) => step.skipped += 1,
         }
     }
@@ -93,8 +93,8 @@ pub(super) async fn step(connection: &mut SqliteConnection, job: &RedeliveryJob,
     Ok(step)
 }
 
-/// Those that can still be put back, now that nobody else writes: somebody may have changed them since they were
-/// looked at, or their client.
+/// Those that can still be put back: they, or their client, may have been changed between the scan and this
+/// transaction.
 pub(super) async fn still_matching(
     connection: &mut SqliteConnection,
     ids: &[DeliveryId],
@@ -110,7 +110,7 @@ pub(super) async fn still_matching(
         ")) AND settled_at IS NOT NULL AND client_id IN (SELECT client_id FROM clients WHERE subscribed)",
     );
     if let Some(states) = &filter.states {
-        // With a plus, so that no index on states takes the place of the ids.
+        // With a plus, so that no index on states is chosen instead of the ids.
         let states: Vec<_> = states.iter().map(|state| format!("'{state}'")).collect();
         query.push(format!(" AND +state IN ({})", states.join(", ")));
     }
@@ -118,25 +118,25 @@ pub(super) async fn still_matching(
     rows.iter().map(|row| Ok(DeliveryId(row.try_get(0)?))).collect()
 }
 
-/// The last delivery of a look; `None` if there are fewer left.
-async fn end_of_look(connection: &mut SqliteConnection, job: &RedeliveryJob) -> Result<Option<DeliveryId>> {
+/// The last delivery of a full scan; `None` if fewer are left.
+async fn end_of_scan(connection: &mut SqliteConnection, job: &RedeliveryJob) -> Result<Option<DeliveryId>> {
     let row = sqlx::query("SELECT id FROM deliveries WHERE id > ? AND id <= ? ORDER BY id LIMIT 1 OFFSET ?")
         .bind(begin(job))
         .bind(job.until.0)
-        .bind(LOOK - 1)
+        .bind(SCAN - 1)
         .fetch_optional(connection)
         .await?;
     Ok(row.map(|row| row.try_get(0).map(DeliveryId)).transpose()?)
 }
 
-/// A query for the next deliveries up to `end`, and whether each matches. That is an expression and no condition, and
-/// there is a limit, so that the planner goes by the ids and reads no more than these.
-fn push_look(query: &mut QueryBuilder<sqlx::Sqlite>, job: &RedeliveryJob, end: DeliveryId) {
+/// A query for the next deliveries up to `end`, and whether each matches. The filter is an expression instead of a
+/// condition, so that the planner follows the ids and reads no more than these.
+fn push_scan(query: &mut QueryBuilder<sqlx::Sqlite>, job: &RedeliveryJob, end: DeliveryId) {
     query.push("SELECT id, client_id, (TRUE");
     deliveries::push_filter(query, &job.filter);
     query.push(") AS matches FROM deliveries WHERE id > ").push_bind(begin(job));
     query.push(" AND id <= ").push_bind(end.0);
-    query.push(" ORDER BY id LIMIT ").push_bind(LOOK);
+    query.push(" ORDER BY id LIMIT ").push_bind(SCAN);
 }
 
 /// No delivery's id is the nil one.

@@ -1,4 +1,6 @@
-//! Redelivery: finished deliveries put back into the queue, one or as many as match a filter.
+//! Redelivery: puts finished deliveries back into the queue, one or all that match a filter.
+
+mod scan;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -7,10 +9,11 @@ use sqlx::{Row, SqliteConnection};
 
 use super::columns::{Columns, hex, millis, to_json};
 use super::rows::{DELIVERIES, REDELIVERY_JOBS, Rows};
-use super::{SqliteStore, clients, deliveries, jobs, logs};
+use super::{SqliteStore, clients, deliveries, logs};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::{JobId, MAX_UNFINISHED_JOBS, RedeliveryJob, RedeliveryRefusal, TooManyJobs};
+use crate::storage::records::DeliveryFilterRecord;
 use crate::storage::{JobProgress, RedeliveryStore, Result};
 
 #[async_trait]
@@ -64,11 +67,11 @@ impl RedeliveryStore for SqliteStore {
         &self,
         job: RedeliveryJob,
     ) -> Result<std::result::Result<RedeliveryJob, TooManyJobs>> {
-        // Before anything is counted for it. What counts is the look at the same when it is stored.
+        // Checked before the deliveries are counted, and again in the transaction that stores the job.
         if unfinished(&mut *self.reader.acquire().await?).await? >= MAX_UNFINISHED_JOBS {
             return Ok(Err(TooManyJobs));
         }
-        let job = jobs::survey(&mut *self.reader.acquire().await?, job).await?;
+        let job = scan::first_count(&mut *self.reader.acquire().await?, job).await?;
         let mut write = self.write().await?;
         if job.completed_at.is_none() && unfinished(&mut write).await? >= MAX_UNFINISHED_JOBS {
             write.rollback().await?;
@@ -79,7 +82,7 @@ impl RedeliveryStore for SqliteStore {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(job.id.0)
-        .bind(to_json(&job.filter))
+        .bind(to_json(&DeliveryFilterRecord::from(job.filter.clone())))
         .bind(job.until.0)
         .bind(job.cursor.map(|id| id.0))
         .bind(job.first.map(|id| id.0))
@@ -102,7 +105,7 @@ impl RedeliveryStore for SqliteStore {
     }
 
     async fn unfinished_job(&self, after: Option<JobId>) -> Result<Option<JobId>> {
-        // An id of another length is no id: it would be read again and again.
+        // An id of another length cannot be read, and would be returned again and again.
         let row = sqlx::query(
             "SELECT id FROM redelivery_jobs WHERE completed_at IS NULL AND (?1 IS NULL OR id > ?1) AND length(id) = 16
              ORDER BY id LIMIT 1",
@@ -126,11 +129,11 @@ impl RedeliveryStore for SqliteStore {
             .await?;
         let Some(row) = row else { return Ok(JobProgress { clients: Vec::new(), complete: true }) };
         let job = self.rows.one(&REDELIVERY_JOBS, &row, job)?;
-        // Looked for outside of the transaction, so that nobody who writes waits for it.
-        let step = jobs::step(&mut *self.reader.acquire().await?, &job, limit).await?;
+        // Scanned outside of the transaction, so that no writer waits for it.
+        let step = scan::step(&mut *self.reader.acquire().await?, &job, limit).await?;
 
         let mut transaction = self.write().await?;
-        let to_requeue = jobs::still_matching(&mut transaction, &step.to_requeue, &job.filter).await?;
+        let to_requeue = scan::still_matching(&mut transaction, &step.to_requeue, &job.filter).await?;
         requeue(&mut transaction, &self.rows, &to_requeue, expires_at, now).await?;
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let remembered = sqlx::query(
@@ -148,7 +151,7 @@ impl RedeliveryStore for SqliteStore {
         .execute(&mut *transaction)
         .await?;
         if remembered.rows_affected() == 0 {
-            // Another process went on with it in the meantime.
+            // Another process has advanced the job in the meantime.
             transaction.rollback().await?;
             return Ok(JobProgress { clients: Vec::new(), complete: false });
         }
@@ -164,8 +167,8 @@ async fn unfinished(connection: &mut SqliteConnection) -> Result<u32> {
     Ok(row.try_get(0)?)
 }
 
-/// Puts final deliveries back into the queue, with a schedule that starts anew. The audit trail keeps what
-/// they had come to.
+/// Puts finished deliveries back into the queue, with a schedule that starts over. The audit trail keeps their earlier
+/// outcomes.
 async fn requeue(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -196,7 +199,7 @@ fn job(row: &SqliteRow) -> Result<RedeliveryJob> {
     let delivery = |column| -> Result<_> { Ok(columns.plain::<Option<uuid::Uuid>>(column)?.map(DeliveryId)) };
     Ok(RedeliveryJob {
         id: JobId(columns.plain("id")?),
-        filter: columns.json("filter")?,
+        filter: columns.json::<DeliveryFilterRecord>("filter")?.into(),
         until: DeliveryId(columns.plain("until")?),
         cursor: delivery("cursor")?,
         first: delivery("first")?,
