@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use super::terminal::{out_block, out_json};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigErrors, Human, Place, Tls};
+use crate::config::{Config, ConfigErrors, Place, Tls};
 use crate::domain::access::Rate;
-use crate::domain::client::{Client, SubjectType, TokenOptions};
+use crate::domain::client::document::Document as _;
+use crate::domain::client::{Client, SubjectType};
+use crate::domain::duration::Human;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
 use crate::entropy::{Entropy, SystemEntropy};
@@ -295,19 +297,7 @@ fn describe(client: &Client) -> String {
 }
 
 fn client_json(client: &Client) -> Value {
-    let TokenOptions { ttl, typ, subject } = client.token;
-    json!({
-        "client_id": client.client_id,
-        "client_name": client.client_name,
-        "backchannel_logout_uri": client.backchannel_logout_uri,
-        "backchannel_logout_session_required": client.backchannel_logout_session_required,
-        "id_token_signed_response_alg": client.id_token_signed_response_alg,
-        "initiators": client.initiators,
-        "session_metadata": client.session_metadata,
-        "token": { "ttl": human(ttl), "typ": typ, "subject": subject },
-        "subject_logout": client.subject_logout,
-        "subject_type": client.subject_type,
-        "sector_identifier_uri": client.sector_identifier_uri,
-        "enabled": client.enabled,
-    })
+    let mut document = client.document();
+    document.insert("client_id".to_owned(), client.client_id.as_str().into());
+    document.into()
 }
