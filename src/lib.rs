@@ -30,6 +30,7 @@
 //! | [`cli`] | a file for each command |
 //! | [`app`] | the composition root |
 //! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
+//! | [`ambient`] | the clock, the entropy and the metrics in one value, for the parts that run |
 //! | [`causes`] | an error with its causes, for the log |
 //! | [`json`] | JSON in which nothing is said twice |
 //! | [`authorities`] | bundles of certificate authorities that somebody names |
@@ -49,6 +50,7 @@
 //! - Tokens, secrets, `sub` and metadata values are in no log.
 
 pub mod access;
+pub mod ambient;
 pub mod app;
 pub mod authorities;
 pub mod causes;

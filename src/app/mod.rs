@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use crate::access::{AccessConfig, Authenticator, JwtConfig, TrustedProxies, Upkeep};
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::config::{Config, ConfigErrors, Jwt, Loaded, StoreUrl};
 use crate::delivery::{
     Attempter, AttempterConfig, Dispatcher, DispatcherConfig, Redelivery, Reservation, Runner, Settler,
@@ -27,7 +27,6 @@ use crate::domain::ids::ClientId;
 use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
-use crate::entropy::Entropy;
 use crate::http::{HttpState, ListTurns, Readiness, Scrapes, Trail};
 use crate::intake::{Expiry, Handoff, Intake, MetadataGuard, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
@@ -36,7 +35,6 @@ use crate::registry::{ClientChanges, ClientRegistry, ClientRegistryConfig};
 use crate::shutdown::Shutdown;
 use crate::storage::sqlite::SqliteStore;
 use crate::storage::{DeliveryReader, Lease, LeasedDelivery, Storage, StorageError};
-use crate::telemetry::Metrics;
 
 use self::tls::ListenersTls;
 
@@ -65,7 +63,7 @@ impl Listeners {
 pub struct App {
     store: Arc<dyn Storage>,
     keyring: Keyring,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     retention: Duration,
     http: Arc<HttpState>,
     tls: ListenersTls,
@@ -111,22 +109,16 @@ impl Reserved for Room {
 
 impl App {
     /// Opens the store and the keys, and puts the parts together.
-    pub async fn build(
-        loaded: &Loaded,
-        shutdown: &Shutdown,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> anyhow::Result<Self> {
+    pub async fn build(loaded: &Loaded, shutdown: &Shutdown, ambient: Ambient) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        check(loaded, &clock, &entropy)?;
+        check(loaded, &ambient)?;
         let connections = connections(config)?;
         // What verifies access tokens needs it, wherever this runs.
         crate::keyring::provider::install();
-        let keyring = open_keyring(config, &clock, &entropy).await?;
+        let keyring = open_keyring(config, &ambient).await?;
         let egress = Egress::new(egress_config(config, connections.outgoing_kept))?;
-        let metrics = Arc::new(Metrics::new());
-        let store = open_store(config, &keyring, Arc::clone(&metrics), clock.now()).await?;
-        let tls = ListenersTls::open(loaded, &clock, &metrics)?;
+        let store = open_store(config, &keyring, &ambient).await?;
+        let tls = ListenersTls::open(loaded, &ambient)?;
         let waiting = Waiting::new();
         let attempter = Attempter::new(AttempterConfig {
             issuer: config.issuer.url.to_string(),
@@ -134,17 +126,13 @@ impl App {
             egress,
             schedule: RetrySchedule::new(config.delivery.schedule.clone())
                 .expect("a configuration has at least one wait"),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            metrics: Arc::clone(&metrics),
+            ambient: ambient.clone(),
         });
         let (dispatcher, settler) = Dispatcher::new(DispatcherConfig {
             queue: Arc::clone(&store) as _,
             attempter,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
+            ambient: ambient.clone(),
             waiting: waiting.clone(),
-            metrics: Arc::clone(&metrics),
             shutdown: shutdown.clone(),
             max_concurrency: config.delivery.max_concurrency,
             max_concurrency_per_client: config.delivery.max_concurrency_per_client,
@@ -154,25 +142,22 @@ impl App {
         let redelivery = Redelivery::new(
             Arc::clone(&store) as _,
             dispatcher.runner(),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
+            ambient.clone(),
             config.delivery.max_age,
         );
         let subjects = Arc::new(subjects(loaded));
         let handoff = Box::new(ToRunner(dispatcher.runner()));
-        let (intake, writer) =
-            Intake::new(writer_config(loaded, &store, &clock, &entropy, &subjects, &metrics, handoff));
-        let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), Arc::clone(&clock));
+        let (intake, writer) = Intake::new(writer_config(loaded, &store, &ambient, &subjects, handoff));
+        let expiry = Expiry::new(Arc::clone(&store) as _, intake.clone(), ambient.clone());
         let clients = ClientRegistry::new(ClientRegistryConfig {
             store: Arc::clone(&store) as _,
             policy: egress_policy(config),
             keyring: keyring.clone(),
             subjects,
             changes: Box::new(ToRunner(dispatcher.runner())),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
+            ambient: ambient.clone(),
         });
-        let (authenticator, access) = Authenticator::new(access_config(loaded, &store, &clock))?;
+        let (authenticator, access) = Authenticator::new(access_config(loaded, &store, &ambient))?;
         let http = Arc::new(HttpState {
             issuer: config.issuer.url.to_string(),
             jwks_uri: config.issuer.jwks_uri.clone(),
@@ -180,17 +165,17 @@ impl App {
             intake,
             deliveries: Arc::clone(&store) as _,
             logs: Arc::clone(&store) as _,
-            trail: Trail::new(Arc::clone(&store) as _, Arc::clone(&clock), entropy),
+            trail: Trail::new(Arc::clone(&store) as _, ambient.clone()),
             audit_subjects: config.audit.subjects,
             waiting,
             sessions: Arc::clone(&store) as _,
             clients,
             prober: dispatcher.runner().prober(),
             redelivery: redelivery.clone(),
-            clock: Arc::clone(&clock),
-            metrics,
+            clock: Arc::clone(&ambient.clock),
+            metrics: Arc::clone(&ambient.metrics),
             gauges: dispatcher.gauges(),
-            readiness: Readiness::new(Arc::clone(&store) as _, Arc::clone(&clock)),
+            readiness: Readiness::new(Arc::clone(&store) as _, ambient.clone()),
             list_turns: ListTurns::default(),
             scrapes: Scrapes::default(),
             authenticator,
@@ -200,7 +185,7 @@ impl App {
         Ok(Self {
             store,
             keyring,
-            clock,
+            ambient,
             retention: config.store.retention,
             http,
             tls,
@@ -234,32 +219,28 @@ impl App {
 fn writer_config(
     loaded: &Loaded,
     store: &Arc<dyn Storage>,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
+    ambient: &Ambient,
     subjects: &Arc<Subjects>,
-    metrics: &Arc<Metrics>,
     handoff: Box<dyn Handoff>,
 ) -> WriterConfig {
     let config = &loaded.config;
     WriterConfig {
         store: Arc::clone(store) as _,
-        clock: Arc::clone(clock),
-        entropy: Arc::clone(entropy),
+        ambient: ambient.clone(),
         max_age: config.delivery.max_age,
         lifetimes: config.sessions,
         handoff,
         subjects: Arc::clone(subjects),
-        guard: Arc::new(MetadataGuard::new(config.metadata.sensitive, Arc::clone(metrics))),
-        metrics: Arc::clone(metrics),
+        guard: Arc::new(MetadataGuard::new(config.metadata.sensitive, Arc::clone(&ambient.metrics))),
     }
 }
 
 /// Checks what the configuration alone cannot: the clients' URIs against the rules for outgoing requests,
 /// their algorithms against the keys there are or will be, and the files of the listeners' TLS. It makes no keys.
-pub fn check(loaded: &Loaded, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> anyhow::Result<()> {
+pub fn check(loaded: &Loaded, ambient: &Ambient) -> anyhow::Result<()> {
     let config = &loaded.config;
     let policy = egress_policy(config);
-    let keyring = Keyring::inspect(keyring_config(config), Arc::clone(clock), Arc::clone(entropy))?;
+    let keyring = Keyring::inspect(keyring_config(config), ambient.clone())?;
     let mut algs: BTreeSet<SigningAlg> = keyring.algorithms().into_iter().collect();
     algs.extend(&config.keys.algorithms);
 
@@ -310,7 +291,7 @@ fn breaker_rules(config: &Config) -> BreakerRules {
 }
 
 /// Who may call, as the access takes it.
-fn access_config(loaded: &Loaded, store: &Arc<dyn Storage>, clock: &Arc<dyn Clock>) -> AccessConfig {
+fn access_config(loaded: &Loaded, store: &Arc<dyn Storage>, ambient: &Ambient) -> AccessConfig {
     let access = &loaded.config.access;
     let jwt = access.jwt.clone().map(|jwt| {
         let Jwt { issuer, audience, jwks_uri, allow_http, scope_claims, ca_file } = jwt;
@@ -319,7 +300,7 @@ fn access_config(loaded: &Loaded, store: &Arc<dyn Storage>, clock: &Arc<dyn Cloc
     AccessConfig {
         bootstrap: loaded.bootstrap_token.clone(),
         store: Arc::clone(store) as _,
-        clock: Arc::clone(clock),
+        ambient: ambient.clone(),
         failed_attempts: access.failed_attempts,
         rate_limit: access.rate_limit,
         jwt,
@@ -344,15 +325,15 @@ pub async fn open_store_beside(config: &Config, make: bool) -> anyhow::Result<Ar
 async fn open_store(
     config: &Config,
     keyring: &Keyring,
-    metrics: Arc<Metrics>,
-    now: Timestamp,
+    ambient: &Ambient,
 ) -> anyhow::Result<Arc<dyn Storage>> {
     let url = config.store.url.to_string();
     let store = SqliteStore::open(&url).await?;
+    let metrics = Arc::clone(&ambient.metrics);
     let store: Arc<dyn Storage> =
         Arc::new(store.counting_unreadable(move |table| metrics.unreadable_row(table)));
     // A disk that is full or read-only may let it be opened, and refuse the first thing that is written.
-    prepare(&*store, config, keyring, now)
+    prepare(&*store, config, keyring, ambient.now())
         .await
         .with_context(|| format!("the store {url} could not be prepared"))?;
     Ok(store)
@@ -379,17 +360,12 @@ async fn prepare(
 }
 
 /// Opens the keys, and checks that every client's algorithm has one.
-async fn open_keyring(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
-) -> anyhow::Result<Keyring> {
+async fn open_keyring(config: &Config, ambient: &Ambient) -> anyhow::Result<Keyring> {
     let required: BTreeSet<SigningAlg> =
         config.clients.iter().map(|client| client.id_token_signed_response_alg).collect();
-    let (config, clock, entropy) = (keyring_config(config), Arc::clone(clock), Arc::clone(entropy));
+    let (config, ambient) = (keyring_config(config), ambient.clone());
     // It reads files, and on the first start makes RSA keys.
-    let keyring =
-        tokio::task::spawn_blocking(move || Keyring::open(config, &required, clock, entropy)).await??;
+    let keyring = tokio::task::spawn_blocking(move || Keyring::open(config, &required, ambient)).await??;
     Ok(keyring)
 }
 

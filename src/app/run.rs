@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use super::{App, Listeners};
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::http::Peer;
 use crate::listen::{self, Limits, RequestBody, Service, Shares, Tls, TlsListener};
 use crate::shutdown::Shutdown;
@@ -33,7 +33,7 @@ impl App {
         let mut parts = JoinSet::new();
         let server = crate::http::server(&self.http);
         let management = crate::http::management(&self.http);
-        let (metrics, trail) = (Arc::clone(&self.http.metrics), self.http.trail.clone());
+        let trail = self.http.trail.clone();
         // The servers and the expiry now hold the only handles to the intake: when they end, so does its writer.
         drop(self.http);
 
@@ -41,7 +41,7 @@ impl App {
             part(&mut parts, "watch of a certificate", infallible(tls.watch(shutdown.drain_token())));
         }
         let serve = |name, socket, tls, connections, router| {
-            let (metrics, shutdown) = (Arc::clone(&metrics), shutdown.clone());
+            let (metrics, shutdown) = (Arc::clone(&self.ambient.metrics), shutdown.clone());
             serve(Listening { name, socket, tls, connections, metrics }, router, shutdown)
         };
         let Shares { server: server_share, management: management_share, .. } = self.connections;
@@ -57,7 +57,7 @@ impl App {
         part(&mut parts, "access", infallible(self.access.run(shutdown.clone())));
         part(&mut parts, "audit", infallible(trail.clone().run(shutdown.clone())));
         part(&mut parts, "keyring", infallible(self.keyring.watch(shutdown.drain_token())));
-        let sweeper = sweep(Arc::clone(&self.store) as _, self.clock, self.retention, shutdown.clone());
+        let sweeper = sweep(Arc::clone(&self.store) as _, self.ambient, self.retention, shutdown.clone());
         part(&mut parts, "sweeper", infallible(sweeper));
 
         let mut crashed = None;
@@ -131,14 +131,14 @@ async fn serve(listening: Listening, router: Router, shutdown: Shutdown) -> anyh
 }
 
 /// Deletes what is older than the retention, now and then, in small batches.
-async fn sweep(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>, retention: Duration, shutdown: Shutdown) {
+async fn sweep(store: Arc<dyn Maintenance>, ambient: Ambient, retention: Duration, shutdown: Shutdown) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = shutdown.draining() => return,
         }
-        let before = clock.now().saturating_sub(retention).expect("a std Duration has no calendar units");
+        let before = ambient.now().saturating_sub(retention).expect("a std Duration has no calendar units");
         loop {
             match store.sweep(before, SWEEP_BATCH).await {
                 Ok(0) => break,

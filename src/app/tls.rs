@@ -1,11 +1,8 @@
 //! The listeners' TLS: from the configuration to what each listens with.
 
-use std::sync::Arc;
-
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::config::{self, ClientCertificate, ConfigErrors, Loaded, Problem};
 use crate::listen::{self, ClientAuth, Tls, TlsConfig, TlsError, TlsFiles};
-use crate::telemetry::Metrics;
 
 /// The TLS of each listener; none for one that speaks plain HTTP.
 pub(super) struct ListenersTls {
@@ -15,15 +12,11 @@ pub(super) struct ListenersTls {
 
 impl ListenersTls {
     /// Loads the files.
-    pub(super) fn open(
-        loaded: &Loaded,
-        clock: &Arc<dyn Clock>,
-        metrics: &Arc<Metrics>,
-    ) -> Result<Self, ConfigErrors> {
+    pub(super) fn open(loaded: &Loaded, ambient: &Ambient) -> Result<Self, ConfigErrors> {
         let open = |(listener, tls): Section<'_>| {
             let Some(tls) = tls else { return Ok(None) };
-            let (files, clock, metrics) = (files(tls), Arc::clone(clock), Arc::clone(metrics));
-            let opened = Tls::open(TlsConfig { listener, files, clock, metrics });
+            let (files, ambient) = (files(tls), ambient.clone());
+            let opened = Tls::open(TlsConfig { listener, files, ambient });
             opened.map(Some).map_err(|error| problem(loaded, listener, &error))
         };
         let [server, management] = sections(loaded);

@@ -8,16 +8,14 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::outcome::{self, Outcome};
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::client::LogoutUri;
 use crate::domain::delivery::{Attempt, Phases, Verdict};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Answer, Egress, Posted, SendError};
-use crate::entropy::Entropy;
 use crate::keyring::{Keyring, SigningKey};
 use crate::storage::{LeasedDelivery, Settlement};
-use crate::telemetry::Metrics;
 use crate::token;
 
 /// What attempts are made with.
@@ -30,12 +28,8 @@ pub struct AttempterConfig {
     pub egress: Egress,
     /// When failures are tried again.
     pub schedule: RetrySchedule,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// `jti`s and jitter.
-    pub entropy: Arc<dyn Entropy>,
-    /// What is counted and timed.
-    pub metrics: Arc<Metrics>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
 }
 
 /// How many threads sign for each core: enough that none is ever idle between two signatures, and few enough
@@ -103,8 +97,8 @@ impl Attempter {
         leased: &LeasedDelivery,
         is_held: impl Fn(Timestamp) -> bool,
     ) -> Option<Attempted> {
-        let now = self.config.clock.now();
-        let jti = self.config.entropy.uuid_v4();
+        let now = self.config.ambient.now();
+        let jti = self.config.ambient.entropy.uuid_v4();
         let mut draft = Draft::new(now);
 
         let signed = self.sign(leased, now, jti).await;
@@ -113,12 +107,12 @@ impl Attempter {
             Ok((uri, key, token)) => {
                 draft.attempt.jti = Some(jti);
                 draft.attempt.kid = Some(key.kid().to_string());
-                self.config.metrics.signed(key.alg().as_str(), draft.began.elapsed());
+                self.config.ambient.metrics.signed(key.alg().as_str(), draft.began.elapsed());
                 (uri, token)
             }
             Err(unsigned) => return Some(self.unsigned(leased, draft, &unsigned)),
         };
-        if !is_held(self.config.clock.now()) {
+        if !is_held(self.config.ambient.now()) {
             tracing::warn!(delivery = %leased.intent.id, "the lease was lost before the attempt began");
             return None;
         }
@@ -218,8 +212,8 @@ impl Attempter {
 
     fn retry(&self, leased: &LeasedDelivery, hint: Option<Duration>) -> Verdict {
         let failures = leased.failures + 1;
-        let jitter = self.config.entropy.fraction();
-        let now = self.config.clock.now();
+        let jitter = self.config.ambient.entropy.fraction();
+        let now = self.config.ambient.now();
         self.config
             .schedule
             .next_attempt(failures, now, leased.intent.expires_at, hint, jitter)
@@ -249,7 +243,7 @@ impl Attempter {
     }
 
     fn measure(&self, leased: &LeasedDelivery, attempt: &Attempt, verdict: Verdict) {
-        let metrics = &self.config.metrics;
+        let metrics = &self.config.ambient.metrics;
         metrics.attempt(leased.client.client_id.as_str(), attempt.error.as_deref().unwrap_or("delivered"));
         let Phases { sign: _, dns, connect, answer, body } = attempt.phases;
         for (phase, took) in [("dns", dns), ("connect", connect), ("answer", answer), ("body", body)] {
@@ -261,7 +255,7 @@ impl Attempter {
             metrics.connection(connect.is_none());
         }
         if verdict == Verdict::Delivered {
-            let lag = self.config.clock.now().duration_since(leased.intent.created_at);
+            let lag = self.config.ambient.now().duration_since(leased.intent.created_at);
             metrics.delivered_after(lag.try_into().unwrap_or_default());
         }
     }

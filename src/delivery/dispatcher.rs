@@ -12,13 +12,11 @@ use super::settler::Settler;
 use super::upkeep::Upkeep;
 use super::waiting::Waiting;
 use super::window::{Window, Work};
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::breaker::BreakerRules;
-use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryQueue, StorageError, Turn};
-use crate::telemetry::Metrics;
 
 /// The longest the agenda is left unlooked at; what is in it comes from elsewhere, in time.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -35,14 +33,10 @@ pub struct DispatcherConfig {
     pub queue: Arc<dyn DeliveryQueue>,
     /// Makes the attempts.
     pub attempter: Attempter,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Lease tokens and jitter.
-    pub entropy: Arc<dyn Entropy>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
     /// Who waits for outcomes.
     pub waiting: Waiting,
-    /// What is counted and timed.
-    pub metrics: Arc<Metrics>,
     /// When everything is to be dropped where it stands.
     pub shutdown: Shutdown,
     /// The most attempts at a time.
@@ -56,7 +50,7 @@ pub struct DispatcherConfig {
 /// Works the queue off.
 pub struct Dispatcher {
     queue: Arc<dyn DeliveryQueue>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     window: Arc<Window>,
     runner: Runner,
     upkeep: Upkeep,
@@ -74,27 +68,19 @@ impl Dispatcher {
         });
         let (settlements, settler) = Settler::new(
             Arc::clone(&config.queue),
-            Arc::clone(&config.clock),
+            config.ambient.clone(),
             Arc::clone(&window),
             config.waiting.clone(),
-            Arc::clone(&config.metrics),
             config.shutdown,
         );
-        let runner = Runner::new(
-            Arc::clone(&window),
-            config.attempter,
-            settlements,
-            Arc::clone(&config.clock),
-            config.entropy,
-        );
+        let runner = Runner::new(Arc::clone(&window), config.attempter, settlements, config.ambient.clone());
         let upkeep = Upkeep::new(
             Arc::clone(&config.queue),
-            Arc::clone(&config.clock),
+            config.ambient.clone(),
             Arc::clone(&window),
             config.waiting,
-            config.metrics,
         );
-        (Self { queue: config.queue, clock: config.clock, window, runner, upkeep }, settler)
+        (Self { queue: config.queue, ambient: config.ambient, window, runner, upkeep }, settler)
     }
 
     /// Takes up where an earlier run ended: what is due, and which breakers are open. To be called before
@@ -166,7 +152,7 @@ impl Dispatcher {
         let leases: Vec<_> = unseated.iter().map(|it| (it.intent.id, it.lease.token)).collect();
         // Whatever comes of it: if the store fails, the leases are left to run out.
         self.window.let_go(leases.iter().copied());
-        let now = self.clock.now();
+        let now = self.ambient.now();
         self.queue.release(&leases, now).await?;
         for delivery in &unseated {
             self.window.note_due(&delivery.client.client_id, now);
@@ -177,7 +163,7 @@ impl Dispatcher {
     /// Leases and starts what is due, and says how long there is nothing to do after that.
     async fn pass(&self, shutdown: &Shutdown) -> Result<Duration, StorageError> {
         self.put_back_unseated().await?;
-        let now = self.clock.now();
+        let now = self.ambient.now();
         let Work { ready, leases: leasings } = self.window.plan(now);
         let idle = ready.is_empty();
         for (delivery, slot) in ready {
@@ -199,7 +185,7 @@ impl Dispatcher {
         if shutdown.is_draining() {
             let leases: Vec<_> = admitted.iter().map(|(it, _)| (it.intent.id, it.lease.token)).collect();
             self.window.let_go(leases.iter().copied());
-            self.queue.release(&leases, self.clock.now()).await?;
+            self.queue.release(&leases, self.ambient.now()).await?;
             return Ok(Duration::ZERO);
         }
         for (delivery, slot) in admitted {

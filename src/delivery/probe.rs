@@ -10,14 +10,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::attempt::Attempter;
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, LogoutUri};
 use crate::domain::delivery::{Attempt, Intent, State};
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::{MetadataChoice, SessionMetadata};
-use crate::entropy::Entropy;
 use crate::storage::{Lease, LeasedDelivery};
 use crate::token;
 
@@ -38,8 +37,7 @@ const MAX_IN_ALL: usize = 16;
 pub struct Prober {
     attempter: Arc<Attempter>,
     under_way: Arc<UnderWay>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
 }
 
 /// What came of a trial.
@@ -78,8 +76,8 @@ pub enum ProbeError {
 }
 
 impl Prober {
-    pub(super) fn new(attempter: Arc<Attempter>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { attempter, under_way: Arc::default(), clock, entropy }
+    pub(super) fn new(attempter: Arc<Attempter>, ambient: Ambient) -> Self {
+        Self { attempter, under_way: Arc::default(), ambient }
     }
 
     /// Sends the client a token for a session that does not exist.
@@ -109,11 +107,11 @@ impl Prober {
     }
 
     fn made_up(&self, client: Arc<Client>) -> LeasedDelivery {
-        let now = self.clock.now();
-        let made_up = format!("test-{}", self.entropy.uuid_v4().simple());
-        let lease = Lease { token: self.entropy.uuid_v4(), until: now };
+        let now = self.ambient.now();
+        let made_up = format!("test-{}", self.ambient.entropy.uuid_v4().simple());
+        let lease = Lease { token: self.ambient.entropy.uuid_v4(), until: now };
         let intent = Intent {
-            id: DeliveryId(self.entropy.uuid_v7(now)),
+            id: DeliveryId(self.ambient.entropy.uuid_v7(now)),
             session_key: None,
             sid: made_up.parse().ok(),
             sub: made_up.parse().ok(),

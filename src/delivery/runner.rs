@@ -10,10 +10,9 @@ use super::attempt::{Attempted, Attempter, Health};
 use super::probe::Prober;
 use super::settler::Settlements;
 use super::window::{Room, Slot, Window};
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::domain::ids::ClientId;
 use crate::domain::time::after;
-use crate::entropy::Entropy;
 use crate::storage::{Lease, LeasedDelivery};
 
 /// How long a lease lasts. Those of attempts under way are extended, so this is how long after a crash
@@ -27,8 +26,7 @@ pub struct Runner {
     attempter: Arc<Attempter>,
     settlements: Settlements,
     attempts: TaskTracker,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
 }
 
 impl Runner {
@@ -36,17 +34,16 @@ impl Runner {
         window: Arc<Window>,
         attempter: Attempter,
         settlements: Settlements,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
+        ambient: Ambient,
     ) -> Self {
         let attempter = Arc::new(attempter);
-        Self { window, attempter, settlements, attempts: TaskTracker::new(), clock, entropy }
+        Self { window, attempter, settlements, attempts: TaskTracker::new(), ambient }
     }
 
     /// Makes room for new deliveries to these clients, as far as there is any, so that they can be stored as
     /// leased and need not be read back.
     pub fn reserve(&self, clients: &[&ClientId]) -> Reservation {
-        let now = self.clock.now();
+        let now = self.ambient.now();
         let client_changes = self.window.client_changes();
         let rooms = self.window.take(clients, now);
         Reservation { runner: self.clone(), lease: self.new_lease(now), rooms, client_changes }
@@ -54,17 +51,17 @@ impl Runner {
 
     /// A way to make attempts outside the queue.
     pub fn prober(&self) -> Prober {
-        Prober::new(Arc::clone(&self.attempter), Arc::clone(&self.clock), Arc::clone(&self.entropy))
+        Prober::new(Arc::clone(&self.attempter), self.ambient.clone())
     }
 
     /// A client is another than it was, or gone. To be called when that is stored.
     pub fn client_changed(&self, client_id: &ClientId) {
-        self.window.client_changed(client_id, self.clock.now());
+        self.window.client_changed(client_id, self.ambient.now());
     }
 
     /// Deliveries for these clients were stored, due at once, and not leased.
     pub fn queued<'c>(&self, clients: impl IntoIterator<Item = &'c ClientId>) {
-        let now = self.clock.now();
+        let now = self.ambient.now();
         for client_id in clients {
             self.window.note_due(client_id, now);
         }
@@ -72,7 +69,7 @@ impl Runner {
     }
 
     pub(super) fn new_lease(&self, now: Timestamp) -> Lease {
-        Lease { token: self.entropy.uuid_v4(), until: after(now, LEASE) }
+        Lease { token: self.ambient.entropy.uuid_v4(), until: after(now, LEASE) }
     }
 
     /// Attempts a delivery.
@@ -102,7 +99,12 @@ impl Runner {
         match attempted.health {
             Health::Answers => self.window.answered(client_id),
             Health::Fails { answered } => {
-                if self.window.failed(client_id, answered, self.clock.now(), self.entropy.fraction()) {
+                if self.window.failed(
+                    client_id,
+                    answered,
+                    self.ambient.now(),
+                    self.ambient.entropy.fraction(),
+                ) {
                     tracing::warn!(
                         client_id = client_id.as_str(),
                         "circuit breaker open: its deliveries wait, without spending attempts"

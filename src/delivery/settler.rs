@@ -7,12 +7,11 @@ use tokio::sync::mpsc;
 
 use super::waiting::Waiting;
 use super::window::Window;
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::delivery::Verdict;
 use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryQueue, Groups, Settled, Settlement, StorageError};
-use crate::telemetry::Metrics;
 
 /// The most settlements in a transaction.
 const MAX_GROUP: usize = 1024;
@@ -47,10 +46,9 @@ impl Settlements {
 /// The one writer of settlements.
 pub struct Settler {
     queue: Arc<dyn DeliveryQueue>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     window: Arc<Window>,
     waiting: Waiting,
-    metrics: Arc<Metrics>,
     shutdown: Shutdown,
     groups: Groups<Settlement>,
 }
@@ -58,15 +56,14 @@ pub struct Settler {
 impl Settler {
     pub(super) fn new(
         queue: Arc<dyn DeliveryQueue>,
-        clock: Arc<dyn Clock>,
+        ambient: Ambient,
         window: Arc<Window>,
         waiting: Waiting,
-        metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) -> (Settlements, Self) {
         let (sender, requests) = mpsc::channel(MAX_WAITING);
         let groups = Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS);
-        (Settlements(sender), Self { queue, clock, window, waiting, metrics, shutdown, groups })
+        (Settlements(sender), Self { queue, ambient, window, waiting, shutdown, groups })
     }
 
     /// Settles until every handle is dropped.
@@ -108,14 +105,14 @@ impl Settler {
     async fn try_settle(&self, group: &[Settlement]) -> Result<(), StorageError> {
         let began = Instant::now();
         let breakers = self.window.take_changed_breakers();
-        let settled = match self.queue.settle(group, &breakers, self.clock.now()).await {
+        let settled = match self.queue.settle(group, &breakers, self.ambient.now()).await {
             Ok(settled) => settled,
             Err(error) => {
                 self.window.return_changed_breakers(breakers);
                 return Err(error);
             }
         };
-        self.metrics.committed("outcomes", group.len(), began.elapsed());
+        self.ambient.metrics.committed("outcomes", group.len(), began.elapsed());
         self.let_go(group);
         for (settlement, settled) in group.iter().zip(settled) {
             self.follow(settlement, settled);
@@ -127,11 +124,11 @@ impl Settler {
     fn follow(&self, settlement: &Settlement, settled: Option<Settled>) {
         let Some(Settled { state, .. }) = settled else {
             tracing::warn!(delivery = %settlement.id, "lease was lost, outcome not recorded");
-            self.metrics.lease_lost();
+            self.ambient.metrics.lease_lost();
             return;
         };
         if state.is_final() {
-            self.metrics.delivery_ended(settlement.client_id.as_str(), state.as_str());
+            self.ambient.metrics.delivery_ended(settlement.client_id.as_str(), state.as_str());
             self.waiting.finished(settlement.id);
         } else if let Verdict::Retry(due_at) = settlement.verdict {
             self.window.note_due(&settlement.client_id, due_at);

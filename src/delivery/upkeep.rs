@@ -10,10 +10,9 @@ use jiff::Timestamp;
 use super::runner::LEASE;
 use super::waiting::Waiting;
 use super::window::Window;
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::storage::{DeliveryQueue, Result};
-use crate::telemetry::Metrics;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -33,10 +32,9 @@ const EXPIRE_BATCH: u32 = 500;
 
 pub(super) struct Upkeep {
     queue: Arc<dyn DeliveryQueue>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     window: Arc<Window>,
     waiting: Waiting,
-    metrics: Arc<Metrics>,
 }
 
 /// The two clocks at one instant: the one that can be set, and the one that cannot.
@@ -58,12 +56,11 @@ impl Clocks {
 impl Upkeep {
     pub(super) fn new(
         queue: Arc<dyn DeliveryQueue>,
-        clock: Arc<dyn Clock>,
+        ambient: Ambient,
         window: Arc<Window>,
         waiting: Waiting,
-        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, clock, window, waiting, metrics }
+        Self { queue, ambient, window, waiting }
     }
 
     /// Runs for as long as it is polled.
@@ -91,7 +88,7 @@ impl Upkeep {
     }
 
     fn clocks(&self) -> Clocks {
-        Clocks { wall: self.clock.now(), steady: Instant::now() }
+        Clocks { wall: self.ambient.now(), steady: Instant::now() }
     }
 
     async fn look(&self, before: Clocks, clocks: Clocks, look_through: bool) -> Result<()> {
@@ -145,7 +142,7 @@ impl Upkeep {
                     %delivery, client_id = client_id.as_str(), state = state.as_str(),
                     "logout token not delivered, its time ran out while it waited"
                 );
-                self.metrics.delivery_ended(client_id.as_str(), state.as_str());
+                self.ambient.metrics.delivery_ended(client_id.as_str(), state.as_str());
                 self.waiting.finished(*delivery);
             }
             if expired.len() < EXPIRE_BATCH as usize {

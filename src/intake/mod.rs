@@ -132,7 +132,7 @@ impl Intake {
         let (requests, waiting) = mpsc::channel(MAX_WAITING);
         let room = Arc::new(Semaphore::new(MAX_WAITING_EVENTS));
         let memory = Arc::new(Room::default());
-        let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.metrics));
+        let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.ambient.metrics));
         let progress = Progress::new();
         let answers = Answers::new(Arc::clone(&config.store), progress.clone());
         let writer = Writer::new(config, waiting, progress);

@@ -100,7 +100,8 @@ impl WriterConfig {
             let since = event.time.map(|time| set.ended_since(&created.sub, kept(time)));
             situation.ended_since = since.flatten();
         }
-        let plan = plan(event, situation, &mut || self.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
+        let plan =
+            plan(event, situation, &mut || self.ambient.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
         let (receipt, rest) = (receipt(&event.id, &plan), unfinished(&plan));
         set.apply(plan);
         set.remember(
@@ -132,7 +133,7 @@ impl WriterConfig {
             about.subject_known |= found.subject_known;
         }
         let situation = self.situation(set, about, now);
-        let plan = plan_command(command, situation, &mut || self.entropy.uuid_v7(now))?;
+        let plan = plan_command(command, situation, &mut || self.ambient.entropy.uuid_v7(now))?;
         let changed = match command {
             Command::ReplaceMetadata { .. } => plan.sessions.first().cloned().map(Box::new),
             Command::Revoke { .. } | Command::Expire(_) => None,
@@ -170,7 +171,7 @@ impl WriterConfig {
         now: Timestamp,
     ) -> Plan {
         let situation = Situation { room, ..self.situation(set, about, now) };
-        plan_rest(end, set.told_of(end), situation, &mut || self.entropy.uuid_v7(now))
+        plan_rest(end, set.told_of(end), situation, &mut || self.ambient.entropy.uuid_v7(now))
     }
 
     fn situation<'s>(&'s self, set: &'s WorkingSet, about: About, now: Timestamp) -> Situation<'s> {

@@ -81,7 +81,7 @@ impl Rest {
 
     /// Ends the next piece.
     pub(super) async fn carry_on(&mut self, config: &WriterConfig) -> Result<(), StorageError> {
-        let now = config.clock.now();
+        let now = config.ambient.now();
         self.due_at = Some(Instant::now() + TRY_AGAIN_AFTER);
         let mut transaction = config.store.begin().await?;
         let Some(end) = transaction.unfinished_end(self.last).await?.map(Arc::new) else {

@@ -14,15 +14,13 @@ use super::lookup::look_up;
 use super::request::{Answer, Request};
 use super::rest::{Progress, Rest};
 use super::working_set::WorkingSet;
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::ids::ClientId;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::pairwise::Subjects;
 use crate::domain::session::Lifetimes;
-use crate::entropy::Entropy;
 use crate::storage::{Groups, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError};
-use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
 /// The most requests that share a transaction. They wait for each other's commit, so not too many.
@@ -49,10 +47,8 @@ const MANAGEMENT_API: &str = "management API";
 pub struct WriterConfig {
     /// Where events are stored.
     pub store: Arc<dyn IntakeStore>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Ids.
-    pub entropy: Arc<dyn Entropy>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
     /// How long new deliveries are attempted.
     pub max_age: Duration,
     /// How long sessions live for which the OP does not say it.
@@ -63,8 +59,6 @@ pub struct WriterConfig {
     pub subjects: Arc<Subjects>,
     /// Judges session metadata.
     pub guard: Arc<MetadataGuard>,
-    /// What is counted and timed.
-    pub metrics: Arc<Metrics>,
 }
 
 /// The one writer of events.
@@ -77,7 +71,7 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn new(config: WriterConfig, requests: mpsc::Receiver<Request>, progress: Progress) -> Self {
-        let collisions = Collisions::new(Arc::clone(&config.metrics));
+        let collisions = Collisions::new(Arc::clone(&config.ambient.metrics));
         let groups = Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS);
         Self { config, collisions, groups, rest: Rest::new(progress) }
     }
@@ -134,7 +128,7 @@ impl Writer {
                     "events or commands could not be stored"
                 );
                 for request in group {
-                    self.config.metrics.events(EventOutcome::unavailable, request.events().len());
+                    self.config.ambient.metrics.events(EventOutcome::unavailable, request.events().len());
                     let answer = request.failed(&error);
                     request.reply(answer);
                 }
@@ -144,7 +138,7 @@ impl Writer {
     }
 
     fn count(&self, answer: &Answer, events: usize) {
-        let metrics = &self.config.metrics;
+        let metrics = &self.config.ambient.metrics;
         match answer {
             Answer::Events(Ok(accepted)) => {
                 let duplicates = accepted.iter().filter(|it| it.duplicate).count();
@@ -159,7 +153,7 @@ impl Writer {
     fn tell_of_sensitive_metadata(&self, request: &Request, answer: &Answer) {
         let tell = |findings: &[Finding], source: &str| {
             if !findings.is_empty() {
-                self.config.guard.accepted(findings, source, self.config.clock.now());
+                self.config.guard.accepted(findings, source, self.config.ambient.now());
             }
         };
         match (request, answer) {
@@ -178,7 +172,7 @@ impl Writer {
     /// fewer answers than requests: the others are for another transaction.
     async fn store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
         let began = Instant::now();
-        let now = self.config.clock.now();
+        let now = self.config.ambient.now();
         let mut transaction = self.config.store.begin().await?;
         let mut set = look_up(&mut *transaction, group, &self.config.subjects).await?;
         let group = &group[..enough(&set, group)];
@@ -192,7 +186,7 @@ impl Writer {
             self.rest.begin();
         }
         let events = group.iter().map(Request::size).sum();
-        self.config.metrics.committed("events", events, began.elapsed());
+        self.config.ambient.metrics.committed("events", events, began.elapsed());
         Ok(answers)
     }
 

@@ -134,7 +134,7 @@ impl Keyring {
 
     /// Makes the new keys that rotation by time asks for. Does nothing in a read-only folder.
     pub(super) fn rotate_due(&self) -> Result<Vec<Kid>, KeyringError> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let due =
             |alg: &&SigningAlg| generation.schedule.rotation_at(**alg, now, &self.inner.policy).is_some();
         let algs: Vec<SigningAlg> = self.inner.config.algorithms.iter().filter(due).copied().collect();
@@ -177,7 +177,7 @@ impl Keyring {
 
     /// What there is to say about one key.
     pub fn key(&self, kid: &Kid) -> Result<KeyInfo, KeyringError> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let info = generation.keys.get(kid).and_then(|key| self.inner.info(&generation, key, now));
         info.ok_or_else(|| KeyringError::UnknownKid(kid.clone()))
     }

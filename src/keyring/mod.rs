@@ -46,9 +46,8 @@ pub use self::material::KeyKind;
 pub use self::schedule::KeyState;
 use self::schedule::{Policy, Schedule};
 pub use self::signing_key::SigningKey;
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::domain::algorithm::SigningAlg;
-use crate::entropy::Entropy;
 
 /// The contract's `[keys]`.
 #[derive(Clone, Debug)]
@@ -76,8 +75,7 @@ struct Inner {
     /// What clients use: a reload that takes away the key of one of these fails.
     required: RwLock<BTreeSet<SigningAlg>>,
     policy: Policy,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
     generation: RwLock<Arc<Generation>>,
     /// Held while a generation is being replaced. The folder's lock does this between processes, and a
     /// read-only folder has none.
@@ -131,10 +129,9 @@ impl Keyring {
     pub fn open(
         config: KeyringConfig,
         required: &BTreeSet<SigningAlg>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
+        ambient: Ambient,
     ) -> Result<Self, KeyringError> {
-        let keyring = Self::unloaded(config, required.clone(), clock, entropy);
+        let keyring = Self::unloaded(config, required.clone(), ambient);
         keyring.load()?;
         if keyring.current().read_only {
             tracing::warn!(
@@ -147,16 +144,12 @@ impl Keyring {
 
     /// Looks at the folder as it is, changing nothing: for `keys list` and as a start for other commands.
     /// A missing folder is an empty one.
-    pub fn inspect(
-        config: KeyringConfig,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, KeyringError> {
-        let keyring = Self::unloaded(config, BTreeSet::new(), clock, entropy);
+    pub fn inspect(config: KeyringConfig, ambient: Ambient) -> Result<Self, KeyringError> {
+        let keyring = Self::unloaded(config, BTreeSet::new(), ambient);
         let directory = &keyring.inner.config.directory;
         if directory.try_exists().map_err(KeyringError::io("open the keys folder", directory))? {
             let folder = Folder::inspect(directory);
-            let now = keyring.inner.clock.now();
+            let now = keyring.inner.ambient.now();
             let wanted = keyring.inner.wanted();
             let rules = keyring.inner.rules(&wanted, now);
             let (generation, _) = Generation::load(&folder, &Schedule::default(), rules)?;
@@ -167,7 +160,7 @@ impl Keyring {
 
     /// The key that signs `alg` now.
     pub fn signing_key(&self, alg: SigningAlg) -> Option<Arc<SigningKey>> {
-        self.current().signing_key(alg, self.inner.clock.now()).cloned()
+        self.current().signing_key(alg, self.inner.ambient.now()).cloned()
     }
 
     /// The public keys: current, next and recently retired.
@@ -181,13 +174,13 @@ impl Keyring {
 
     /// The algs that something signs now, in the order of [`SigningAlg::ALL`].
     pub fn algorithms(&self) -> Vec<SigningAlg> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         SigningAlg::ALL.into_iter().filter(|alg| generation.signing_key(*alg, now).is_some()).collect()
     }
 
     /// Every key there is: current ones first, then next, then retired; by alg in each.
     pub fn keys(&self) -> Vec<KeyInfo> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let mut keys: Vec<KeyInfo> =
             generation.keys.values().filter_map(|key| self.inner.info(&generation, key, now)).collect();
         keys.sort_by(|a, b| (a.state, a.alg, &a.kid).cmp(&(b.state, b.alg, &b.kid)));
@@ -225,7 +218,7 @@ impl Keyring {
     /// key of one of them is not taken over, so that their deliveries go on. Returns those that nothing signs
     /// now, in the order of [`SigningAlg::ALL`].
     pub fn require(&self, algs: BTreeSet<SigningAlg>) -> Vec<SigningAlg> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let unsigned =
             algs.iter().filter(|alg| generation.signing_key(**alg, now).is_none()).copied().collect();
         *self.inner.required.write().unwrap_or_else(PoisonError::into_inner) = algs;
@@ -235,7 +228,7 @@ impl Keyring {
     /// What a new reading of the folder must have a key of: what clients use and this one has, or, for the
     /// first reading, all that clients use.
     fn kept(&self) -> BTreeSet<SigningAlg> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let mut kept = self.inner.required();
         if !generation.keys.is_empty() {
             kept.retain(|alg| generation.signing_key(*alg, now).is_some());
@@ -243,12 +236,7 @@ impl Keyring {
         kept
     }
 
-    fn unloaded(
-        config: KeyringConfig,
-        required: BTreeSet<SigningAlg>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
+    fn unloaded(config: KeyringConfig, required: BTreeSet<SigningAlg>, ambient: Ambient) -> Self {
         let policy = Policy {
             rotate_every: config.rotate_every,
             publish_before: config.publish_before,
@@ -262,8 +250,7 @@ impl Keyring {
             config,
             required,
             policy,
-            clock,
-            entropy,
+            ambient,
             generation,
             changing,
             certificates,
@@ -293,8 +280,8 @@ impl Keyring {
         let folder = Folder::lock(directory)?;
         // Read once the lock is held: waiting for it takes time.
         let wanted = inner.wanted();
-        let rules = inner.rules(&wanted, inner.clock.now());
-        let mut change = Change::begin(folder, &known.schedule, rules, &*inner.entropy)?;
+        let rules = inner.rules(&wanted, inner.ambient.now());
+        let mut change = Change::begin(folder, &known.schedule, rules, &*inner.ambient.entropy)?;
         // An unmounted volume looks like this; new keys in its place would be worse than the old ones.
         if !known.keys.is_empty() && change.generation.keys.is_empty() {
             return Err(KeyringError::AllGone(directory.clone()));

@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 
 use super::folder::Folder;
 use super::*;
-use crate::clock::ManualClock;
-use crate::entropy::SystemEntropy;
+use crate::clock::{Clock as _, ManualClock};
 
 pub(super) const DAY: Duration = Duration::from_hours(24);
 
@@ -51,11 +50,15 @@ impl Bench {
 
     fn open_for(&self, required: &[SigningAlg]) -> Result<Keyring, KeyringError> {
         let required = required.iter().copied().collect();
-        Keyring::open(self.config.clone(), &required, self.clock.clone(), Arc::new(SystemEntropy::new()))
+        Keyring::open(self.config.clone(), &required, self.ambient())
+    }
+
+    fn ambient(&self) -> Ambient {
+        Ambient { clock: self.clock.clone(), ..Ambient::system() }
     }
 
     fn inspect(&self) -> Result<Keyring, KeyringError> {
-        Keyring::inspect(self.config.clone(), self.clock.clone(), Arc::new(SystemEntropy::new()))
+        Keyring::inspect(self.config.clone(), self.ambient())
     }
 
     /// Puts a file into the folder as an operator would.
@@ -665,7 +668,8 @@ fn a_read_only_folder_is_used_as_it_is() {
     let wanted = keyring.inner.wanted();
     let rules = keyring.inner.rules(&wanted, bench.clock.now());
     let folder = Folder::read_only(bench.directory());
-    let mut change = Change::begin(folder, &Schedule::default(), rules, &*keyring.inner.entropy).unwrap();
+    let mut change =
+        Change::begin(folder, &Schedule::default(), rules, &*keyring.inner.ambient.entropy).unwrap();
     assert_eq!(change.succeed(SigningAlg::EdDsa, None).unwrap(), None);
     let said = change.succeed(SigningAlg::Es256, None).unwrap_err().to_string();
     assert!(said.contains("cannot make a key for ES256") && said.contains("is read-only"), "{said}");

@@ -97,7 +97,7 @@ impl Watcher {
     }
 
     fn rotate_if_due(&mut self) {
-        let now = self.keyring.inner.clock.now();
+        let now = self.keyring.inner.ambient.now();
         if self.rotate_after.is_some_and(|after| now < after) {
             return;
         }

@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::files::TlsFiles;
 use super::tls::{Tls, TlsConfig};
-use crate::clock::SystemClock;
+use crate::ambient::Ambient;
 use crate::telemetry::Metrics;
 
 /// It signs certificates. Clones are the same authority.
@@ -117,8 +117,7 @@ impl Bench {
         let config = TlsConfig {
             listener: "server",
             files: self.files(),
-            clock: Arc::new(SystemClock),
-            metrics: Arc::clone(&self.metrics),
+            ambient: Ambient { metrics: Arc::clone(&self.metrics), ..Ambient::system() },
         };
         Tls::open(config).unwrap()
     }

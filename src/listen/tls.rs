@@ -8,8 +8,8 @@ use rustls::ServerConfig;
 use super::error::TlsError;
 use super::files::{Fingerprint, TlsFiles};
 use super::identity::Identity;
-use crate::clock::Clock;
-use crate::telemetry::{Metrics, TlsMetrics};
+use crate::ambient::Ambient;
+use crate::telemetry::TlsMetrics;
 
 /// What a listener's TLS is made of.
 pub struct TlsConfig {
@@ -17,10 +17,8 @@ pub struct TlsConfig {
     pub listener: &'static str,
     /// Its files.
     pub files: TlsFiles,
-    /// The time, to warn of certificates that expire.
-    pub clock: Arc<dyn Clock>,
-    /// Where handshakes, reloads and the certificate's end are shown.
-    pub metrics: Arc<Metrics>,
+    /// Time and metrics.
+    pub ambient: Ambient,
 }
 
 /// A listener's TLS, as its files last were when they could be used. Clones share it.
@@ -32,8 +30,7 @@ pub struct Tls {
 pub(super) struct Inner {
     pub(super) listener: &'static str,
     pub(super) files: TlsFiles,
-    pub(super) clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    pub(super) ambient: Ambient,
     current: RwLock<Arc<Current>>,
 }
 
@@ -52,9 +49,9 @@ pub fn check(files: &TlsFiles) -> Result<(), TlsError> {
 impl Tls {
     /// Loads the files. It blocks.
     pub fn open(config: TlsConfig) -> Result<Self, TlsError> {
-        let TlsConfig { listener, files, clock, metrics } = config;
+        let TlsConfig { listener, files, ambient } = config;
         let current = RwLock::new(Arc::new(Current::load(&files)?));
-        let tls = Self { inner: Arc::new(Inner { listener, files, clock, metrics, current }) };
+        let tls = Self { inner: Arc::new(Inner { listener, files, ambient, current }) };
         tls.show_expiry();
         Ok(tls)
     }
@@ -79,7 +76,7 @@ impl Tls {
     }
 
     pub(super) fn metrics(&self) -> &TlsMetrics {
-        self.inner.metrics.tls()
+        self.inner.ambient.metrics.tls()
     }
 
     fn show_expiry(&self) {

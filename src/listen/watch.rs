@@ -92,7 +92,7 @@ impl Watcher {
 
     fn warn_of_expiry(&mut self) {
         let Some(expires) = self.tls.current().expires else { return };
-        let now = self.tls.inner.clock.now();
+        let now = self.tls.inner.ambient.now();
         if !is_warning_due(expires, now, self.warned) {
             return;
         }

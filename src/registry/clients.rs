@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord, Origin, SubjectType};
 use crate::domain::ids::ClientId;
 use crate::domain::pairwise::Subjects;
 use crate::egress::Policy;
-use crate::entropy::Entropy;
 use crate::keyring::Keyring;
 use crate::storage::{ClientFilter, ClientStore, StorageError};
 
@@ -34,10 +33,8 @@ pub struct ClientRegistryConfig {
     pub subjects: Arc<Subjects>,
     /// Who has to know.
     pub changes: Box<dyn ClientChanges>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Ids.
-    pub entropy: Arc<dyn Entropy>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
 }
 
 /// The registered clients. Clones share them.
@@ -115,9 +112,9 @@ impl ClientRegistry {
 
     /// A client with nothing but its id, which is made up where it is `None`; not registered yet.
     pub fn blank(&self, client_id: Option<ClientId>) -> ClientRecord {
-        let now = self.config.clock.now();
+        let now = self.config.ambient.now();
         let client_id = client_id.unwrap_or_else(|| {
-            let id = self.config.entropy.uuid_v4().simple().to_string();
+            let id = self.config.ambient.entropy.uuid_v4().simple().to_string();
             id.parse().expect("32 digits are a client_id")
         });
         let client = Client::new(client_id);
@@ -135,7 +132,7 @@ impl ClientRegistry {
     pub async fn create(&self, client: Client) -> Result<ClientRecord, ClientError> {
         self.check(&client)?;
         self.hold_keys(Some(client.id_token_signed_response_alg)).await?;
-        let now = self.config.clock.now();
+        let now = self.config.ambient.now();
         if !self.config.store.create_client(&client, now).await? {
             return Err(ClientError::Exists);
         }
@@ -180,7 +177,7 @@ impl ClientRegistry {
             }
             self.check(&record.client)?;
             self.hold_keys(Some(record.client.id_token_signed_response_alg)).await?;
-            let now = self.config.clock.now();
+            let now = self.config.ambient.now();
             if self.config.store.replace_client(&record, now).await? {
                 tracing::info!(client_id = client_id.as_str(), "client changed");
                 self.changed(client_id).await;
@@ -197,7 +194,7 @@ impl ClientRegistry {
             Err(ClientError::Unknown) => return Ok(false),
             other => other?,
         };
-        let deleted = self.config.store.delete_client(client_id, self.config.clock.now()).await?;
+        let deleted = self.config.store.delete_client(client_id, self.config.ambient.now()).await?;
         if deleted {
             tracing::info!(client_id = client_id.as_str(), "client removed");
             self.changed(client_id).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use logoutd::clock::SystemClock;
+use logoutd::ambient::Ambient;
 use logoutd::config::Config;
 use logoutd::domain::access::{Caller, Reporter};
 use logoutd::domain::client::Client;
@@ -27,7 +27,6 @@ use logoutd::storage::{
     AnswerKey, Changes, ClientStore as _, DeliveryReader as _, IntakeStore, IntakeTransaction, Known, Lease,
     LeasedDelivery, LeftToEnd, Part, Result, SessionReader as _, StorageError, Wanted,
 };
-use logoutd::telemetry::Metrics;
 
 use crate::support::app::Setup;
 use crate::support::{ends, event};
@@ -158,17 +157,15 @@ async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
     store.create_client(&client, Timestamp::now()).await.unwrap();
     let failing = Arc::new(Failing { store, fails: AtomicBool::new(true) });
     let handoff = Counting::default();
-    let metrics = Arc::new(Metrics::new());
+    let ambient = Ambient::system();
     let (intake, writer) = Intake::new(WriterConfig {
         store: Arc::clone(&failing) as _,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new()),
         max_age: Duration::from_hours(1),
         lifetimes: Lifetimes::default(),
         handoff: Box::new(handoff.clone()),
         subjects: Arc::new(Subjects::default()),
-        guard: Arc::new(MetadataGuard::new(loaded.config.metadata.sensitive, Arc::clone(&metrics))),
-        metrics,
+        guard: Arc::new(MetadataGuard::new(loaded.config.metadata.sensitive, Arc::clone(&ambient.metrics))),
+        ambient,
     });
     let writing = tokio::spawn(writer.run());
 

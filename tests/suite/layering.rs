@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("causes", &[]),
     ("files", &[]),
     ("printable", &[]),
+    ("ambient", &["clock", "entropy", "telemetry"]),
     ("authorities", &["files"]),
     ("json", &[]),
     ("domain", &[]),
@@ -21,12 +22,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("relying_party", &["clock"]),
     ("config", &["domain", "files", "printable"]),
     ("storage", &["domain", "causes"]),
-    ("keyring", &["domain", "causes", "files", "clock", "entropy"]),
+    ("keyring", &["domain", "causes", "files", "ambient", "clock", "entropy"]),
     ("egress", &["domain", "clock", "authorities"]),
-    ("intake", &["domain", "storage", "telemetry", "causes", "clock", "entropy", "json", "shutdown"]),
+    (
+        "intake",
+        &["ambient", "domain", "storage", "telemetry", "causes", "clock", "entropy", "json", "shutdown"],
+    ),
     (
         "delivery",
         &[
+            "ambient",
             "domain",
             "storage",
             "token",
@@ -42,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "ambient",
             "access",
             "domain",
             "storage",
@@ -57,10 +63,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "shutdown",
         ],
     ),
-    ("registry", &["domain", "storage", "keyring", "egress", "causes", "clock", "entropy"]),
+    ("registry", &["domain", "storage", "keyring", "egress", "causes", "ambient"]),
     (
         "access",
         &[
+            "ambient",
             "domain",
             "storage",
             "egress",
@@ -73,10 +80,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &["config", "printable"]),
-    ("listen", &["telemetry", "files", "clock"]),
+    ("listen", &["ambient", "telemetry", "files"]),
     (
         "app",
         &[
+            "ambient",
             "access",
             "config",
             "domain",
@@ -98,6 +106,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "ambient",
             "access",
             "authorities",
             "app",
