@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::error::ApiError;
-use super::peer;
-use super::state::HttpState;
 use crate::access::Budget;
 use crate::domain::access::Scope;
+use crate::http::error::ApiError;
+use crate::http::extract::peer;
+use crate::http::state::HttpState;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");

@@ -7,9 +7,9 @@ use axum::http::{HeaderMap, HeaderValue, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::error::ApiError;
-use super::query::{NOT_ENCODED, Query, is_percent_encoded};
-use super::router::{API, Route};
+use crate::http::error::ApiError;
+use crate::http::extract::query::{NOT_ENCODED, Query, is_percent_encoded};
+use crate::http::router::{API, Route};
 
 /// The routes that have parameters in their query string, and read it themselves; the others have none.
 const WITH_PARAMETERS: [(&str, &str); 5] = [

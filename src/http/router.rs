@@ -14,16 +14,16 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use super::audit::{Audited, audit};
-use super::auth::{Required, authorize};
-use super::conventions::{self, Conventions};
-use super::error::{ApiError, panicked};
-use super::state::HttpState;
-use super::{
-    breakers, clients, deliveries, discovery, events, health, jwks, keys, logs, metrics, oauth, openapi,
-    sessions,
-};
 use crate::domain::access::Scope;
+use crate::http::api::discovery::{jwks, provider};
+use crate::http::api::service::{health, metrics};
+use crate::http::api::{breakers, clients, deliveries, events, keys, logs, oauth, sessions};
+use crate::http::audit::{Audited, audit};
+use crate::http::auth::{Required, authorize};
+use crate::http::conventions::{self, Conventions};
+use crate::http::error::{ApiError, panicked};
+use crate::http::openapi;
+use crate::http::state::HttpState;
 
 const DELETE: Method = Method::DELETE;
 const GET: Method = Method::GET;
@@ -65,7 +65,7 @@ pub struct Route {
 fn server_table() -> Vec<Row> {
     use Scope::CreateEvents;
     vec![
-        row(GET, "/.well-known/openid-configuration", None, discovery::show),
+        row(GET, "/.well-known/openid-configuration", None, provider::show),
         row(GET, "/.well-known/jwks.json", None, jwks::show),
         row(POST, "/events", Some(CreateEvents), events::receive),
     ]

@@ -12,10 +12,10 @@ use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryReader, LogStore, SessionReader};
 use crate::telemetry::Metrics;
 
-use super::audit::Trail;
-use super::health::Readiness;
-use super::list_turn::ListTurns;
-use super::metrics::Scrapes;
+use crate::http::api::service::health::Readiness;
+use crate::http::api::service::metrics::Scrapes;
+use crate::http::audit::Trail;
+use crate::http::extract::list_turn::ListTurns;
 
 /// What the handlers work with. Dropping it, with the servers that hold it, closes the door of the intake.
 pub struct HttpState {

@@ -22,12 +22,12 @@ use tracing::Instrument as _;
 
 use self::described::Described;
 use self::repeats::Written;
-use super::error::{ErrorCode, panicked};
-use super::peer;
-use super::state::HttpState;
 use crate::domain::access::Caller;
 use crate::domain::ids::ClientId;
 use crate::domain::log::{Actor, Asked, Change};
+use crate::http::error::{ErrorCode, panicked};
+use crate::http::extract::peer;
+use crate::http::state::HttpState;
 
 /// The longest texts that are kept of what a caller wrote, in characters.
 const MAX_PATH: usize = 512;

@@ -14,15 +14,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(super) use self::refusals::not_accepted;
-use super::auth::whole_seconds;
-use super::router::MAX_BODY_BYTES;
-use super::time::shown;
+pub(crate) use self::refusals::not_accepted;
 use crate::domain::algorithm::SigningAlg;
+use crate::http::auth::whole_seconds;
+use crate::http::router::MAX_BODY_BYTES;
+use crate::http::schema::time::shown;
 
 /// An error in the shape of Auth0's Management API.
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -33,7 +33,7 @@ pub(super) struct ApiError {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Body<'a> {
+pub(crate) struct Body<'a> {
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599, example = 400)]
     status_code: u16,
@@ -61,22 +61,22 @@ impl ApiError {
         Self { header: Some((RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)))), ..self }
     }
 
-    pub(super) fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path")
     }
 
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take this method")
     }
 
-    pub(super) fn unsupported_media_type() -> Self {
+    pub(crate) fn unsupported_media_type() -> Self {
         let message = "Content-Type must be application/cloudevents+json, application/cloudevents-batch+json, or \
                        application/json (with ce- headers for the binary mode)";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     }
 
     /// No token at all (RFC 6750 §3: then the challenge names no error).
-    pub(super) fn missing_token() -> Self {
+    pub(crate) fn missing_token() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "missing_token",
@@ -86,7 +86,7 @@ impl ApiError {
     }
 
     /// The caller has asked too often.
-    pub(super) fn rate_limited(wait: Duration) -> Self {
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
         Self::too_many_requests(
             "The rate limit of this token has been reached; try again after Retry-After",
             wait,
@@ -94,7 +94,7 @@ impl ApiError {
     }
 
     /// As many tests of clients are under way as may be.
-    pub(super) fn too_many_tests(problem: &str) -> Self {
+    pub(crate) fn too_many_tests(problem: &str) -> Self {
         Self::too_many_requests(&format!("{problem}; try again when one has ended"), Duration::from_secs(1))
     }
 
@@ -103,56 +103,56 @@ impl ApiError {
     }
 
     /// There is no such thing.
-    pub(super) fn inexistent(what: &str) -> Self {
+    pub(crate) fn inexistent(what: &str) -> Self {
         let message = format!("There is no such {what}");
         Self::new(StatusCode::NOT_FOUND, "inexistent_resource", message)
     }
 
     /// There is no such session, or none any more.
-    pub(super) fn inexistent_session() -> Self {
+    pub(crate) fn inexistent_session() -> Self {
         Self::new(StatusCode::NOT_FOUND, "inexistent_session", "The session does not exist")
     }
 
     /// There is no such client.
-    pub(super) fn inexistent_client() -> Self {
+    pub(crate) fn inexistent_client() -> Self {
         Self::new(StatusCode::NOT_FOUND, "inexistent_client", "The client does not exist")
     }
 
     /// The client has nowhere to send a token to.
-    pub(super) fn client_without_uri() -> Self {
+    pub(crate) fn client_without_uri() -> Self {
         let message = "The client has no backchannel_logout_uri; set one first";
         Self::new(StatusCode::CONFLICT, "client_not_subscribed", message)
     }
 
     /// Nothing signs this algorithm.
-    pub(super) fn no_signing_key(alg: SigningAlg) -> Self {
+    pub(crate) fn no_signing_key(alg: SigningAlg) -> Self {
         let message = format!("There is no current {alg} key, which this client's tokens are signed with");
         Self::new(StatusCode::CONFLICT, "no_signing_key", message)
     }
 
     /// A key failed to sign; the log says why.
-    pub(super) fn signing_failed() -> Self {
+    pub(crate) fn signing_failed() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Signing failed; the log says why")
     }
 
     /// A part of the path is wrong.
-    pub(super) fn invalid_path(name: &str, problem: &str) -> Self {
+    pub(crate) fn invalid_path(name: &str, problem: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_uri", format!("{name}: {problem}"))
     }
 
     /// A header is wrong.
-    pub(super) fn invalid_header(name: &str, problem: &str) -> Self {
+    pub(crate) fn invalid_header(name: &str, problem: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_header", format!("{name}: {problem}"))
     }
 
     /// A parameter of the query string is wrong.
-    pub(super) fn invalid_query(name: &str, problem: &str) -> Self {
+    pub(crate) fn invalid_query(name: &str, problem: &str) -> Self {
         let message = format!("{}: {problem}", shortened(name));
         Self::new(StatusCode::BAD_REQUEST, "invalid_query_string", message)
     }
 
     /// A page that lies beyond what pages reach: Auth0's words for it.
-    pub(super) fn invalid_paging(page: u32, most: u32) -> Self {
+    pub(crate) fn invalid_paging(page: u32, most: u32) -> Self {
         let message = format!(
             "Requesting page {page} exceeds the allowed maximum of {most} records. To fetch results beyond \
              {most}, use the checkpoint pagination method: from and take."
@@ -161,7 +161,7 @@ impl ApiError {
     }
 
     /// A search that looked at as many entries as it may; it got as far as this.
-    pub(super) fn search_too_broad(stopped_at: Timestamp) -> Self {
+    pub(crate) fn search_too_broad(stopped_at: Timestamp) -> Self {
         let message = format!(
             "The search got as far as {}, and no further: no index serves it. Narrow it down, such as by date, or \
              go through the entries with from and take.",
@@ -171,50 +171,50 @@ impl ApiError {
     }
 
     /// A body that does not say that it is JSON.
-    pub(super) fn not_json() -> Self {
+    pub(crate) fn not_json() -> Self {
         let message = "Content-Type must be application/json, text/json or another type that ends in +json";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     }
 
     /// The condition of `If-Match` cannot hold: every tag in it is weak, or one that would match is.
-    pub(super) fn weak_tag() -> Self {
+    pub(crate) fn weak_tag() -> Self {
         let message = "If-Match: a weak tag (W/) never matches (RFC 9110, section 13.1.1); a proxy that compresses \
                        answers makes tags weak, and has to leave those of /api/v2 as they are";
         Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", message)
     }
 
     /// A session is not as it was when its tag was read.
-    pub(super) fn revision_mismatch() -> Self {
+    pub(crate) fn revision_mismatch() -> Self {
         let message = "the session was changed by somebody else meanwhile; read it again";
         Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", message)
     }
 
     /// A member of the body is wrong; or the body itself, where `path` is empty.
-    pub(super) fn invalid_body(path: &str, problem: &str) -> Self {
+    pub(crate) fn invalid_body(path: &str, problem: &str) -> Self {
         let separator = if path.is_empty() { "" } else { ": " };
         let message = format!("{}{separator}{}", shortened(path), shortened(problem));
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
     }
 
     /// The body is longer than any may be.
-    pub(super) fn body_too_large() -> Self {
+    pub(crate) fn body_too_large() -> Self {
         let message = format!("The body must be at most {MAX_BODY_BYTES} bytes long");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }
 
     /// The body broke off.
-    pub(super) fn body_unreadable() -> Self {
+    pub(crate) fn body_unreadable() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", "The body could not be read whole")
     }
 
     /// The body did not come to its end in time.
-    pub(super) fn body_too_slow(limit: Duration) -> Self {
+    pub(crate) fn body_too_slow(limit: Duration) -> Self {
         let message = format!("The body must arrive whole within {} seconds", limit.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
     }
 
     /// An event is of a source that the token may not report for: the one with this index in a batch.
-    pub(super) fn source_not_allowed(index: Option<usize>, source: &str) -> Self {
+    pub(crate) fn source_not_allowed(index: Option<usize>, source: &str) -> Self {
         let at = index.map(|index| format!("[{index}].")).unwrap_or_default();
         let message = format!(
             "{at}source: this API token may not report for `{}`; `logoutd tokens list` shows its sources",
@@ -224,7 +224,7 @@ impl ApiError {
     }
 
     /// A defect of ours. The log has it.
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         let message = "Something went wrong here; the log says what";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
@@ -248,7 +248,7 @@ impl ApiError {
 
 /// The `errorCode` of an answer, for the audit trail: an extension of the response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ErrorCode(pub(super) &'static str);
+pub(crate) struct ErrorCode(pub(super) &'static str);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -277,6 +277,6 @@ fn shortened(text: &str) -> String {
 }
 
 /// The answer when a handler panicked. The panic itself was printed by its hook.
-pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     ApiError::internal().into_response()
 }

@@ -6,12 +6,12 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 
-use super::ApiError;
 use crate::access::Denied;
 use crate::causes::Causes;
 use crate::domain::metadata::MetadataError;
 use crate::domain::plan::{CommandRefusal, Refusal};
 use crate::domain::redelivery::{RedeliveryRefusal, TooManyJobs};
+use crate::http::error::ApiError;
 use crate::intake::cloudevents::WireError;
 use crate::intake::{AcceptError, CommandError};
 use crate::keyring::KeyringError;
@@ -217,7 +217,7 @@ fn refused(refusal: &Refusal, at: &str) -> ApiError {
 }
 
 /// An error of the intake, and whether the request was a batch: then the event is named by its index.
-pub(in crate::http) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
+pub(crate) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
     let at = |index: &usize| if batch { format!("[{index}].") } else { String::new() };
     match error {
         AcceptError::Refused { index, refusal } => refused(refusal, &at(index)),

@@ -5,7 +5,7 @@ use std::iter;
 
 use serde_json::{Map, Value, json};
 
-use super::super::router::{API, Route, management_routes, server_routes};
+use crate::http::router::{API, Route, management_routes, server_routes};
 
 /// The name of the security scheme.
 const TOKEN: &str = "apiToken";

@@ -1,0 +1,80 @@
+//! `POST /api/v2/clients/{id}/test`: one logout token for a session that does not exist, and what came of it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::client_id;
+use crate::delivery::ProbeError;
+use crate::domain::client::LogoutUri;
+use crate::domain::delivery::State as DeliveryState;
+use crate::domain::ids::ClientId;
+use crate::domain::plan::Registration;
+use crate::http::api::deliveries::{AttemptView, attempt_view};
+use crate::http::error::{ApiError, Body as Error};
+use crate::http::extract::path::Id;
+use crate::http::schema as doc;
+use crate::http::state::HttpState;
+
+/// What came of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestedClient)]
+pub(crate) struct ProbeView {
+    #[schema(value_type = doc::ClientId)]
+    client_id: ClientId,
+    #[schema(value_type = doc::LogoutUri)]
+    backchannel_logout_uri: LogoutUri,
+    /// What a delivery would be after this attempt: `pending` if it would be tried again.
+    #[schema(value_type = doc::DeliveryState)]
+    state: DeliveryState,
+    attempt: AttemptView,
+    /// The header and the claims that were sent. Never the token: whoever has it could play it back.
+    #[schema(value_type = Object)]
+    header: Value,
+    #[schema(value_type = Object)]
+    claims: Value,
+}
+
+/// Sends a client one logout token, for a session that does not exist.
+///
+/// It is an attempt as any other, outside the queue; nothing of it is stored. Two of a client may be under way at a
+/// time, and 16 in all; one more is `too_many_requests`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/clients/{id}/test",
+    tag = "clients",
+    operation_id = "testClient",
+    params(("id" = doc::ClientId, Path, description = "The client.")),
+    responses(
+        (status = 200, description = "What came of it.", body = ProbeView),
+        (status = 404, description = "`inexistent_client`: there is none.", body = Error),
+        (status = 409, description = "`client_not_subscribed`: it has no logout URI. `no_signing_key`: no key signs \
+            its algorithm now.", body = Error),
+    )
+)]
+pub(crate) async fn probe(
+    State(state): State<Arc<HttpState>>,
+    Id(text): Id,
+) -> Result<Json<ProbeView>, ApiError> {
+    let record = state.clients.client(&client_id(&text)?).await?.ok_or_else(ApiError::inexistent_client)?;
+    let registration = Registration { client: Arc::new(record.client), subscribed: record.subscribed };
+    let client_id = registration.client.client_id.clone();
+    let probed = state.prober.probe(registration.client).await.map_err(|error| match error {
+        ProbeError::Unsubscribed => ApiError::client_without_uri(),
+        ProbeError::NoKey(alg) => ApiError::no_signing_key(alg),
+        ProbeError::Failed => ApiError::signing_failed(),
+        ProbeError::ClientBusy | ProbeError::Busy => ApiError::too_many_tests(&error.to_string()),
+    })?;
+    Ok(Json(ProbeView {
+        client_id,
+        backchannel_logout_uri: probed.uri,
+        state: probed.state,
+        attempt: attempt_view(probed.attempt),
+        header: probed.header,
+        claims: probed.claims,
+    }))
+}

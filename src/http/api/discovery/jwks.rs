@@ -1,0 +1,54 @@
+//! `GET /.well-known/jwks.json`: the public keys, next, current and recently retired (RFC 7517 §5).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::IntoResponse;
+use utoipa::ToSchema;
+
+use crate::http::schema as doc;
+use crate::http::state::HttpState;
+
+/// Far shorter than `keys.publish_before`, so that a new key is known everywhere before it signs.
+const CACHEABLE: &str = "public, max-age=300";
+
+/// The public keys (RFC 7517).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what the keyring writes")]
+struct JwkSet {
+    keys: Vec<Jwk>,
+}
+
+/// A public key. Which members it has beside these depends on `kty`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what the keyring writes")]
+struct Jwk {
+    #[schema(example = "EC", pattern = "^(RSA|EC|OKP)$")]
+    kty: String,
+    #[schema(example = "es256-20261124-9f2c1a")]
+    kid: String,
+    alg: doc::SigningAlg,
+    #[schema(example = "sig")]
+    r#use: String,
+}
+
+/// Lists the public keys.
+///
+/// They are those that sign now, those that will next, and those that did until recently.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "discovery",
+    operation_id = "getJwks",
+    responses((
+        status = 200,
+        description = "RFC 7517, section 5.",
+        body = JwkSet,
+        headers(("Cache-Control" = String, description = "How long they may be kept: 5 minutes."))
+    ))
+)]
+pub(crate) async fn show(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, CACHEABLE)], Json(state.keyring.jwks()))
+}

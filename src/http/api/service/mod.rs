@@ -1,0 +1,4 @@
+//! Health and metrics, for whoever runs the service.
+
+pub(crate) mod health;
+pub(crate) mod metrics;

@@ -1,0 +1,13 @@
+//! Schemas that several resources share.
+
+pub(super) mod parameters;
+pub(super) mod time;
+pub(super) mod types;
+
+pub(super) use parameters::{Checkpoint, Take, field_parameters, whole_number};
+pub(super) use types::{
+    ClientId, CookieMode, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, Initiators,
+    JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice, OidcLogoutInitiators, Origin,
+    SearchEngine, SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout, SubjectType,
+    TokenSubject, TokenTyp, Uuid, described, one_of, reference, text,
+};
