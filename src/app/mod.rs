@@ -331,7 +331,7 @@ async fn open_store(
     let store = SqliteStore::open(&url).await?;
     let metrics = Arc::clone(&ambient.metrics);
     let store: Arc<dyn Storage> =
-        Arc::new(store.counting_unreadable(move |table| metrics.unreadable_row(table)));
+        Arc::new(store.counting_unreadable(move |table| metrics.storage.unreadable_row(table)));
     // A disk that is full or read-only may let it be opened, and refuse the first thing that is written.
     prepare(&*store, config, keyring, ambient.now())
         .await

@@ -107,7 +107,7 @@ impl Attempter {
             Ok((uri, key, token)) => {
                 draft.attempt.jti = Some(jti);
                 draft.attempt.kid = Some(key.kid().to_string());
-                self.config.ambient.metrics.signed(key.alg().as_str(), draft.began.elapsed());
+                self.config.ambient.metrics.delivery.signed(key.alg().as_str(), draft.began.elapsed());
                 (uri, token)
             }
             Err(unsigned) => return Some(self.unsigned(leased, draft, &unsigned)),
@@ -244,19 +244,19 @@ impl Attempter {
 
     fn measure(&self, leased: &LeasedDelivery, attempt: &Attempt, verdict: Verdict) {
         let metrics = &self.config.ambient.metrics;
-        metrics.attempt(leased.client.client_id.as_str(), attempt.error.as_deref().unwrap_or("delivered"));
+        metrics.delivery.attempt(leased.client.client_id.as_str(), attempt.error.as_deref().unwrap_or("delivered"));
         let Phases { sign: _, dns, connect, answer, body } = attempt.phases;
         for (phase, took) in [("dns", dns), ("connect", connect), ("answer", answer), ("body", body)] {
             if let Some(took) = took {
-                metrics.phase(phase, took);
+                metrics.delivery.phase(phase, took);
             }
         }
         if attempt.status.is_some() {
-            metrics.connection(connect.is_none());
+            metrics.delivery.connection(connect.is_none());
         }
         if verdict == Verdict::Delivered {
             let lag = self.config.ambient.now().duration_since(leased.intent.created_at);
-            metrics.delivered_after(lag.try_into().unwrap_or_default());
+            metrics.delivery.delivered_after(lag.try_into().unwrap_or_default());
         }
     }
 }

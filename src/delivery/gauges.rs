@@ -50,10 +50,10 @@ impl Gauges {
         reader: &Arc<dyn DeliveryReader>,
         now: Timestamp,
     ) -> Result<()> {
-        metrics.set_in_flight(self.window.in_flight());
+        metrics.delivery.set_in_flight(self.window.in_flight());
         let breakers = self.window.breakers();
         let states = breakers.iter().map(|(id, breaker)| (id.as_str(), breaker.state(now)));
-        metrics.set_breakers(states.filter(|(_, state)| *state != "closed"));
+        metrics.delivery.set_breakers(states.filter(|(_, state)| *state != "closed"));
 
         // A count that is under way is waited for by those who come meanwhile; none needs another.
         let Ok(counted) = timeout(PATIENCE, Arc::clone(&self.counted).lock_owned()).await else {
@@ -68,7 +68,7 @@ impl Gauges {
         let counting = tokio::spawn(async move {
             let mut counted = counted;
             let began = Instant::now();
-            metrics.set_queues(&queues(&*reader, now).await?);
+            metrics.delivery.set_queues(&queues(&*reader, now).await?);
             *counted = Some(Counted { at: now, took: began.elapsed() });
             Ok(())
         });

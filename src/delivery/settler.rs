@@ -112,7 +112,7 @@ impl Settler {
                 return Err(error);
             }
         };
-        self.ambient.metrics.committed("outcomes", group.len(), began.elapsed());
+        self.ambient.metrics.storage.committed("outcomes", group.len(), began.elapsed());
         self.let_go(group);
         for (settlement, settled) in group.iter().zip(settled) {
             self.follow(settlement, settled);
@@ -124,11 +124,11 @@ impl Settler {
     fn follow(&self, settlement: &Settlement, settled: Option<Settled>) {
         let Some(Settled { state, .. }) = settled else {
             tracing::warn!(delivery = %settlement.id, "lease was lost, outcome not recorded");
-            self.ambient.metrics.lease_lost();
+            self.ambient.metrics.delivery.lease_lost();
             return;
         };
         if state.is_final() {
-            self.ambient.metrics.delivery_ended(settlement.client_id.as_str(), state.as_str());
+            self.ambient.metrics.delivery.ended(settlement.client_id.as_str(), state.as_str());
             self.waiting.finished(settlement.id);
         } else if let Verdict::Retry(due_at) = settlement.verdict {
             self.window.note_due(&settlement.client_id, due_at);

@@ -142,7 +142,7 @@ impl Upkeep {
                     %delivery, client_id = client_id.as_str(), state = state.as_str(),
                     "logout token not delivered, its time ran out while it waited"
                 );
-                self.ambient.metrics.delivery_ended(client_id.as_str(), state.as_str());
+                self.ambient.metrics.delivery.ended(client_id.as_str(), state.as_str());
                 self.waiting.finished(*delivery);
             }
             if expired.len() < EXPIRE_BATCH as usize {

@@ -143,7 +143,7 @@ impl Intake {
     /// none within two seconds.
     pub async fn make_room(&self, reporter: &Reporter, body: usize) -> Result<Charge, AcceptError> {
         self.memory.make(reporter, body).await.map_err(|room::Full| {
-            self.metrics.events(EventOutcome::busy, 1);
+            self.metrics.intake.events(EventOutcome::busy, 1);
             AcceptError::Busy
         })
     }
@@ -161,7 +161,7 @@ impl Intake {
         let ids: Vec<String> = events.iter().map(|event| event.id.clone()).collect();
         let accepted = self.try_accept(reporter, events, charge).await;
         if matches!(accepted, Err(AcceptError::Busy)) {
-            self.metrics.events(EventOutcome::busy, count);
+            self.metrics.intake.events(EventOutcome::busy, count);
         }
         self.answers.complete(ids, accepted?).await.map_err(|error| {
             tracing::error!(error = %Causes(&error), "what was answered to events could not be read");

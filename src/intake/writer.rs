@@ -128,7 +128,7 @@ impl Writer {
                     "events or commands could not be stored"
                 );
                 for request in group {
-                    self.config.ambient.metrics.events(EventOutcome::unavailable, request.events().len());
+                    self.config.ambient.metrics.intake.events(EventOutcome::unavailable, request.events().len());
                     let answer = request.failed(&error);
                     request.reply(answer);
                 }
@@ -142,10 +142,10 @@ impl Writer {
         match answer {
             Answer::Events(Ok(accepted)) => {
                 let duplicates = accepted.iter().filter(|it| it.duplicate).count();
-                metrics.events(EventOutcome::accepted, accepted.len() - duplicates);
-                metrics.events(EventOutcome::duplicate, duplicates);
+                metrics.intake.events(EventOutcome::accepted, accepted.len() - duplicates);
+                metrics.intake.events(EventOutcome::duplicate, duplicates);
             }
-            Answer::Events(Err(_)) => metrics.events(EventOutcome::refused, events),
+            Answer::Events(Err(_)) => metrics.intake.events(EventOutcome::refused, events),
             Answer::Command(_) => {}
         }
     }
@@ -186,7 +186,7 @@ impl Writer {
             self.rest.begin();
         }
         let events = group.iter().map(Request::size).sum();
-        self.config.ambient.metrics.committed("events", events, began.elapsed());
+        self.config.ambient.metrics.storage.committed("events", events, began.elapsed());
         Ok(answers)
     }
 

@@ -25,7 +25,6 @@ mod watch;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -81,17 +80,6 @@ struct Inner {
     /// read-only folder has none.
     changing: Mutex<()>,
     certificates: Certificates,
-    reloaded: AtomicU64,
-    not_reloaded: AtomicU64,
-}
-
-/// How often the folder was read again since the keyring was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reloads {
-    /// It was taken over.
-    pub loaded: u64,
-    /// It could not be used, and the keys stayed as they were.
-    pub failed: u64,
 }
 
 /// What there is to say about a key. Nothing in it is secret.
@@ -190,19 +178,8 @@ impl Keyring {
     /// Reads the folder again, as at the start: on SIGHUP. On an error everything stays as it was.
     pub fn reload(&self) -> Result<(), KeyringError> {
         let outcome = self.load();
-        self.count_reload(outcome.is_ok());
+        self.inner.ambient.metrics.keys.reloaded(outcome.is_ok());
         outcome
-    }
-
-    /// How often it was read again, for the metrics.
-    pub fn reloads(&self) -> Reloads {
-        let Inner { reloaded, not_reloaded, .. } = &*self.inner;
-        Reloads { loaded: reloaded.load(Ordering::Relaxed), failed: not_reloaded.load(Ordering::Relaxed) }
-    }
-
-    fn count_reload(&self, loaded: bool) {
-        let Inner { reloaded, not_reloaded, .. } = &*self.inner;
-        if loaded { reloaded } else { not_reloaded }.fetch_add(1, Ordering::Relaxed);
     }
 
     fn load(&self) -> Result<(), KeyringError> {
@@ -245,7 +222,6 @@ impl Keyring {
         let generation = RwLock::default();
         let changing = Mutex::default();
         let (required, certificates) = (RwLock::new(required), Certificates::default());
-        let (reloaded, not_reloaded) = (AtomicU64::default(), AtomicU64::default());
         let inner = Inner {
             config,
             required,
@@ -254,8 +230,6 @@ impl Keyring {
             generation,
             changing,
             certificates,
-            reloaded,
-            not_reloaded,
         };
         Self { inner: Arc::new(inner) }
     }

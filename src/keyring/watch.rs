@@ -67,7 +67,7 @@ impl Watcher {
             Err(error) => {
                 if self.failed != Failed::Listing {
                     tracing::error!(%error, "the keys folder cannot be read; the keys stay as they are");
-                    self.keyring.count_reload(false);
+                    self.keyring.inner.ambient.metrics.keys.reloaded(false);
                     self.failed = Failed::Listing;
                 }
                 return;

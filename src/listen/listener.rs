@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::descriptors::handshakes;
 use super::tls::Tls;
-use crate::telemetry::HandshakeOutcome;
+use crate::telemetry::metrics::HandshakeOutcome;
 
 /// How long nothing is accepted after the system had no resources for it.
 const PAUSE: Duration = Duration::from_secs(1);

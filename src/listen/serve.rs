@@ -26,7 +26,8 @@ use super::body::RequestBody;
 use super::connections::{Connections, Overdue, Place};
 use super::limits::Limits;
 use super::watched::Watched;
-use crate::telemetry::{ClosedReason, Metrics};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::ClosedReason;
 
 /// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -118,7 +119,7 @@ async fn serve_one<I, H, F>(
         () = drain.cancelled() => None,
     };
     if let Some(reason) = reason {
-        metrics.listeners().closed(listener, reason);
+        metrics.listeners.closed(listener, reason);
         // Whoever has never asked, or does not read, is told nothing; nor does another wait for a place until one
         // that was answered long ago has taken note.
         let at_once = match reason {
@@ -140,7 +141,7 @@ async fn serve_one<I, H, F>(
     }
     tokio::select! {
         ended = connection => note(ended),
-        overdue = place.overdue(&limits) => metrics.listeners().closed(listener, overdue.into()),
+        overdue = place.overdue(&limits) => metrics.listeners.closed(listener, overdue.into()),
     }
 }
 
@@ -167,14 +168,14 @@ struct Counted {
 
 impl Counted {
     fn new(listener: &'static str, metrics: &Arc<Metrics>) -> Self {
-        metrics.listeners().opened(listener);
+        metrics.listeners.opened(listener);
         Self { listener, metrics: Arc::clone(metrics) }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.metrics.listeners().ended(self.listener);
+        self.metrics.listeners.ended(self.listener);
     }
 }
 

@@ -9,7 +9,7 @@ use super::error::TlsError;
 use super::files::{Fingerprint, TlsFiles};
 use super::identity::Identity;
 use crate::ambient::Ambient;
-use crate::telemetry::TlsMetrics;
+use crate::telemetry::metrics::ListenerMetrics;
 
 /// What a listener's TLS is made of.
 pub struct TlsConfig {
@@ -75,8 +75,8 @@ impl Tls {
         Arc::clone(&self.inner.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn metrics(&self) -> &TlsMetrics {
-        self.inner.ambient.metrics.tls()
+    pub(super) fn metrics(&self) -> &ListenerMetrics {
+        &self.inner.ambient.metrics.listeners
     }
 
     fn show_expiry(&self) {
