@@ -12,7 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::domain::access::{Caller, Rate, Scope, ScopeSet, SourceLimit, TokenHash, TokenState};
+use crate::config;
+use crate::domain::access::{Caller, Scope, ScopeSet, SourceLimit, TokenHash, TokenState};
 use crate::shutdown::Shutdown;
 use crate::storage::TokenStore;
 
@@ -26,7 +27,7 @@ pub mod secret;
 mod tokens;
 mod uses;
 
-pub use jwt::{JwtConfig, JwtError};
+pub use jwt::JwtError;
 pub use limits::{Budget, Source};
 pub use login::Login;
 pub use proxies::TrustedProxies;
@@ -47,16 +48,12 @@ const FORGET_EVERY: Duration = Duration::from_mins(1);
 pub struct AccessConfig {
     /// The bootstrap token, which has every scope.
     pub bootstrap: Option<SecretString>,
+    /// `[access]`: rate limits, and the issuer of access tokens.
+    pub settings: config::Access,
     /// Where API tokens are.
     pub store: Arc<dyn TokenStore>,
     /// Time, randomness and metrics.
     pub ambient: Ambient,
-    /// How often a source may come with a token that is none; `None`: as often as it likes.
-    pub failed_attempts: Option<Rate>,
-    /// How often each caller may ask; `None`: as often as it likes.
-    pub rate_limit: Option<Rate>,
-    /// Whose access tokens are taken, if anybody's.
-    pub jwt: Option<JwtConfig>,
 }
 
 /// Somebody who was let in.
@@ -155,10 +152,10 @@ pub struct Upkeep {
 impl Authenticator {
     /// Puts the parts together.
     pub fn new(config: AccessConfig) -> Result<(Self, Upkeep), JwtError> {
-        let AccessConfig { bootstrap, store, ambient, failed_attempts, rate_limit, jwt } = config;
-        let (access_tokens, refresher) = match jwt {
-            Some(config) => {
-                let (access_tokens, refresher) = AccessTokens::new(config)?;
+        let AccessConfig { bootstrap, settings, store, ambient } = config;
+        let (access_tokens, refresher) = match settings.jwt {
+            Some(jwt) => {
+                let (access_tokens, refresher) = AccessTokens::new(jwt)?;
                 (Some(access_tokens), Some(refresher))
             }
             None => (None, None),
@@ -168,8 +165,8 @@ impl Authenticator {
             tokens: Tokens::new(Arc::clone(&store)),
             uses: Uses::default(),
             access_tokens,
-            failed: FailedAttempts::new(failed_attempts),
-            limit: CallerLimit::new(rate_limit),
+            failed: FailedAttempts::new(settings.failed_attempts),
+            limit: CallerLimit::new(settings.rate_limit),
             store,
             ambient,
         });

@@ -112,9 +112,9 @@ pub fn json(config: &Config) -> Value {
             "max_concurrency_per_client": delivery.max_concurrency_per_client,
             "max_age": human(delivery.max_age),
             "schedule": delivery.schedule.iter().copied().map(human).collect::<Vec<_>>(),
-            "breaker_failures": delivery.breaker_failures,
-            "breaker_pause": human(delivery.breaker_pause),
-            "breaker_max_pause": human(delivery.breaker_max_pause),
+            "breaker_failures": delivery.breaker.failures,
+            "breaker_pause": human(delivery.breaker.pause),
+            "breaker_max_pause": human(delivery.breaker.max_pause),
         },
         "egress": {
             "allow_http": config.egress.allow_http,

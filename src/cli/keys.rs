@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use super::table::aligned;
 use super::terminal::out_block;
 use crate::ambient::Ambient;
+use crate::config;
 use crate::domain::algorithm::SigningAlg;
 use crate::keyring::{
-    GenerateKey, ImportKey, KeyInfo, KeyState, Keyring, KeyringConfig, Kid, RetiredKey, RotatedKey, RsaBits,
+    GenerateKey, ImportKey, KeyInfo, KeyState, Keyring, Kid, RetiredKey, RotatedKey, RsaBits,
 };
 
 /// The signing keys.
@@ -99,13 +100,13 @@ fn parse_bits(text: &str) -> Result<RsaBits, String> {
 }
 
 /// Runs the command on the folder in `config`, and prints what it did.
-pub(super) fn run(args: KeysArgs, config: KeyringConfig) -> anyhow::Result<()> {
+pub(super) fn run(args: KeysArgs, config: config::Keys) -> anyhow::Result<()> {
     let text = execute(args.command, config, Ambient::system())?;
     out_block(&text);
     Ok(())
 }
 
-fn execute(command: KeysCommand, config: KeyringConfig, ambient: Ambient) -> anyhow::Result<String> {
+fn execute(command: KeysCommand, config: config::Keys, ambient: Ambient) -> anyhow::Result<String> {
     let keyring = Keyring::inspect(config, ambient)?;
     match command {
         KeysCommand::Generate(args) => {
@@ -216,8 +217,8 @@ mod tests {
         keys: KeysArgs,
     }
 
-    fn config(directory: &Path) -> KeyringConfig {
-        KeyringConfig {
+    fn config(directory: &Path) -> config::Keys {
+        config::Keys {
             directory: directory.to_owned(),
             algorithms: vec![SigningAlg::Es256, SigningAlg::EdDsa],
             rotate_every: None,

@@ -33,7 +33,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     if loaded.bootstrap_token.is_none() {
         tracing::info!("no LOGOUTD_BOOTSTRAP_TOKEN is set: sources need a token of `logoutd tokens create`");
     }
-    app.run(listeners, shutdown).await?;
+    app.run(listeners).await?;
     tracing::info!("logoutd has stopped");
     Ok(ExitCode::SUCCESS)
 }

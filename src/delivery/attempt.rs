@@ -244,7 +244,9 @@ impl Attempter {
 
     fn measure(&self, leased: &LeasedDelivery, attempt: &Attempt, verdict: Verdict) {
         let metrics = &self.config.ambient.metrics;
-        metrics.delivery.attempt(leased.client.client_id.as_str(), attempt.error.as_deref().unwrap_or("delivered"));
+        metrics
+            .delivery
+            .attempt(leased.client.client_id.as_str(), attempt.error.as_deref().unwrap_or("delivered"));
         let Phases { sign: _, dns, connect, answer, body } = attempt.phases;
         for (phase, took) in [("dns", dns), ("connect", connect), ("answer", answer), ("body", body)] {
             if let Some(took) = took {

@@ -9,6 +9,7 @@ mod agenda;
 mod attempt;
 mod dispatcher;
 mod gauges;
+mod handoff;
 mod outcome;
 mod probe;
 mod redelivery;

@@ -128,7 +128,11 @@ impl Writer {
                     "events or commands could not be stored"
                 );
                 for request in group {
-                    self.config.ambient.metrics.intake.events(EventOutcome::unavailable, request.events().len());
+                    self.config
+                        .ambient
+                        .metrics
+                        .intake
+                        .events(EventOutcome::unavailable, request.events().len());
                     let answer = request.failed(&error);
                     request.reply(answer);
                 }

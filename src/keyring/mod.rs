@@ -24,9 +24,7 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,22 +44,8 @@ pub use self::schedule::KeyState;
 use self::schedule::{Policy, Schedule};
 pub use self::signing_key::SigningKey;
 use crate::ambient::Ambient;
+use crate::config;
 use crate::domain::algorithm::SigningAlg;
-
-/// The contract's `[keys]`.
-#[derive(Clone, Debug)]
-pub struct KeyringConfig {
-    /// The folder. It is made where it is missing.
-    pub directory: PathBuf,
-    /// Which algs to keep a current key of, and to rotate.
-    pub algorithms: Vec<SigningAlg>,
-    /// How long a key signs; `None` (or zero) leaves rotation to people.
-    pub rotate_every: Option<Duration>,
-    /// How long a key is in the JWKS before it signs.
-    pub publish_before: Duration,
-    /// How long a retired key stays in the JWKS.
-    pub publish_after: Duration,
-}
 
 /// The signing keys. Clones share them.
 #[derive(Clone)]
@@ -70,7 +54,7 @@ pub struct Keyring {
 }
 
 struct Inner {
-    config: KeyringConfig,
+    config: config::Keys,
     /// What clients use: a reload that takes away the key of one of these fails.
     required: RwLock<BTreeSet<SigningAlg>>,
     policy: Policy,
@@ -115,7 +99,7 @@ impl Keyring {
     /// `required` are the algs that clients use: one that nothing signs is an error. [`require`](Self::require)
     /// changes them. Makes RSA keys, reads and writes files: keep it off the async workers.
     pub fn open(
-        config: KeyringConfig,
+        config: config::Keys,
         required: &BTreeSet<SigningAlg>,
         ambient: Ambient,
     ) -> Result<Self, KeyringError> {
@@ -132,7 +116,7 @@ impl Keyring {
 
     /// Looks at the folder as it is, changing nothing: for `keys list` and as a start for other commands.
     /// A missing folder is an empty one.
-    pub fn inspect(config: KeyringConfig, ambient: Ambient) -> Result<Self, KeyringError> {
+    pub fn inspect(config: config::Keys, ambient: Ambient) -> Result<Self, KeyringError> {
         let keyring = Self::unloaded(config, BTreeSet::new(), ambient);
         let directory = &keyring.inner.config.directory;
         if directory.try_exists().map_err(KeyringError::io("open the keys folder", directory))? {
@@ -213,24 +197,12 @@ impl Keyring {
         kept
     }
 
-    fn unloaded(config: KeyringConfig, required: BTreeSet<SigningAlg>, ambient: Ambient) -> Self {
-        let policy = Policy {
-            rotate_every: config.rotate_every,
-            publish_before: config.publish_before,
-            publish_after: config.publish_after,
-        };
+    fn unloaded(config: config::Keys, required: BTreeSet<SigningAlg>, ambient: Ambient) -> Self {
+        let policy = Policy::from(&config);
         let generation = RwLock::default();
         let changing = Mutex::default();
         let (required, certificates) = (RwLock::new(required), Certificates::default());
-        let inner = Inner {
-            config,
-            required,
-            policy,
-            ambient,
-            generation,
-            changing,
-            certificates,
-        };
+        let inner = Inner { config, required, policy, ambient, generation, changing, certificates };
         Self { inner: Arc::new(inner) }
     }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::kid::Kid;
+use crate::config;
 use crate::domain::algorithm::SigningAlg;
 
 /// What `keyring.json` knows of a key.
@@ -59,6 +60,13 @@ pub(super) struct Policy {
     pub(super) rotate_every: Option<Duration>,
     pub(super) publish_before: Duration,
     pub(super) publish_after: Duration,
+}
+
+impl From<&config::Keys> for Policy {
+    fn from(keys: &config::Keys) -> Self {
+        let config::Keys { rotate_every, publish_before, publish_after, .. } = *keys;
+        Self { rotate_every, publish_before, publish_after }
+    }
 }
 
 /// When a key that is added begins to sign. The first key of an alg signs at once either way.

@@ -22,14 +22,14 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 /// A temporary folder, a clock, and the configuration of a keyring over them.
 pub(super) struct Bench {
     pub(super) clock: Arc<ManualClock>,
-    pub(super) config: KeyringConfig,
+    pub(super) config: config::Keys,
     _temporary: tempfile::TempDir,
 }
 
 impl Bench {
     pub(super) fn new(algorithms: &[SigningAlg]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let config = KeyringConfig {
+        let config = config::Keys {
             directory: temporary.path().join("etc/keys"),
             algorithms: algorithms.to_vec(),
             rotate_every: None,

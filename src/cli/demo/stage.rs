@@ -104,7 +104,7 @@ impl Stage {
         let loaded = Config::load(&path, environment)?;
         let app = App::build(&loaded, &shutdown, ambient).await?;
         let store = app.deliveries();
-        let service = tokio::spawn(app.run(Listeners { server, management }, shutdown.clone()));
+        let service = tokio::spawn(app.run(Listeners { server, management }));
         Ok(Self {
             folder,
             server: server_address,

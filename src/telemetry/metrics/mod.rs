@@ -1,4 +1,4 @@
-//! Prometheus metrics, in the OpenMetrics text format.
+//! Prometheus metrics, in the text format of `OpenMetrics`.
 //!
 //! Each subject has a group that declares its metrics and counts them. Names and labels are for operators, and every
 //! label has few values: the first [`MAX_CLIENTS`] clients seen have a label of their own, and the others share one.

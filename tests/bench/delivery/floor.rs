@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use logoutd::ambient::Ambient;
-use logoutd::app::{egress_config, keyring_config};
+use logoutd::app::egress_config;
 use logoutd::config::Config;
 use logoutd::domain::client::Client;
 use logoutd::domain::delivery::Intent;
@@ -60,7 +60,7 @@ impl Floor {
         config.clients.retain(wanted);
         let ambient = Ambient::system();
         let required = config.clients.iter().map(|client| client.id_token_signed_response_alg).collect();
-        let keyring = Keyring::open(keyring_config(&config), &required, ambient.clone())?;
+        let keyring = Keyring::open(config.keys.clone(), &required, ambient.clone())?;
         let egress = Egress::new(egress_config(&config, 4096))?;
         let issuer = config.issuer.url.to_string();
         Ok(Arc::new(Self { issuer, clients: config.clients, keyring, egress, ambient }))

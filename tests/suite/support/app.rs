@@ -135,7 +135,7 @@ impl TestApp {
             management: url(listeners.management.local_addr().unwrap(), management.tls.is_some()),
             http: http(),
             setup,
-            running: tokio::spawn(app.run(listeners, shutdown.clone())),
+            running: tokio::spawn(app.run(listeners)),
             shutdown,
         }
     }
