@@ -1,4 +1,4 @@
-//! The signing keys: a folder of private keys, when each of them signs, and the JWKS that shows them.
+//! Signing keys: a folder of private keys, when each of them signs, and the JWKS that publishes them.
 //!
 //! A [`Keyring`] is one reading of the folder, replaced as a whole when the folder changes; a reading that
 //! fails leaves the previous one in use. What a key is (next, current, retired) follows from its times and
@@ -10,7 +10,9 @@ mod error;
 mod folder;
 mod generate;
 mod generation;
+mod info;
 mod jwk;
+mod key_file;
 mod kid;
 mod lock;
 mod manage;
@@ -27,7 +29,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 pub use self::certificate::Certificate;
 use self::certificate::Certificates;
@@ -36,6 +37,7 @@ pub use self::error::{KeyError, KeyringError, SignError};
 use self::folder::Folder;
 pub use self::generate::RsaBits;
 use self::generation::{Generation, Rules};
+pub use self::info::KeyInfo;
 pub use self::jwk::{JwkSet, PublicJwk};
 pub use self::kid::{Kid, KidError};
 pub use self::manage::{GenerateKey, ImportKey, RetiredKey, RotatedKey};
@@ -55,7 +57,7 @@ pub struct Keyring {
 
 struct Inner {
     config: config::Keys,
-    /// What clients use: a reload that takes away the key of one of these fails.
+    /// The algs that clients use: a reload that removes the key of one of them fails.
     required: RwLock<BTreeSet<SigningAlg>>,
     policy: Policy,
     ambient: Ambient,
@@ -64,33 +66,6 @@ struct Inner {
     /// read-only folder has none.
     changing: Mutex<()>,
     certificates: Certificates,
-}
-
-/// What there is to say about a key. Nothing in it is secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeyInfo {
-    /// Its id.
-    pub kid: Kid,
-    /// Its alg.
-    pub alg: SigningAlg,
-    /// RSA with its size, or the curve.
-    #[serde(serialize_with = "as_text")]
-    pub kind: KeyKind,
-    /// What it is now.
-    pub state: KeyState,
-    /// Since when logoutd has had it.
-    pub created_at: Timestamp,
-    /// From when on it signs.
-    pub activates_at: Timestamp,
-    /// Since when it signs no more.
-    pub retired_at: Option<Timestamp>,
-    /// Whether it is in the JWKS now.
-    pub published: bool,
-    /// When it leaves, or left, the JWKS; known once it is retired.
-    pub published_until: Option<Timestamp>,
-    /// When it was taken out of the JWKS as compromised.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Timestamp>,
 }
 
 impl Keyring {
@@ -114,8 +89,7 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Looks at the folder as it is, changing nothing: for `keys list` and as a start for other commands.
-    /// A missing folder is an empty one.
+    /// Reads the folder without changing anything, for commands. A missing folder counts as empty.
     pub fn inspect(config: config::Keys, ambient: Ambient) -> Result<Self, KeyringError> {
         let keyring = Self::unloaded(config, BTreeSet::new(), ambient);
         let directory = &keyring.inner.config.directory;
@@ -150,15 +124,6 @@ impl Keyring {
         SigningAlg::ALL.into_iter().filter(|alg| generation.signing_key(*alg, now).is_some()).collect()
     }
 
-    /// Every key there is: current ones first, then next, then retired; by alg in each.
-    pub fn keys(&self) -> Vec<KeyInfo> {
-        let (generation, now) = (self.current(), self.inner.ambient.now());
-        let mut keys: Vec<KeyInfo> =
-            generation.keys.values().filter_map(|key| self.inner.info(&generation, key, now)).collect();
-        keys.sort_by(|a, b| (a.state, a.alg, &a.kid).cmp(&(b.state, b.alg, &b.kid)));
-        keys
-    }
-
     /// Reads the folder again, as at the start: on SIGHUP. On an error everything stays as it was.
     pub fn reload(&self) -> Result<(), KeyringError> {
         let outcome = self.load();
@@ -175,8 +140,7 @@ impl Keyring {
         })
     }
 
-    /// Says which algs clients use from now on, in place of what was said before: a folder that takes away the
-    /// key of one of them is not taken over, so that their deliveries go on. Returns those that nothing signs
+    /// Replaces the algs that clients use: a reload that removes the key of one of them fails, so that their deliveries go on. Returns those that nothing signs
     /// now, in the order of [`SigningAlg::ALL`].
     pub fn require(&self, algs: BTreeSet<SigningAlg>) -> Vec<SigningAlg> {
         let (generation, now) = (self.current(), self.inner.ambient.now());
@@ -186,8 +150,8 @@ impl Keyring {
         unsigned
     }
 
-    /// What a new reading of the folder must have a key of: what clients use and this one has, or, for the
-    /// first reading, all that clients use.
+    /// The algs that a reload must have a key for: those that clients use and that have one now; when nothing is loaded yet, all
+    /// that clients use.
     fn kept(&self) -> BTreeSet<SigningAlg> {
         let (generation, now) = (self.current(), self.inner.ambient.now());
         let mut kept = self.inner.required();
@@ -210,8 +174,7 @@ impl Keyring {
         self.inner.generation.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Locks the folder, reads it afresh, makes a change, writes it down, and shows it. Nothing is shown of
-    /// a change that failed.
+    /// Locks and reads the folder, makes a change, writes it, and publishes the result. A change that fails has no effect.
     fn change<T>(
         &self,
         make: impl FnOnce(&mut Change<'_>) -> Result<T, KeyringError>,
@@ -228,7 +191,7 @@ impl Keyring {
         let wanted = inner.wanted();
         let rules = inner.rules(&wanted, inner.ambient.now());
         let mut change = Change::begin(folder, &known.schedule, rules, &*inner.ambient.entropy)?;
-        // An unmounted volume looks like this; new keys in its place would be worse than the old ones.
+        // Most likely an unmounted volume: generating new keys would be worse than keeping the old ones.
         if !known.keys.is_empty() && change.generation.keys.is_empty() {
             return Err(KeyringError::AllGone(directory.clone()));
         }
@@ -253,7 +216,7 @@ impl Inner {
         self.required.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What an RSA key may become.
+    /// The algs that an RSA key without one may be assigned.
     fn wanted(&self) -> BTreeSet<SigningAlg> {
         let mut wanted = self.required();
         wanted.extend(&self.config.algorithms);
@@ -267,27 +230,6 @@ impl Inner {
     fn replace(&self, generation: Generation) {
         *self.generation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
     }
-
-    fn info(&self, generation: &Generation, key: &SigningKey, now: Timestamp) -> Option<KeyInfo> {
-        let (schedule, kid) = (&generation.schedule, key.kid());
-        let entry = schedule.get(kid)?;
-        Some(KeyInfo {
-            kid: kid.clone(),
-            alg: key.alg(),
-            kind: key.kind(),
-            state: schedule.state_at(kid, entry, now),
-            created_at: entry.created_at,
-            activates_at: entry.activates_at,
-            retired_at: schedule.retired_since(kid, entry, now),
-            published: schedule.is_published_at(kid, entry, now, &self.policy),
-            published_until: schedule.published_until(kid, entry, now, &self.policy),
-            revoked_at: entry.unpublished_at,
-        })
-    }
-}
-
-fn as_text<S: serde::Serializer>(kind: &KeyKind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(kind)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("causes", &[]),
     ("files", &[]),
     ("printable", &[]),
+    ("watched_files", &[]),
     ("ambient", &["clock", "entropy", "telemetry"]),
     ("authorities", &["files"]),
     ("json", &[]),
@@ -22,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("relying_party", &["clock"]),
     ("config", &["domain", "files", "printable"]),
     ("storage", &["domain", "causes"]),
-    ("keyring", &["domain", "causes", "files", "ambient", "clock", "entropy", "config"]),
+    ("keyring", &["domain", "causes", "files", "ambient", "clock", "entropy", "config", "watched_files"]),
     ("egress", &["domain", "clock", "authorities", "config"]),
     ("intake", &["ambient", "domain", "storage", "telemetry", "causes", "json", "shutdown"]),
     (
@@ -76,7 +77,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &["config", "printable"]),
-    ("listen", &["ambient", "telemetry", "files"]),
+    ("listen", &["ambient", "telemetry", "files", "config", "watched_files"]),
     (
         "app",
         &[
