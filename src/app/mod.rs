@@ -243,12 +243,12 @@ pub fn subjects(loaded: &Loaded) -> Subjects {
     Subjects::new(loaded.pairwise_salt.clone().map(|salt| Pairwise::new(format, salt)))
 }
 
-/// How the configuration has logout tokens sent, with at most `max_kept` connections in the pool.
-pub fn egress_config(config: &Config, max_kept: usize) -> EgressConfig {
+/// The settings of outgoing requests, with up to `max_pooled` connections in the pool.
+pub fn egress_config(config: &Config, max_pooled: usize) -> EgressConfig {
     EgressConfig {
         policy: Policy::from(&config.egress),
         timeout: config.delivery.timeout,
         ca_file: config.egress.ca_file.clone(),
-        max_kept,
+        max_pooled,
     }
 }
