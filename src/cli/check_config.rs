@@ -4,13 +4,12 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::terminal::{out_block, out_json};
+use crate::ambient::Ambient;
 use crate::app;
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigErrors, Place, Tls};
 use crate::domain::access::Rate;
 use crate::domain::client::document::Document as _;
@@ -18,17 +17,14 @@ use crate::domain::client::{Client, SubjectType};
 use crate::domain::duration::Human;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
-use crate::entropy::{Entropy, SystemEntropy};
 use crate::printable;
 use crate::telemetry;
 
 /// Runs the command: 0 with a summary, or 2 with every problem.
 pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
-    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
-        (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
     let checked = super::load(path).map_err(anyhow::Error::new).and_then(|loaded| {
         telemetry::check(&loaded)?;
-        app::check(&loaded, &clock, &entropy)?;
+        app::check(&loaded, &Ambient::system())?;
         Ok(loaded.config)
     });
     match checked {
@@ -118,9 +114,9 @@ pub fn json(config: &Config) -> Value {
             "max_concurrency_per_client": delivery.max_concurrency_per_client,
             "max_age": human(delivery.max_age),
             "schedule": delivery.schedule.iter().copied().map(human).collect::<Vec<_>>(),
-            "breaker_failures": delivery.breaker_failures,
-            "breaker_pause": human(delivery.breaker_pause),
-            "breaker_max_pause": human(delivery.breaker_max_pause),
+            "breaker_failures": delivery.breaker.failures,
+            "breaker_pause": human(delivery.breaker.pause),
+            "breaker_max_pause": human(delivery.breaker.max_pause),
         },
         "egress": {
             "allow_http": config.egress.allow_http,

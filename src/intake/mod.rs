@@ -79,7 +79,7 @@ impl Intake {
     /// The queue, and its writer, which the caller has to run.
     pub fn new(config: WriterConfig) -> (Self, Writer) {
         let (requests, queue) = mpsc::channel(MAX_QUEUED);
-        let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.metrics));
+        let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.ambient.metrics));
         let finished = FinishedEnds::new();
         let intake = Self {
             requests,
@@ -100,7 +100,7 @@ impl Intake {
         bytes: usize,
     ) -> Result<MemoryPermit, AcceptError> {
         self.memory.reserve(reporter, bytes).await.map_err(|BudgetExhausted| {
-            self.metrics.events(EventOutcome::busy, 1);
+            self.metrics.intake.events(EventOutcome::busy, 1);
             AcceptError::Busy
         })
     }
@@ -121,7 +121,7 @@ impl Intake {
             Ok(queued) => results_of(queued).await,
             Err(error) => {
                 if error == AcceptError::Busy {
-                    self.metrics.events(EventOutcome::busy, ids.len());
+                    self.metrics.intake.events(EventOutcome::busy, ids.len());
                 }
                 all_failed(ids.len(), &error)
             }

@@ -165,7 +165,7 @@ impl<'a> GroupPlanner<'a> {
     }
 
     fn new_id(&self) -> Uuid {
-        self.config.entropy.uuid_v7(self.now)
+        self.config.ambient.entropy.uuid_v7(self.now)
     }
 
     fn input(&self, state: TargetState) -> PlanInput<'_> {

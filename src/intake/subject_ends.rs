@@ -88,7 +88,7 @@ impl SubjectEnds {
         loop {
             let processed = self.try_process_batch(config).await;
             let conflict = matches!(processed, Err(StorageError::Conflict(_)));
-            if !conflict || !retries.wait(&*config.entropy).await {
+            if !conflict || !retries.wait(&*config.ambient.entropy).await {
                 return processed;
             }
             self.last = last;
@@ -96,7 +96,7 @@ impl SubjectEnds {
     }
 
     async fn try_process_batch(&mut self, config: &WriterConfig) -> Result<(), StorageError> {
-        let now = config.clock.now();
+        let now = config.ambient.now();
         self.due_at = Some(Instant::now() + RETRY_DELAY);
         let mut transaction = config.store.begin().await?;
         let Some(end) = transaction.unfinished_end(self.last).await?.map(Arc::new) else {
