@@ -31,7 +31,7 @@ use crate::http::extract::prefer;
 use crate::http::schema as doc;
 use crate::http::state::HttpState;
 use crate::intake::Accepted;
-use crate::intake::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
+use crate::sources::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
 
 /// From how many sessions and deliveries on an answer is long.
 const LONG: usize = 1_000;
