@@ -14,7 +14,7 @@ use super::terminal::{eprintln, out_json, println};
 use super::token_view;
 use crate::clock::{Clock, SystemClock};
 use crate::config::parse_duration;
-use crate::relying_party::rules::{Check, Outcome};
+use crate::relying_party::rules::{Check, RuleOutcome};
 use crate::relying_party::token::Token;
 use crate::relying_party::verify::{Expected, Report, verify};
 
@@ -88,14 +88,14 @@ fn show(report: &Report) {
 
 fn show_check(check: &Check) {
     let (style, mark) = match check.outcome {
-        Outcome::Pass => (GOOD, "✓"),
-        Outcome::Warn => (WAITING, "!"),
-        Outcome::Fail => (BAD, "✗"),
-        Outcome::Skip => (DIM, "-"),
+        RuleOutcome::Pass => (GOOD, "✓"),
+        RuleOutcome::Warn => (WAITING, "!"),
+        RuleOutcome::Fail => (BAD, "✗"),
+        RuleOutcome::Skip => (DIM, "-"),
     };
     let spec = match check.outcome {
-        Outcome::Pass | Outcome::Skip => String::new(),
-        Outcome::Warn | Outcome::Fail => paint(DIM, format_args!(" ({})", check.rule.spec())),
+        RuleOutcome::Pass | RuleOutcome::Skip => String::new(),
+        RuleOutcome::Warn | RuleOutcome::Fail => paint(DIM, format_args!(" ({})", check.rule.spec())),
     };
     println!("{} {:<16} {}{spec}", paint(style, mark), check.rule.name(), check.explanation);
 }

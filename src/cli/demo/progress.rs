@@ -16,7 +16,7 @@ use crate::cli::token_view;
 use crate::domain::delivery::{Attempt, State};
 use crate::domain::ids::DeliveryId;
 use crate::relying_party::mock::Received;
-use crate::relying_party::rules::Outcome;
+use crate::relying_party::rules::RuleOutcome;
 
 /// How often the store is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
@@ -155,9 +155,9 @@ impl History {
         };
         token_view::show(received.header.as_ref(), received.claims.as_ref());
         let count =
-            |wanted: &[Outcome]| received.checks.iter().filter(|it| wanted.contains(&it.outcome)).count();
-        let held = count(&[Outcome::Pass, Outcome::Warn]);
-        let all = held + count(&[Outcome::Fail]);
+            |wanted: &[RuleOutcome]| received.checks.iter().filter(|it| wanted.contains(&it.outcome)).count();
+        let held = count(&[RuleOutcome::Pass, RuleOutcome::Warn]);
+        let all = held + count(&[RuleOutcome::Fail]);
         println!(
             "  {}  {held} of {all} rules hold, checked by the shop with its own code",
             paint(DIM, "verify")
