@@ -23,7 +23,7 @@ use crate::http::extract::if_match::IfMatch;
 use crate::http::extract::path::Id;
 use crate::http::schema as doc;
 use crate::http::state::HttpState;
-use crate::intake::{CarriedOut, CommandError};
+use crate::intake::{CommandError, CommandOutcome};
 
 /// What ended, and who is told. Auth0 answers with an empty object, and its SDKs do not look.
 #[derive(Serialize, ToSchema)]
@@ -181,11 +181,11 @@ async fn end(
     if_match: &IfMatch,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
     let command = Command::Revoke { target, precondition: if_match.precondition() };
-    let CarriedOut { sessions, deliveries, untold, is_complete, .. } =
-        match state.intake.carry_out(command).await {
+    let CommandOutcome { sessions, deliveries, unreachable, is_complete, .. } =
+        match state.intake.execute(command).await {
             Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
             carried_out => carried_out?,
         };
     let complete = (!is_complete).then_some(false);
-    Ok((StatusCode::ACCEPTED, Json(Ended { sessions, deliveries, untold, complete })))
+    Ok((StatusCode::ACCEPTED, Json(Ended { sessions, deliveries, untold: unreachable, complete })))
 }

@@ -75,7 +75,7 @@ pub(crate) async fn update(
 
     let command = Command::ReplaceMetadata { sid, session_metadata, precondition: if_match.precondition() };
     // As this change left it: read again, it could be as somebody else's did.
-    let changed = match state.intake.carry_out(command).await {
+    let changed = match state.intake.execute(command).await {
         Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
         carried_out => carried_out?.changed,
     };

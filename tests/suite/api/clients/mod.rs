@@ -1,0 +1,4 @@
+//! `/api/v2/clients`.
+
+mod auth0;
+mod registration;

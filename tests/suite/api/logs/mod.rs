@@ -1,0 +1,5 @@
+//! `/api/v2/logs`.
+
+mod entries;
+mod objects;
+mod search;

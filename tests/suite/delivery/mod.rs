@@ -1,0 +1,7 @@
+//! Deliveries: what relying parties receive, and what comes of what they answer.
+
+mod answers;
+mod outcomes;
+mod queue;
+mod subjects;
+mod tokens;

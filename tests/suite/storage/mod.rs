@@ -1,0 +1,6 @@
+//! The store: its files, its upgrades, and what it keeps.
+
+mod files;
+mod retention;
+mod unreadable_rows;
+mod upgrades;
