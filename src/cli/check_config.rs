@@ -1,4 +1,4 @@
-//! `logoutd check-config`: what a configuration comes to, or what is wrong with it, for people and as JSON.
+//! `logoutd check-config`: a summary of the configuration, or its problems, as text or JSON.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The summary of a valid configuration, for people. It ends with a newline.
+/// The summary of a valid configuration as text. It ends with a newline.
 pub fn render(config: &Config) -> String {
     let mut rows = vec![
         ("issuer", issuer(config)),
@@ -76,7 +76,7 @@ pub fn render(config: &Config) -> String {
     text
 }
 
-/// The summary as JSON: the whole configuration with its defaults, in the shape of the file.
+/// The summary as JSON: the whole configuration with its defaults, in the structure of the file.
 pub fn json(config: &Config) -> Value {
     let keys = &config.keys;
     let delivery = &config.delivery;
@@ -150,7 +150,7 @@ fn access_json(config: &Config) -> Value {
 }
 
 /// The problems as JSON: `{"problems": [{"file", "line", "column", "variable", "key", "message"}]}`, `null`
-/// where there is none.
+/// for what does not apply.
 pub fn problems_json(errors: &ConfigErrors) -> Value {
     let problems = errors.problems().iter().map(|problem| {
         let (line, column, variable) = match &problem.place {
@@ -265,7 +265,7 @@ fn egress(config: &Config) -> String {
     words.join("; ")
 }
 
-/// One line about a client. Of its URI the origin is enough to see a mistake; the JSON has all of it.
+/// One line about a client. It shows only the origin of the URI; the JSON has the whole URI.
 fn describe(client: &Client) -> String {
     let target = client
         .backchannel_logout_uri
