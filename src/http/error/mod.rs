@@ -185,7 +185,7 @@ impl ApiError {
 
     /// A session is not as it was when its tag was read.
     pub(crate) fn revision_mismatch() -> Self {
-        let message = "the session was changed by somebody else meanwhile; read it again";
+        let message = "the session was changed by another request meanwhile; read it again";
         Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", message)
     }
 
