@@ -90,7 +90,7 @@ impl<T: TextType> Form for Text<T> {
     const SHAPE: Shape = Shape::Named(T::SCHEMA);
 
     fn read(value: &Value) -> Result<T, Vec<Fault>> {
-        text(value)?.parse().map_err(|error| vec![Fault::invalid(error.to_string())])
+        text(value)?.parse().map_err(|error: T::Err| vec![Fault::invalid(error.to_string())])
     }
 
     fn write(setting: &T) -> Value {
