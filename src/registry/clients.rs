@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord, Origin, SubjectType};
 use crate::domain::ids::ClientId;
 use crate::domain::pairwise::Subjects;
 use crate::egress::Policy;
-use crate::entropy::Entropy;
 use crate::keyring::Keyring;
 use crate::storage::{ClientFilter, ClientStore, StorageError};
 
@@ -35,10 +34,8 @@ pub struct ClientRegistryConfig {
     pub subjects: Arc<Subjects>,
     /// Notified of every change.
     pub changes: Box<dyn ClientChanges>,
-    /// For the times of changes.
-    pub clock: Arc<dyn Clock>,
-    /// For generated ids.
-    pub entropy: Arc<dyn Entropy>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
 }
 
 /// The registered clients. Clones share them.
@@ -116,9 +113,9 @@ impl ClientRegistry {
 
     /// A client with default settings that is not registered yet. Without a `client_id` it gets a random one.
     pub fn blank(&self, client_id: Option<ClientId>) -> ClientRecord {
-        let now = self.config.clock.now();
+        let now = self.config.ambient.now();
         let client_id = client_id.unwrap_or_else(|| {
-            let id = self.config.entropy.uuid_v4().simple().to_string();
+            let id = self.config.ambient.entropy.uuid_v4().simple().to_string();
             id.parse().expect("32 digits are a client_id")
         });
         let client = Client::new(client_id);
@@ -136,7 +133,7 @@ impl ClientRegistry {
     pub async fn create(&self, client: Client) -> Result<ClientRecord, ClientError> {
         self.check(&client)?;
         self.require_keys(Some(client.id_token_signed_response_alg)).await?;
-        let now = self.config.clock.now();
+        let now = self.config.ambient.now();
         if !self.config.store.create_client(&client, now).await? {
             return Err(ClientError::Exists);
         }
@@ -181,7 +178,7 @@ impl ClientRegistry {
             }
             self.check(&record.client)?;
             self.require_keys(Some(record.client.id_token_signed_response_alg)).await?;
-            let now = self.config.clock.now();
+            let now = self.config.ambient.now();
             if self.config.store.replace_client(&record, now).await? {
                 tracing::info!(client_id = client_id.as_str(), "client changed");
                 self.changed(client_id).await;
@@ -198,7 +195,7 @@ impl ClientRegistry {
             Err(ClientError::Unknown) => return Ok(false),
             other => other?,
         };
-        let deleted = self.config.store.delete_client(client_id, self.config.clock.now()).await?;
+        let deleted = self.config.store.delete_client(client_id, self.config.ambient.now()).await?;
         if deleted {
             tracing::info!(client_id = client_id.as_str(), "client removed");
             self.changed(client_id).await;

@@ -29,6 +29,16 @@ impl LogoutUri {
         &self.text
     }
 
+    /// One that is stored. It may have been registered under looser rules than today's, and is still the client's: where
+    /// no request can be sent to it, the attempt fails.
+    ///
+    /// # Errors
+    /// If it is not a URL at all.
+    pub fn from_stored(text: String) -> Result<Self, url::ParseError> {
+        let url = Url::parse(&text)?;
+        Ok(Self { text, url })
+    }
+
     /// Parsed, for connecting to it.
     pub fn url(&self) -> &Url {
         &self.url
