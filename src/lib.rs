@@ -16,7 +16,7 @@
 //! | [`domain`] | the meanings, and the pure planner: event + what is known → what to store |
 //! | [`token`] | claims and header of a logout token, pure |
 //! | [`keyring`] | signing keys: load, generate, rotate, sign, JWKS |
-//! | [`egress`] | the way out: address guard, resolver, the HTTP client for what others host |
+//! | [`egress`] | outgoing HTTP: address policy, resolver, the client for relying parties and issuers |
 //! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
 //! | [`sources`] | where events come from: each kind parses its wire form into domain events; CloudEvents |
 //! | [`intake`] | accepts domain events: plans and stores them in one transaction |

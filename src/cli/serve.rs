@@ -13,7 +13,7 @@ use crate::keyring::Keyring;
 use crate::listen::Tls;
 use crate::shutdown::Shutdown;
 
-/// Runs the service. The first signal drains it, a second one stops it at once.
+/// Runs the service. The first signal drains it; a second one stops it at once.
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     let shutdown = Shutdown::new();

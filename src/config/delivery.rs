@@ -1,4 +1,4 @@
-//! `[delivery]`: how logout tokens are sent and sent again.
+//! `[delivery]`: timeouts, concurrency and retries.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ const MAX_PAUSE: Duration = Duration::from_hours(1);
 /// `[delivery]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// For a whole attempt: DNS, connecting, TLS, headers and body. 5 seconds by default, from 100 ms to a
-    /// minute.
+    /// The timeout of a whole attempt: DNS, connecting, TLS, headers and body. 5 seconds by default, from 100 ms to
+    /// a minute.
     pub timeout: Duration,
-    /// The most attempts at a time; 512 by default, from 1 to 10,000.
+    /// The most concurrent attempts; 512 by default, from 1 to 10,000.
     pub max_concurrency: u32,
-    /// The most attempts at a time to one client; 16 by default, from 1 to `max_concurrency`.
+    /// The most concurrent attempts to one client; 16 by default, from 1 to `max_concurrency`.
     pub max_concurrency_per_client: u32,
-    /// How long a delivery is attempted; 24 hours by default, from a second to 30 days.
+    /// The age at which a delivery is given up; 24 hours by default, from a second to 30 days.
     pub max_age: Duration,
-    /// The waits between attempts, the last one again and again; 1 to 50 of 1 ms to 24 hours each.
+    /// The delays between attempts, of which the last one repeats; 1 to 50 of 1 ms to 24 hours each.
     pub schedule: Vec<Duration>,
     /// `breaker_failures`: 20 by default, from 0 (never opens) to 1,000. `breaker_pause`: a second by default, from
     /// 100 ms to an hour. `breaker_max_pause`: a minute by default, from `breaker_pause` to an hour.

@@ -9,6 +9,7 @@ use crate::ambient::Ambient;
 use crate::causes::Causes;
 use crate::delivery::Gauges;
 use crate::delivery::attempt::Attempter;
+use crate::delivery::listener;
 use crate::delivery::maintenance::Maintenance;
 use crate::delivery::runner::Runner;
 use crate::delivery::scheduler::{Limits, Scheduler, Work};
@@ -115,6 +116,7 @@ impl Dispatcher {
     pub async fn run(self, shutdown: Shutdown) {
         tokio::select! {
             () = self.maintenance.run() => {}
+            () = listener::run(&*self.queue, &self.scheduler, &*self.ambient.clock) => {}
             () = self.work(&shutdown) => {}
         }
     }

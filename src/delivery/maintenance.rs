@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::ambient::Ambient;
 use crate::causes::Causes;
+use crate::delivery::listener::note_queues;
 use crate::delivery::runner::LEASE;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::waiting::Waiting;
@@ -110,12 +111,7 @@ impl Maintenance {
             self.queue.discard_left(now).await?;
         }
         if scan || set_back > MIN_SET_BACK {
-            for queue in self.queue.queues().await? {
-                if let Some(due_at) = queue.due_at {
-                    self.scheduler.note_due(&queue.client_id, due_at);
-                }
-            }
-            self.scheduler.wake();
+            note_queues(&*self.queue, &self.scheduler).await?;
         }
         Ok(())
     }

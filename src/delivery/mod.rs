@@ -25,6 +25,7 @@ mod attempt;
 mod dispatcher;
 mod gauges;
 mod handoff;
+mod listener;
 mod maintenance;
 mod probe;
 mod redelivery;

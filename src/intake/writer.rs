@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::conflicts::ConflictRetries;
 use super::handoff::{Handoff, Reserved};
 use super::id_collisions::IdCollisions;
 use super::lookup::look_up;
 use super::metadata_guard::MetadataGuard;
+use super::planning::GroupPlanner;
 use super::request::{Answer, Request};
 use super::results::is_new;
 use super::subject_ends::{FinishedEnds, SubjectEnds};
 use super::working_set::WorkingSet;
+use super::{AcceptError, CommandError};
 use crate::ambient::Ambient;
 use crate::causes::Causes;
 use crate::domain::ids::ClientId;
@@ -164,25 +167,46 @@ impl Writer {
         match (request, answer) {
             (Request::Events { events, findings, .. }, Answer::Events(results)) => {
                 let of_each = events.iter().zip(findings).zip(results);
-                for ((event, findings), _) in of_each.filter(|(_, result)| is_new(result)) {
-                    log(findings, &event.source);
+                for ((event, findings), result) in of_each {
+                    match result {
+                        Err(AcceptError::Sensitive(_)) => self.config.guard.count_rejected(findings),
+                        result if is_new(result) => log(findings, &event.source),
+                        _ => {}
+                    }
                 }
             }
             (Request::Command { findings, .. }, Answer::Command(Ok(_))) => log(findings, MANAGEMENT_API),
+            (Request::Command { findings, .. }, Answer::Command(Err(CommandError::Sensitive(_)))) => {
+                self.config.guard.count_rejected(findings);
+            }
             _ => {}
         }
     }
 
     /// Stores a group in one transaction, and hands over its deliveries. A request that is refused changes nothing. There
     /// may be fewer answers than requests: the others are for another transaction.
+    ///
+    /// A transaction that conflicts with another process's is run again from its beginning: what that process changed
+    /// is loaded, and the group is planned anew.
     async fn store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
+        let mut retries = ConflictRetries::new();
+        loop {
+            let stored = self.try_store(group).await;
+            let conflict = matches!(stored, Err(StorageError::Conflict(_)));
+            if !conflict || !retries.wait(&*self.config.ambient.entropy).await {
+                return stored;
+            }
+        }
+    }
+
+    async fn try_store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
         let began = Instant::now();
         let now = self.config.ambient.now();
         let mut transaction = self.config.store.begin().await?;
         let mut set = look_up(&mut *transaction, group, &self.config.subjects).await?;
         let group = &group[..fitting(&set, group)];
-        let answers: Vec<Answer> =
-            group.iter().map(|request| self.config.plan(&mut set, request, now)).collect();
+        let mut planner = GroupPlanner::new(&self.config, &mut set, now);
+        let answers: Vec<Answer> = group.iter().map(|request| planner.plan(request)).collect();
 
         let (leaves_ends, elsewhere) = (set.leaves_ends_unfinished(), std::mem::take(&mut set.elsewhere));
         self.config.store_set(transaction, set, now).await?;
