@@ -59,7 +59,7 @@ impl App {
         // Verifying access tokens needs it too.
         crate::keyring::provider::install();
         let keyring = open_keyring(config, &ambient).await?;
-        let egress = Egress::new(egress_config(config, connections.outgoing_kept))?;
+        let egress = Egress::new(egress_config(config, connections.outgoing_pooled))?;
         let store = store::open(config, &keyring, &ambient).await?;
         let tls = ListenersTls::open(loaded, &ambient)?;
         let base = Base { loaded, store: &store, keyring: &keyring, ambient: &ambient, shutdown };
