@@ -28,7 +28,7 @@ use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
 use crate::entropy::Entropy;
-use crate::http::{HttpState, ListTurns, Readiness, Scrapes, Trail};
+use crate::http::{HttpState, ListPermits, MetricsText, Readiness, Trail};
 use crate::intake::{Expiry, Handoff, Intake, MetadataGuard, Reserved, Writer, WriterConfig};
 use crate::keyring::{Keyring, KeyringConfig};
 use crate::listen::{self, Shares, Tls};
@@ -191,8 +191,8 @@ impl App {
             metrics,
             gauges: dispatcher.gauges(),
             readiness: Readiness::new(Arc::clone(&store) as _, Arc::clone(&clock)),
-            list_turns: ListTurns::default(),
-            scrapes: Scrapes::default(),
+            list_permits: ListPermits::default(),
+            metrics_text: MetricsText::default(),
             authenticator,
             proxies: TrustedProxies::new(config.access.trusted_proxies.clone()),
             shutdown: shutdown.clone(),

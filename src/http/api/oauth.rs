@@ -16,24 +16,27 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use crate::access::{Denied, Login};
-use crate::http::auth::whole_seconds;
-use crate::http::extract::peer;
+use crate::access::{Authenticator, Denied, Login, Source, TrustedProxies};
+use crate::clock::Clock;
+use crate::http::error::whole_seconds;
+use crate::http::extract;
 use crate::http::extract::query::is_percent_encoded;
-use crate::http::state::HttpState;
+use crate::http::route::Route;
 
 /// The largest body, in bytes: anybody may send one.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// The operations of this file, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(log_in))]
-pub(crate) struct Operations;
+/// The route of this file.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::open(routes!(log_in)).recorded("Log in with client credentials")]
+}
 
 /// The grant. Other parameters, such as `audience` and `scope`, are ignored (RFC 6749 §3.2): there is one API, and an API
 /// token has its scopes.
@@ -116,8 +119,14 @@ struct Error {
             headers(("Retry-After" = u64, description = "After how many seconds to try again."))),
     )
 )]
-pub(crate) async fn log_in(State(state): State<Arc<HttpState>>, request: Request) -> Response {
-    let mut response = match try_to(&state, request).await {
+async fn log_in(
+    State(authenticator): State<Authenticator>,
+    State(proxies): State<TrustedProxies>,
+    State(clock): State<Arc<dyn Clock>>,
+    request: Request,
+) -> Response {
+    let source = extract::source(&request, &proxies);
+    let mut response = match try_to(&authenticator, source, clock.now(), request).await {
         Ok(login) => answer(&login),
         Err(error) => error.into_response(),
     };
@@ -141,8 +150,12 @@ fn answer(login: &Login) -> Response {
     response
 }
 
-async fn try_to(state: &HttpState, request: Request) -> Result<Login, Error> {
-    let source = peer::source(&request, &state.proxies);
+async fn try_to(
+    authenticator: &Authenticator,
+    source: Source,
+    now: Timestamp,
+    request: Request,
+) -> Result<Login, Error> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Error {
         status: StatusCode::PAYLOAD_TOO_LARGE,
@@ -161,8 +174,8 @@ async fn try_to(state: &HttpState, request: Request) -> Result<Login, Error> {
         None => return Err(Error::invalid_request("grant_type is required: client_credentials")),
     }
     let (id, secret) = wish.credentials(&parts.headers)?;
-    let login = state.authenticator.log_in(source, &id, &secret, state.clock.now()).await?;
-    match state.authenticator.spend(&login.caller).and_then(|budget| budget.exceeded) {
+    let login = authenticator.log_in(source, &id, &secret, now).await?;
+    match authenticator.spend(&login.caller).and_then(|budget| budget.exceeded) {
         Some(wait) => Err(Error::too_many_requests("The rate limit of this token has been reached", wait)),
         None => Ok(login),
     }

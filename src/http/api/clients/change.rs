@@ -17,7 +17,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
 use crate::domain::sector::SectorIdentifierUri;
-use crate::http::extract::body::{Member, object};
+use crate::http::extract::{Member, object};
 use crate::http::schema as doc;
 use crate::registry::InvalidMember;
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::domain::client::{Client, LogoutUri, SpelledOut};
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
-use crate::http::extract::body::{Member, object};
+use crate::http::extract::{Member, object};
 use crate::http::schema as doc;
 use crate::registry::InvalidMember;
 

@@ -1,19 +1,17 @@
 //! `GET /api/v2/clients/{id}`.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use serde_json::Value;
 
-use super::view::Fields;
-use super::{client_id, schema};
+use super::fields::Fields;
+use super::schema;
+use crate::domain::ids::ClientId;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
-use crate::http::extract::query::Query;
+use crate::http::extract::ApiPath;
+use crate::http::extract::Query;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::registry::ClientRegistry;
 
 /// Reads a client.
 #[utoipa::path(
@@ -27,15 +25,13 @@ use crate::http::state::HttpState;
         (status = 404, description = "`inexistent_client`: there is none.", body = Error),
     )
 )]
-pub(crate) async fn show(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
-    uri: Uri,
+pub(super) async fn show(
+    State(registry): State<ClientRegistry>,
+    ApiPath(client_id): ApiPath<ClientId>,
+    mut query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let client_id = client_id(&text)?;
-    let mut query = Query::of(&uri)?;
     let fields = Fields::of(&mut query)?;
     query.finish()?;
-    let record = state.clients.client(&client_id).await?.ok_or_else(ApiError::inexistent_client)?;
+    let record = registry.client(&client_id).await?.ok_or_else(ApiError::inexistent_client)?;
     Ok(Json(fields.of_client(record)))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::client::{TokenOptions, TokenSubject, TokenTyp};
-use crate::http::extract::body::Member;
+use crate::http::extract::Member;
 use crate::http::schema as doc;
 use crate::registry::InvalidMember;
 

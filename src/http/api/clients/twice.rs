@@ -1,6 +1,6 @@
 //! Members that a client has under two names, one of each vocabulary.
 
-use crate::http::extract::body::Member;
+use crate::http::extract::Member;
 use crate::registry::InvalidMember;
 
 /// One of the two names of a member, and what is given under it.

@@ -1,21 +1,17 @@
 //! `PATCH /api/v2/clients/{id}`: changes what is given, and leaves the rest.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::{Extension, Json};
 
 use super::change::ClientChange;
+use super::schema;
 use super::view::ClientView;
-use super::{client_id, schema};
+use crate::domain::ids::ClientId;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::body::parse_json;
-use crate::http::extract::path::Id;
+use crate::http::extract::{ApiChange, ApiPath};
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::registry::ClientRegistry;
 
 /// Changes a client.
 ///
@@ -36,21 +32,18 @@ use crate::http::state::HttpState;
             others change it at the same time.", body = Error),
     )
 )]
-pub(crate) async fn update(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn update(
+    State(registry): State<ClientRegistry>,
+    ApiPath(client_id): ApiPath<ClientId>,
+    ApiChange { change, members }: ApiChange<ClientChange>,
 ) -> Result<(Extension<Note>, Json<ClientView>), ApiError> {
-    let client_id = client_id(&text)?;
-    let body = body?;
-    let change: ClientChange = parse_json(&body)?;
     if change.client_id.as_ref().is_some_and(|other| *other != client_id) {
         return Err(ApiError::invalid_body("client_id", "cannot be changed; register a new client"));
     }
     if change.is_empty() {
         return Err(ApiError::invalid_body("", "the body must have at least one member to change"));
     }
-    let (record, changed) = state.clients.update(&client_id, |record| change.apply(record)).await?;
-    let note = if changed { Note::of_members(&body) } else { Note::default() };
+    let (record, changed) = registry.update(&client_id, |record| change.apply(record)).await?;
+    let note = Note { changed: if changed { members } else { Vec::new() }, ..Note::default() };
     Ok((Extension(note), Json(record.into())))
 }

@@ -1,7 +1,6 @@
 //! A client as JSON, in both vocabularies.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,16 +16,14 @@ use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
 use crate::domain::sector::SectorIdentifierUri;
-use crate::http::error::ApiError;
-use crate::http::extract::query::Query;
 use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 
 /// A client.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Client)]
 #[expect(clippy::struct_excessive_bools, reason = "they are members of the registration, not states")]
-pub(crate) struct ClientView {
+pub(super) struct ClientView {
     #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
     /// Its name; of a client that has none, its id, since Auth0's tools go by it.
@@ -130,26 +127,5 @@ impl From<ClientRecord> for ClientView {
             jwt_configuration,
             descriptive,
         }
-    }
-}
-
-/// Which members of an answer are wanted: Auth0's `fields` and `include_fields`.
-pub(super) struct Fields(Option<(BTreeSet<String>, bool)>);
-
-impl Fields {
-    pub(super) fn of(query: &mut Query) -> Result<Self, ApiError> {
-        static NAMES: LazyLock<Vec<String>> = LazyLock::new(super::schema::member_names);
-        let (fields, include) = query.fields(NAMES.iter().map(String::as_str))?;
-        Ok(Self(fields.map(|fields| (fields, include))))
-    }
-
-    /// The wanted members of a client.
-    pub(super) fn of_client(&self, record: ClientRecord) -> Value {
-        let view = serde_json::to_value(ClientView::from(record)).expect("a view has string keys");
-        let (Some((names, include)), Value::Object(mut members)) = (&self.0, view.clone()) else {
-            return view;
-        };
-        members.retain(|name, _| names.contains(name) == *include);
-        Value::Object(members)
     }
 }

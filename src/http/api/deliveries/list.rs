@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,15 +11,16 @@ use super::view::DeliveryView;
 use crate::domain::delivery::{self, DeliveryFilter};
 use crate::domain::ids::{DeliveryId, Sid};
 use crate::http::error::ApiError;
-use crate::http::extract::list_turn::ListTurn;
-use crate::http::extract::query::{NOT_A_CHECKPOINT, Query};
+use crate::http::extract::ListPermit;
+use crate::http::extract::Query;
+use crate::http::extract::query::NOT_A_CHECKPOINT;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::storage::DeliveryReader;
 
 /// Deliveries, the newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeliveryPage)]
-pub(crate) struct Page {
+pub(super) struct Page {
     deliveries: Vec<DeliveryView>,
     /// What to give as `from` for the next page; left out on the last. A page before that may be short, or empty: it
     /// looks at 10,000 deliveries.
@@ -49,12 +49,11 @@ pub(crate) struct Page {
     ),
     responses((status = 200, description = "A page of them.", body = Page))
 )]
-pub(crate) async fn list(
-    State(state): State<Arc<HttpState>>,
-    _turn: ListTurn,
-    uri: Uri,
+pub(super) async fn list(
+    State(deliveries): State<Arc<dyn DeliveryReader>>,
+    _permit: ListPermit,
+    mut query: Query,
 ) -> Result<Json<Page>, ApiError> {
-    let mut query = Query::of(&uri)?;
     let filter = DeliveryFilter {
         client_id: query.take("client_id", str::parse)?,
         states: query.take("state", |text| text.split(',').map(str::parse::<delivery::State>).collect())?,
@@ -68,7 +67,7 @@ pub(crate) async fn list(
     query.no_totals()?;
     query.finish()?;
 
-    let page = state.deliveries.deliveries(&filter, sid.as_ref(), from, take).await?;
+    let page = deliveries.deliveries(&filter, sid.as_ref(), from, take).await?;
     let deliveries = page.deliveries.into_iter().map(DeliveryView::from).collect();
     Ok(Json(Page { deliveries, next: page.next }))
 }

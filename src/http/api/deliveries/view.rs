@@ -11,13 +11,13 @@ use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
 use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 use crate::storage::AttemptRecord;
 
 /// A delivery. Its `sub` and metadata are personal data: they are for whoever may read deliveries.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
-pub(crate) struct DeliveryView {
+pub(super) struct DeliveryView {
     #[schema(value_type = String, format = "uuid")]
     id: DeliveryId,
     #[schema(value_type = doc::ClientId)]

@@ -11,8 +11,7 @@ use axum::http::header::CONTENT_LENGTH;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::access::Reporter;
-use crate::http::error::{ApiError, not_accepted};
-use crate::http::router::MAX_BODY_BYTES;
+use crate::http::error::{ApiError, MAX_BODY_BYTES, not_accepted};
 use crate::intake::{Charge, Intake, SMALL_BODY};
 
 /// How long a body may take, from its first byte to its last. Whoever is slower holds room that others need.
@@ -22,13 +21,13 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const LONG_TO_PARSE: usize = 64 * 1024;
 
 /// A body, and the room that it takes.
-pub(crate) struct EventBytes {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) charge: Charge,
+pub(super) struct EventBytes {
+    pub(super) bytes: Vec<u8>,
+    pub(super) charge: Charge,
 }
 
 /// Reads a body. Nothing of it is taken off the wire before there is room for it.
-pub(crate) async fn read(
+pub(super) async fn read(
     intake: &Intake,
     reporter: &Reporter,
     headers: &HeaderMap,
@@ -95,7 +94,7 @@ impl Arriving {
 }
 
 /// What comes of parsing a body, which a long one does on a thread where it holds nobody up.
-pub(crate) async fn parsed<T: Send + 'static>(
+pub(super) async fn parsed<T: Send + 'static>(
     bytes: Vec<u8>,
     parse: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> T {

@@ -8,33 +8,59 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use crate::http::error::{ApiError, Body as Error, not_accepted};
 
 use self::body::EventBytes;
 use crate::access::Grant;
 use crate::causes::Causes;
-use crate::delivery::states;
-use crate::domain::access::{Reporter, SourceLimit};
+use crate::delivery::{Waiting, states};
+use crate::domain::access::{Reporter, Scope, SourceLimit};
 use crate::domain::delivery::{DeliverySummary, State as DeliveryState};
 use crate::domain::event::Event;
 use crate::domain::ids::DeliveryId;
 use crate::domain::receipt::Receipt;
 use crate::http::extract::prefer;
+use crate::http::route::Route;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
-use crate::intake::Accepted;
+use crate::http::state::SharedState;
 use crate::intake::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
+use crate::intake::{Accepted, Intake};
+use crate::shutdown::Shutdown;
+use crate::storage::DeliveryReader;
 
 /// From how many sessions and deliveries on an answer is long.
 const LONG: usize = 1_000;
+
+/// The route of this folder, which both listeners serve.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::scoped(Scope::CreateEvents, routes!(receive))]
+}
+
+/// What it takes to wait for the outcome of deliveries.
+struct Outcomes {
+    waiting: Waiting,
+    deliveries: Arc<dyn DeliveryReader>,
+    shutdown: Shutdown,
+}
+
+impl FromRef<SharedState> for Outcomes {
+    fn from_ref(state: &SharedState) -> Self {
+        Self {
+            waiting: FromRef::from_ref(state),
+            deliveries: FromRef::from_ref(state),
+            shutdown: FromRef::from_ref(state),
+        }
+    }
+}
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,15 +148,16 @@ enum Answers {
             `sub_mismatch`, `unknown_client`, `no_identifier`, `too_many_clients`.", body = Error),
     )
 )]
-pub(crate) async fn receive(
-    State(state): State<Arc<HttpState>>,
+async fn receive(
+    State(intake): State<Intake>,
+    State(outcomes): State<Outcomes>,
     Extension(grant): Extension<Grant>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let reporter = Reporter::of(&grant.caller);
-    let EventBytes { bytes, charge } = body::read(&state.intake, &reporter, &headers, body).await?;
+    let EventBytes { bytes, charge } = body::read(&intake, &reporter, &headers, body).await?;
     let mode = mode(&headers, &bytes).ok_or_else(ApiError::unsupported_media_type)?;
     let (headers, events) = body::parsed(bytes, move |bytes| {
         let events = parse(mode, &headers, bytes);
@@ -140,12 +167,12 @@ pub(crate) async fn receive(
     let events = events?;
     let batch = mode == Mode::Batch;
     check_sources(&grant.sources, &events, batch)?;
-    let accepted = state.intake.accept(reporter, events, charge).await;
+    let accepted = intake.accept(reporter, events, charge).await;
     let accepted = accepted.map_err(|error| not_accepted(&error, batch))?;
 
     let wish = prefer::wait(&headers);
     let states = match wish {
-        Some(patience) => wait(&state, &accepted, patience).await,
+        Some(patience) => wait(&outcomes, &accepted, patience).await,
         None => None,
     };
     let waited = states.is_some();
@@ -183,16 +210,16 @@ fn check_sources(limit: &SourceLimit, events: &[Event], batch: bool) -> Result<(
 /// Waits until every delivery is final or patience runs out, and returns the states reached. `None` if that could
 /// not be found out: the events are stored all the same.
 async fn wait(
-    state: &HttpState,
+    Outcomes { waiting, deliveries, shutdown }: &Outcomes,
     accepted: &[Accepted],
     patience: Duration,
 ) -> Option<HashMap<DeliveryId, DeliveryState>> {
     let ids: Vec<DeliveryId> =
         accepted.iter().flat_map(|it| &it.receipt.deliveries).map(|it| it.id).collect();
     let states = tokio::select! {
-        states = state.waiting.wait(&*state.deliveries, &ids, patience) => states,
+        states = waiting.wait(&**deliveries, &ids, patience) => states,
         // A service that winds down keeps nobody waiting.
-        () = state.shutdown.draining() => states(&*state.deliveries, &ids).await,
+        () = shutdown.draining() => states(&**deliveries, &ids).await,
     };
     states.inspect_err(|error| tracing::error!(error = %Causes(error), "deliveries could not be read")).ok()
 }

@@ -5,7 +5,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::http::schema::types::{
+use crate::http::schema::{
     ClientId, CookieMode, Flow, Initiator, SessionMetadata, Sid, Sub, any_of, described, identifier, one_of,
     reference, text,
 };
@@ -223,7 +223,7 @@ fn event(r#type: &str, data: RefOr<Schema>) -> RefOr<Schema> {
 }
 
 /// An event, in structured mode.
-pub(crate) struct Event;
+pub(super) struct Event;
 
 impl PartialSchema for Event {
     fn schema() -> RefOr<Schema> {
@@ -247,7 +247,7 @@ impl ToSchema for Event {
 }
 
 /// Events, in batched mode.
-pub(crate) struct EventBatch;
+pub(super) struct EventBatch;
 
 impl PartialSchema for EventBatch {
     fn schema() -> RefOr<Schema> {
@@ -263,7 +263,7 @@ impl ToSchema for EventBatch {
 }
 
 /// What `application/json` can be.
-pub(crate) struct PlainJson;
+pub(super) struct PlainJson;
 
 impl PartialSchema for PlainJson {
     fn schema() -> RefOr<Schema> {

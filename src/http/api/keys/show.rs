@@ -1,16 +1,14 @@
 //! `GET /api/v2/keys/signing/{kid}`: one key.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 
 use super::view::SigningKeyView;
-use super::{kid, with_keys};
+use super::with_keys;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
+use crate::http::extract::ApiPath;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::keyring::{Keyring, Kid};
 
 /// Reads a signing key.
 #[utoipa::path(
@@ -24,11 +22,10 @@ use crate::http::state::HttpState;
         (status = 404, description = "`inexistent_resource`: there is none.", body = Error),
     )
 )]
-pub(crate) async fn show(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn show(
+    State(keyring): State<Keyring>,
+    ApiPath(kid): ApiPath<Kid>,
 ) -> Result<Json<SigningKeyView>, ApiError> {
-    let kid = kid(&text)?;
-    let view = with_keys(&state, move |keyring| SigningKeyView::of(keyring, keyring.key(&kid)?));
+    let view = with_keys(keyring, move |keyring| SigningKeyView::of(keyring, keyring.key(&kid)?));
     Ok(Json(view.await?))
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::view::LogView;
 use crate::http::error::ApiError;
-use crate::http::extract::query::Query;
+use crate::http::extract::Query;
 
 /// What entries have, or have at Auth0.
 pub(super) const NAMES: [&str; 16] = [

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderValue;
 use axum::http::header::LINK;
-use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -19,14 +20,15 @@ use super::fields::Fields;
 use super::q::{self, Language};
 use super::schema;
 use super::view::LogView;
+use crate::clock::Clock;
 use crate::domain::ids::ClientId;
 use crate::domain::log::{LogField, LogFilter, LogId, LogTerm, LogType, Pattern};
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::list_turn::ListTurn;
-use crate::http::extract::query::Query;
+use crate::http::extract::ListPermit;
+use crate::http::extract::Query;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
-use crate::storage::{LogOrder, LogPage, LogRecord};
+use crate::http::state::AuditSubjects;
+use crate::storage::{LogOrder, LogPage, LogRecord, LogStore};
 
 /// Auth0's limits.
 const DEFAULT_ENTRIES: u32 = 50;
@@ -101,13 +103,14 @@ struct Checkpoint {
             were looked at without an end; `message` says how far it got.", body = Error),
     )
 )]
-pub(crate) async fn list(
-    State(state): State<Arc<HttpState>>,
-    _turn: ListTurn,
-    uri: Uri,
+pub(super) async fn list(
+    State(logs): State<Arc<dyn LogStore>>,
+    State(AuditSubjects(users)): State<AuditSubjects>,
+    State(clock): State<Arc<dyn Clock>>,
+    _permit: ListPermit,
+    mut query: Query,
 ) -> Result<Response, ApiError> {
-    let mut query = Query::of(&uri)?;
-    let wanted = Wanted::of(&mut query, state.audit_subjects)?;
+    let wanted = Wanted::of(&mut query, users)?;
     let (from, take) = (query.take("from", str::parse)?, query.number("take", 1, MAX_ENTRIES)?);
     let page = query.number("page", 0, u32::MAX)?.unwrap_or(0);
     let per_page = query.number("per_page", 0, MAX_ENTRIES)?.unwrap_or(DEFAULT_ENTRIES);
@@ -121,32 +124,34 @@ pub(crate) async fn list(
             return Err(ApiError::invalid_query("sort", "must be date:1, or left out, with from and take"));
         }
         let checkpoint = Checkpoint { from, take: take.unwrap_or(DEFAULT_ENTRIES) };
-        return from_checkpoint(&state, &wanted, &checkpoint).await;
+        let until = clock.now().saturating_sub(HOLD_BACK).expect("a std Duration has no calendar units");
+        return from_checkpoint(&*logs, &wanted, &checkpoint, until).await;
     }
     let start = page.checked_mul(per_page).filter(|start| start.saturating_add(per_page) <= MAX_PAGED);
     let start = start.ok_or_else(|| ApiError::invalid_paging(page, MAX_PAGED))?;
     let order = order.unwrap_or(LogOrder::Newest);
-    let page = state.logs.logs(&wanted.filter, order, start, per_page).await?;
+    let page = logs.logs(&wanted.filter, order, start, per_page).await?;
     if let Some(stopped_at) = page.stopped_at {
         return Err(ApiError::search_too_broad(stopped_at));
     }
-    let logs = wanted.shown(page.records);
+    let entries = wanted.shown(page.records);
     if !include_totals {
-        return Ok(Json(logs).into_response());
+        return Ok(Json(entries).into_response());
     }
-    let total = state.logs.log_count(&wanted.filter, MAX_PAGED).await?;
-    Ok(Json(Page { start, limit: per_page, length: logs.len(), total, logs }).into_response())
+    let total = logs.log_count(&wanted.filter, MAX_PAGED).await?;
+    let length = entries.len();
+    Ok(Json(Page { start, limit: per_page, length, total, logs: entries }).into_response())
 }
 
 async fn from_checkpoint(
-    state: &HttpState,
+    logs: &dyn LogStore,
     wanted: &Wanted,
     checkpoint: &Checkpoint,
+    until: Timestamp,
 ) -> Result<Response, ApiError> {
-    let until = state.clock.now().saturating_sub(HOLD_BACK).expect("a std Duration has no calendar units");
     let from = checkpoint.from.unwrap_or(LogId::FIRST);
     let LogPage { records, stopped_at } =
-        state.logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
+        logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
     let next = match (stopped_at, records.last()) {
         // Up to there every entry was looked at.
         (Some(stopped_at), _) => LogId::new(stopped_at, Uuid::max()),

@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::log::{Change, LogEvent, Outcome};
 use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 use crate::storage::LogRecord;
 
 /// An entry of the audit trail. What it does not have is left out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Log)]
-pub(crate) struct LogView {
+pub(super) struct LogView {
     #[serde(rename = "_id")]
     #[schema(value_type = doc::LogId)]
     id: String,

@@ -9,7 +9,7 @@ use crate::domain::session_details::{
     Asn, AuthenticationMethod, CookieMode, Device, MethodName, UserAgent, Whereabouts,
 };
 use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 
 /// Where the user logged in, and was last seen.
 #[derive(Serialize, ToSchema)]

@@ -13,12 +13,12 @@ use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Flow, Session};
 use crate::domain::session_details::SessionDetails;
 use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 
 /// A session. Its user and metadata are personal data: they are for whoever may read sessions.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
-pub(crate) struct SessionView {
+pub(super) struct SessionView {
     #[schema(value_type = doc::Sid)]
     id: Sid,
     /// The user; `null` for a session that was never reported.

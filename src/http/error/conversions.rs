@@ -1,4 +1,4 @@
-//! What other modules refuse, or fail at, as answers.
+//! Errors of other modules, as they are answered.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::keyring::KeyringError;
 use crate::registry::{ClientError, InvalidMember};
 use crate::storage::StorageError;
 
-/// When there may be room for another redelivery job: later than the commands wait by themselves.
+/// When to try again to create a redelivery job: later than the commands wait by themselves.
 const JOB_RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// RFC 6750 §3: the challenge names the error, and the scope where that is what is missing.
+/// RFC 6750 §3: the challenge names the error, and the scope that is missing.
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let message = denied.to_string();
@@ -60,7 +60,7 @@ impl From<StorageError> for ApiError {
             return Self::new(StatusCode::BAD_REQUEST, "filter_too_broad", message);
         }
         tracing::error!(error = %Causes(&error), "a request failed at the store");
-        // To try again helps against an outage, and not against a row that has to be mended first.
+        // To try again helps after an outage, but not with a corrupt row.
         if error.is_corrupt() { Self::unreadable_row() } else { Self::store_unavailable() }
     }
 }
@@ -200,7 +200,7 @@ impl From<InvalidMember> for ApiError {
     }
 }
 
-/// A refusal of the planner; `at` says of which event.
+/// A refusal of the planner; `at` is the prefix that names the event of a batch.
 fn refused(refusal: &Refusal, at: &str) -> ApiError {
     let (status, code) = match refusal {
         Refusal::MetadataFlow(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
@@ -216,7 +216,7 @@ fn refused(refusal: &Refusal, at: &str) -> ApiError {
     ApiError::new(status, code, format!("{at}{refusal}"))
 }
 
-/// An error of the intake, and whether the request was a batch: then the event is named by its index.
+/// An error of the intake. In a batch the message names the event by its index.
 pub(crate) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
     let at = |index: &usize| if batch { format!("[{index}].") } else { String::new() };
     match error {
