@@ -18,9 +18,10 @@
 //! | [`keyring`] | signing keys: load, generate, rotate, sign, JWKS |
 //! | [`egress`] | the way out: address guard, resolver, the HTTP client for what others host |
 //! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
-//! | [`intake`] | the one door for events, and their wire forms |
+//! | [`sources`] | where events come from: each kind parses its wire form into domain events; CloudEvents |
+//! | [`intake`] | accepts domain events: plans and stores them in one transaction |
 //! | [`registry`] | use cases on clients |
-//! | [`delivery`] | the queue's workers: agenda, dispatcher, attempts, settling, upkeep, redelivery |
+//! | [`delivery`] | the queue's workers: scheduler, dispatcher, attempts, settling, maintenance, redelivery |
 //! | [`listen`] | TLS for the listeners: certificates kept up to date, handshakes |
 //! | [`access`] | who may do what: API tokens, access tokens, limits |
 //! | [`http`] | routes, handlers |
@@ -69,6 +70,7 @@ pub mod printable;
 pub mod registry;
 pub mod relying_party;
 pub mod shutdown;
+pub mod sources;
 pub mod storage;
 pub mod telemetry;
 pub mod token;

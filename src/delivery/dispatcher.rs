@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::agenda::Limits;
-use super::attempt::Attempter;
-use super::runner::Runner;
-use super::settler::Settler;
-use super::upkeep::Upkeep;
-use super::waiting::Waiting;
-use super::window::{Window, Work};
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::delivery::attempt::Attempter;
+use crate::delivery::maintenance::Maintenance;
+use crate::delivery::runner::Runner;
+use crate::delivery::scheduler::Limits;
+use crate::delivery::scheduler::{Scheduler, Work};
+use crate::delivery::settler::Settler;
+use crate::delivery::waiting::Waiting;
 use crate::domain::breaker::BreakerRules;
 use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
@@ -57,16 +57,16 @@ pub struct DispatcherConfig {
 pub struct Dispatcher {
     queue: Arc<dyn DeliveryQueue>,
     clock: Arc<dyn Clock>,
-    window: Arc<Window>,
+    scheduler: Arc<Scheduler>,
     runner: Runner,
-    upkeep: Upkeep,
+    maintenance: Maintenance,
 }
 
 impl Dispatcher {
     /// A dispatcher and the settler it needs; the caller runs both. The settler ends after the dispatcher and
     /// every [`Runner`] are gone.
     pub fn new(config: DispatcherConfig) -> (Self, Settler) {
-        let window = Window::new(Limits {
+        let scheduler = Scheduler::new(Limits {
             total: config.max_concurrency,
             per_client: config.max_concurrency_per_client,
             seats: SEATS,
@@ -75,26 +75,26 @@ impl Dispatcher {
         let (settlements, settler) = Settler::new(
             Arc::clone(&config.queue),
             Arc::clone(&config.clock),
-            Arc::clone(&window),
+            Arc::clone(&scheduler),
             config.waiting.clone(),
             Arc::clone(&config.metrics),
             config.shutdown,
         );
         let runner = Runner::new(
-            Arc::clone(&window),
+            Arc::clone(&scheduler),
             config.attempter,
             settlements,
             Arc::clone(&config.clock),
             config.entropy,
         );
-        let upkeep = Upkeep::new(
+        let maintenance = Maintenance::new(
             Arc::clone(&config.queue),
             Arc::clone(&config.clock),
-            Arc::clone(&window),
+            Arc::clone(&scheduler),
             config.waiting,
             config.metrics,
         );
-        (Self { queue: config.queue, clock: config.clock, window, runner, upkeep }, settler)
+        (Self { queue: config.queue, clock: config.clock, scheduler, runner, maintenance }, settler)
     }
 
     /// Takes up where an earlier run ended: what is due, and which breakers are open. To be called before
@@ -102,10 +102,10 @@ impl Dispatcher {
     pub async fn restore(&self) -> Result<(), StorageError> {
         for queue in self.queue.queues().await? {
             if let Some(due_at) = queue.due_at {
-                self.window.note_due(&queue.client_id, due_at);
+                self.scheduler.note_due(&queue.client_id, due_at);
             }
             if let Some(breaker) = queue.breaker {
-                self.window.restore(&queue.client_id, breaker);
+                self.scheduler.restore(&queue.client_id, breaker);
             }
         }
         Ok(())
@@ -118,13 +118,13 @@ impl Dispatcher {
 
     /// What the process has under way, for metrics.
     pub fn gauges(&self) -> super::Gauges {
-        super::Gauges::new(Arc::clone(&self.window))
+        super::Gauges::new(Arc::clone(&self.scheduler))
     }
 
     /// Works until draining is asked for, then sees the attempts under way through to their settlement.
     pub async fn run(self, shutdown: Shutdown) {
         tokio::select! {
-            () = self.upkeep.run() => {}
+            () = self.maintenance.run() => {}
             () = self.work(&shutdown) => {}
         }
     }
@@ -142,11 +142,11 @@ impl Dispatcher {
             // waits here.
             tokio::select! {
                 () = shutdown.draining() => {}
-                () = self.window.woken() => {}
+                () = self.scheduler.woken() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        self.window.close();
+        self.scheduler.close();
         if let Err(error) = self.put_back_unseated().await {
             // Their leases run out, and they are attempted after a restart.
             tracing::error!(error = %Causes(&error), "waiting deliveries could not be given back");
@@ -159,17 +159,17 @@ impl Dispatcher {
 
     /// Deliveries that had to leave their seats wait in the store again.
     async fn put_back_unseated(&self) -> Result<(), StorageError> {
-        let unseated = self.window.take_unseated();
+        let unseated = self.scheduler.take_unseated();
         if unseated.is_empty() {
             return Ok(());
         }
         let leases: Vec<_> = unseated.iter().map(|it| (it.intent.id, it.lease.token)).collect();
         // Whatever comes of it: if the store fails, the leases are left to run out.
-        self.window.let_go(leases.iter().copied());
+        self.scheduler.let_go(leases.iter().copied());
         let now = self.clock.now();
         self.queue.release(&leases, now).await?;
         for delivery in &unseated {
-            self.window.note_due(&delivery.client.client_id, now);
+            self.scheduler.note_due(&delivery.client.client_id, now);
         }
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Dispatcher {
     async fn pass(&self, shutdown: &Shutdown) -> Result<Duration, StorageError> {
         self.put_back_unseated().await?;
         let now = self.clock.now();
-        let Work { ready, leases: leasings } = self.window.plan(now);
+        let Work { ready, leases: leasings } = self.scheduler.plan(now);
         let idle = ready.is_empty();
         for (delivery, slot) in ready {
             self.runner.start(delivery, slot);
@@ -191,14 +191,14 @@ impl Dispatcher {
         let leased = match self.queue.lease(&turns, lease, now).await {
             Ok(leased) => leased,
             Err(error) => {
-                self.window.put_off(leasings, now);
+                self.scheduler.put_off(leasings, now);
                 return Err(error);
             }
         };
-        let admitted = self.window.admit(leasings, leased);
+        let admitted = self.scheduler.admit(leasings, leased);
         if shutdown.is_draining() {
             let leases: Vec<_> = admitted.iter().map(|(it, _)| (it.intent.id, it.lease.token)).collect();
-            self.window.let_go(leases.iter().copied());
+            self.scheduler.let_go(leases.iter().copied());
             self.queue.release(&leases, self.clock.now()).await?;
             return Ok(Duration::ZERO);
         }
@@ -211,7 +211,7 @@ impl Dispatcher {
 
     /// How long there is nothing to do, unless something comes up.
     fn pause(&self, now: Timestamp) -> Duration {
-        let Some(next) = self.window.next_due(now) else { return LOOK_AGAIN };
+        let Some(next) = self.scheduler.next_due(now) else { return LOOK_AGAIN };
         next.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(LOOK_AGAIN)
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::window::Window;
+use crate::delivery::scheduler::Scheduler;
 use crate::storage::{DeliveryReader, Result};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::ClientGauges;
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Brings the gauges up to date. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Gauges {
-    window: Arc<Window>,
+    scheduler: Arc<Scheduler>,
     counted: Arc<Mutex<Option<Counted>>>,
 }
 
@@ -39,8 +39,8 @@ struct Counted {
 }
 
 impl Gauges {
-    pub(super) fn new(window: Arc<Window>) -> Self {
-        Self { window, counted: Arc::default() }
+    pub(super) fn new(scheduler: Arc<Scheduler>) -> Self {
+        Self { scheduler, counted: Arc::default() }
     }
 
     /// Brings them up to date, or has that done.
@@ -50,8 +50,8 @@ impl Gauges {
         reader: &Arc<dyn DeliveryReader>,
         now: Timestamp,
     ) -> Result<()> {
-        metrics.set_in_flight(self.window.in_flight());
-        let breakers = self.window.breakers();
+        metrics.set_in_flight(self.scheduler.in_flight());
+        let breakers = self.scheduler.breakers();
         let states = breakers.iter().map(|(id, breaker)| (id.as_str(), breaker.state(now)));
         metrics.set_breakers(states.filter(|(_, state)| *state != "closed"));
 
@@ -98,8 +98,8 @@ mod tests {
     use async_trait::async_trait;
     use tokio::time::sleep;
 
-    use super::super::agenda::Limits;
     use super::*;
+    use crate::delivery::scheduler::Limits;
     use crate::domain::breaker::{BreakerRules, OpenBreaker};
     use crate::domain::delivery::{Delivery, DeliveryFilter, DeliverySummary};
     use crate::domain::ids::{ClientId, DeliveryId, Sid};
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_count_that_takes_long_is_made_seldom_and_waited_for_by_nobody() {
         let reader = Arc::new(Reader::default());
-        let gauges = Gauges::new(Window::new(LIMITS));
+        let gauges = Gauges::new(Scheduler::new(LIMITS));
         let metrics = Arc::new(Metrics::new());
         let began = Instant::now();
         let refresh = async |seconds: i64| {

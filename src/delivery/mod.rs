@@ -5,19 +5,16 @@
 //! leased in the transaction that stores them and handed straight to the [`Runner`]. Nothing here knows SQL
 //! or HTTP's server side.
 
-mod agenda;
 mod attempt;
 mod dispatcher;
 mod gauges;
-mod outcome;
+mod maintenance;
 mod probe;
 mod redelivery;
 mod runner;
+mod scheduler;
 mod settler;
-mod shares;
-mod upkeep;
 mod waiting;
-mod window;
 
 pub use attempt::{Attempter, AttempterConfig};
 pub use dispatcher::{Dispatcher, DispatcherConfig};

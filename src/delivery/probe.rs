@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::attempt::Attempter;
 use crate::clock::Clock;
+use crate::delivery::attempt::Attempter;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, LogoutUri};
 use crate::domain::delivery::{Attempt, Intent, State};

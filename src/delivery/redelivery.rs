@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::runner::Runner;
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::delivery::runner::Runner;
 use crate::domain::delivery::DeliveryFilter;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::{DEAD_LETTERS, JobId, RedeliveryJob, RedeliveryRefusal, TooManyJobs};
@@ -138,7 +138,7 @@ impl Redelivery {
                     tracing::info!(job = %id.0, "redelivery by filter is complete");
                 }
             }
-            Err(error) if error.is_outage() => return Err(error),
+            Err(error) if error.is_transient() => return Err(error),
             // Something in its row, or in what it is about, is damaged: the others go on.
             Err(error) => {
                 tracing::error!(

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
-use super::attempt::{Attempted, Attempter, Health};
-use super::probe::Prober;
-use super::settler::Settlements;
-use super::window::{Room, Slot, Window};
 use crate::clock::Clock;
+use crate::delivery::attempt::{Attempted, Attempter, Health};
+use crate::delivery::probe::Prober;
+use crate::delivery::scheduler::{Room, Scheduler, Slot};
+use crate::delivery::settler::Settlements;
 use crate::domain::ids::ClientId;
 use crate::domain::time::after;
 use crate::entropy::Entropy;
@@ -23,7 +23,7 @@ pub(super) const LEASE: Duration = Duration::from_secs(10);
 /// Sees attempts through. Clones share it.
 #[derive(Clone)]
 pub struct Runner {
-    window: Arc<Window>,
+    scheduler: Arc<Scheduler>,
     attempter: Arc<Attempter>,
     settlements: Settlements,
     attempts: TaskTracker,
@@ -33,22 +33,22 @@ pub struct Runner {
 
 impl Runner {
     pub(super) fn new(
-        window: Arc<Window>,
+        scheduler: Arc<Scheduler>,
         attempter: Attempter,
         settlements: Settlements,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let attempter = Arc::new(attempter);
-        Self { window, attempter, settlements, attempts: TaskTracker::new(), clock, entropy }
+        Self { scheduler, attempter, settlements, attempts: TaskTracker::new(), clock, entropy }
     }
 
     /// Makes room for new deliveries to these clients, as far as there is any, so that they can be stored as
     /// leased and need not be read back.
     pub fn reserve(&self, clients: &[&ClientId]) -> Reservation {
         let now = self.clock.now();
-        let client_changes = self.window.client_changes();
-        let rooms = self.window.take(clients, now);
+        let client_changes = self.scheduler.client_changes();
+        let rooms = self.scheduler.take(clients, now);
         Reservation { runner: self.clone(), lease: self.new_lease(now), rooms, client_changes }
     }
 
@@ -59,16 +59,16 @@ impl Runner {
 
     /// A client is another than it was, or gone. To be called when that is stored.
     pub fn client_changed(&self, client_id: &ClientId) {
-        self.window.client_changed(client_id, self.clock.now());
+        self.scheduler.client_changed(client_id, self.clock.now());
     }
 
     /// Deliveries for these clients were stored, due at once, and not leased.
     pub fn queued<'c>(&self, clients: impl IntoIterator<Item = &'c ClientId>) {
         let now = self.clock.now();
         for client_id in clients {
-            self.window.note_due(client_id, now);
+            self.scheduler.note_due(client_id, now);
         }
-        self.window.wake();
+        self.scheduler.wake();
     }
 
     pub(super) fn new_lease(&self, now: Timestamp) -> Lease {
@@ -83,7 +83,7 @@ impl Runner {
 
     async fn run(&self, leased: LeasedDelivery, slot: Slot) {
         let (id, token) = (leased.intent.id, leased.lease.token);
-        let is_held = |now| self.window.holds(id, token, now);
+        let is_held = |now| self.scheduler.holds(id, token, now);
         match self.attempter.attempt(&leased, is_held).await {
             Some(attempted) => {
                 self.judge(&leased, &attempted);
@@ -91,7 +91,7 @@ impl Runner {
                 // of them: where it is slow, attempts wait for it.
                 self.settlements.settle(attempted.settlement).await;
             }
-            None => self.window.let_go([(id, token)]),
+            None => self.scheduler.let_go([(id, token)]),
         }
         drop(slot);
     }
@@ -100,9 +100,9 @@ impl Runner {
     fn judge(&self, leased: &LeasedDelivery, attempted: &Attempted) {
         let client_id = &leased.client.client_id;
         match attempted.health {
-            Health::Answers => self.window.answered(client_id),
+            Health::Answers => self.scheduler.answered(client_id),
             Health::Fails { answered } => {
-                if self.window.failed(client_id, answered, self.clock.now(), self.entropy.fraction()) {
+                if self.scheduler.failed(client_id, answered, self.clock.now(), self.entropy.fraction()) {
                     tracing::warn!(
                         client_id = client_id.as_str(),
                         "circuit breaker open: its deliveries wait, without spending attempts"
@@ -137,14 +137,14 @@ impl Reservation {
     /// The deliveries that got a lease are stored, in their order: attempts them, at once or as soon as it
     /// is their turn.
     pub fn start(self, deliveries: Vec<LeasedDelivery>) {
-        self.runner.window.hold(&deliveries);
-        let deliveries = self.runner.window.turn_away_stale(deliveries, self.client_changes);
+        self.runner.scheduler.hold(&deliveries);
+        let deliveries = self.runner.scheduler.turn_away_stale(deliveries, self.client_changes);
         for (delivery, room) in deliveries.into_iter().zip(self.rooms.into_iter().flatten()) {
             match room {
                 Room::Slot(slot) => self.runner.start(delivery, slot),
                 Room::Seat(seat) => seat.sit(delivery),
             }
         }
-        self.runner.window.wake();
+        self.runner.scheduler.wake();
     }
 }

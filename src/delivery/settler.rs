@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::waiting::Waiting;
-use super::window::Window;
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::delivery::scheduler::Scheduler;
+use crate::delivery::waiting::Waiting;
 use crate::domain::delivery::Verdict;
 use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryQueue, Groups, Settled, Settlement, StorageError};
@@ -48,7 +48,7 @@ impl Settlements {
 pub struct Settler {
     queue: Arc<dyn DeliveryQueue>,
     clock: Arc<dyn Clock>,
-    window: Arc<Window>,
+    scheduler: Arc<Scheduler>,
     waiting: Waiting,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
@@ -59,14 +59,14 @@ impl Settler {
     pub(super) fn new(
         queue: Arc<dyn DeliveryQueue>,
         clock: Arc<dyn Clock>,
-        window: Arc<Window>,
+        scheduler: Arc<Scheduler>,
         waiting: Waiting,
         metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) -> (Settlements, Self) {
         let (sender, requests) = mpsc::channel(MAX_WAITING);
         let groups = Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS);
-        (Settlements(sender), Self { queue, clock, window, waiting, metrics, shutdown, groups })
+        (Settlements(sender), Self { queue, clock, scheduler, waiting, metrics, shutdown, groups })
     }
 
     /// Settles until every handle is dropped.
@@ -89,14 +89,14 @@ impl Settler {
                 tries,
                 "outcomes could not be recorded, trying again"
             );
-            if !error.is_outage() && group.len() > 1 {
+            if !error.is_transient() && group.len() > 1 {
                 // One of them is to blame: the others go without it.
                 for settlement in group {
                     Box::pin(self.settle(std::slice::from_ref(settlement))).await;
                 }
                 return;
             }
-            if (self.shutdown.is_draining() || !error.is_outage()) && tries >= TRIES_WHEN_DRAINING {
+            if (self.shutdown.is_draining() || !error.is_transient()) && tries >= TRIES_WHEN_DRAINING {
                 self.let_go(group);
                 return;
             }
@@ -107,11 +107,11 @@ impl Settler {
 
     async fn try_settle(&self, group: &[Settlement]) -> Result<(), StorageError> {
         let began = Instant::now();
-        let breakers = self.window.take_changed_breakers();
+        let breakers = self.scheduler.take_changed_breakers();
         let settled = match self.queue.settle(group, &breakers, self.clock.now()).await {
             Ok(settled) => settled,
             Err(error) => {
-                self.window.return_changed_breakers(breakers);
+                self.scheduler.return_changed_breakers(breakers);
                 return Err(error);
             }
         };
@@ -120,7 +120,7 @@ impl Settler {
         for (settlement, settled) in group.iter().zip(settled) {
             self.follow(settlement, settled);
         }
-        self.window.wake();
+        self.scheduler.wake();
         Ok(())
     }
 
@@ -134,11 +134,11 @@ impl Settler {
             self.metrics.delivery_ended(settlement.client_id.as_str(), state.as_str());
             self.waiting.finished(settlement.id);
         } else if let Verdict::Retry(due_at) = settlement.verdict {
-            self.window.note_due(&settlement.client_id, due_at);
+            self.scheduler.note_due(&settlement.client_id, due_at);
         }
     }
 
     fn let_go(&self, group: &[Settlement]) {
-        self.window.let_go(group.iter().map(|settlement| (settlement.id, settlement.lease_token)));
+        self.scheduler.let_go(group.iter().map(|settlement| (settlement.id, settlement.lease_token)));
     }
 }

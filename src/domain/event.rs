@@ -1,6 +1,6 @@
 //! What a source reports: a session was created, changed or terminated.
 //!
-//! These are the meanings; the wire forms they come in belong to `intake`.
+//! These are the meanings; the wire forms they come in belong to `sources`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

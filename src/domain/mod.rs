@@ -25,4 +25,6 @@ pub mod time;
 pub mod uri;
 
 #[cfg(test)]
+pub(crate) mod test_support;
+#[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 //!
 //! Requests queue for one writer, which plans and stores as many as are waiting in one transaction and
 //! answers when it is durable. A source is never told of an acceptance that a loss of power could undo.
-//! The wire forms of the sources are parsed beside the door (`cloudevents`), never behind it.
+//! Only domain events come in: each source parses its own wire form.
 
 use std::sync::Arc;
 
@@ -18,7 +18,6 @@ use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
 mod answer;
-pub mod cloudevents;
 mod collisions;
 mod digest;
 mod expiry;

@@ -139,7 +139,8 @@ impl Charge {
 mod tests {
     use super::*;
     use crate::domain::access::Caller;
-    use crate::intake::cloudevents::parse_structured;
+    use crate::domain::event::EventBody;
+    use crate::domain::test_support::created;
 
     const LARGE: usize = 1024 * 1024;
 
@@ -189,11 +190,9 @@ mod tests {
         let room = Room::default();
         let event = |clients: usize| {
             let clients: Vec<_> = (0..clients).map(|n| format!("c{n}")).collect();
-            let event = serde_json::json!({
-                "specversion": "1.0", "id": "e", "source": "s", "type": "session.created",
-                "data": {"sid": "s", "sub": "a", "clients": clients}
-            });
-            parse_structured(event.to_string().as_bytes()).unwrap()
+            let named: Vec<_> = clients.iter().map(String::as_str).collect();
+            let body = EventBody::Created(created("s", &named));
+            Event { source: "s".to_owned(), id: "e".to_owned(), time: None, body }
         };
         let mut charge = room.make(&reporter("a"), LARGE).await.unwrap();
         charge.fit(&[event(1)]).unwrap();

@@ -119,7 +119,7 @@ impl Writer {
                 }
                 left
             }
-            Err(error) if group.len() > 1 && !error.is_outage() => {
+            Err(error) if group.len() > 1 && !error.is_transient() => {
                 tracing::warn!(error = %Causes(&error), "storing requests one by one");
                 for request in group {
                     Box::pin(self.answer(vec![request])).await;

@@ -22,7 +22,7 @@ pub mod sqlite;
 mod tokens;
 
 pub use clients::{ClientFilter, ClientStore};
-pub use error::{RowName, StorageError};
+pub use error::{Cause, OpenError, Rejection, RowName, StorageError};
 pub use groups::Groups;
 pub use intake::{
     AcceptedBefore, AcceptedElsewhere, AcceptedEvent, AnswerKey, Changes, EventDigest, EventKey, IntakeStore,

@@ -12,6 +12,7 @@ mod api;
 mod cli;
 mod config;
 mod delivery;
+mod docs;
 mod layering;
 mod process;
 mod storage;

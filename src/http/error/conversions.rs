@@ -12,11 +12,11 @@ use crate::domain::metadata::MetadataError;
 use crate::domain::plan::{CommandRefusal, Refusal};
 use crate::domain::redelivery::{RedeliveryRefusal, TooManyJobs};
 use crate::http::error::ApiError;
-use crate::intake::cloudevents::WireError;
 use crate::intake::{AcceptError, CommandError};
 use crate::keyring::KeyringError;
 use crate::registry::{ClientError, InvalidMember};
-use crate::storage::StorageError;
+use crate::sources::cloudevents::WireError;
+use crate::storage::{Rejection, StorageError};
 
 /// When to try again to create a redelivery job: later than the commands wait by themselves.
 const JOB_RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -54,13 +54,13 @@ impl From<WireError> for ApiError {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        if error.is_cut_off() {
+        if let StorageError::Rejected { reason: Rejection::TooBroad, .. } = error {
             let message = "The filter looks through too many entries; narrow it by time or type, or leave it out and \
                            go on by checkpoints (from and take)";
             return Self::new(StatusCode::BAD_REQUEST, "filter_too_broad", message);
         }
         tracing::error!(error = %Causes(&error), "a request failed at the store");
-        // To try again helps after an outage, but not with a corrupt row.
+        // A retry helps against an outage, and not against a row that has to be repaired first.
         if error.is_corrupt() { Self::unreadable_row() } else { Self::store_unavailable() }
     }
 }

@@ -29,8 +29,8 @@ impl Lists {
         pool.connect_with(options).await.map(Self)
     }
 
-    /// A connection for one list. What takes too many steps on it fails with SQLite's `INTERRUPT`
-    /// ([`StorageError::is_cut_off`](crate::storage::StorageError::is_cut_off)).
+    /// A connection for one list. A statement that takes too many steps fails with SQLite's `INTERRUPT`, which
+    /// becomes [`Rejection::TooBroad`](crate::storage::Rejection::TooBroad).
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Sqlite>> {
         let mut connection = self.0.acquire().await?;
         limit_steps(&mut connection, MAX_STEPS).await?;
@@ -65,7 +65,7 @@ mod tests {
 
     use super::super::test_support::store;
     use super::*;
-    use crate::storage::StorageError;
+    use crate::storage::{Rejection, StorageError};
 
     #[tokio::test]
     async fn a_list_without_end_is_ended_and_the_next_one_has_all_its_steps() {
@@ -75,7 +75,8 @@ mod tests {
         for _ in 0..2 * LISTS_AT_A_TIME {
             let mut connection = store.lists.acquire().await.unwrap();
             let error = StorageError::from(query(ENDLESS).fetch_one(&mut *connection).await.unwrap_err());
-            assert!(error.is_cut_off() && !error.is_outage(), "{error:?}");
+            let too_broad = matches!(error, StorageError::Rejected { reason: Rejection::TooBroad, .. });
+            assert!(too_broad && !error.is_transient(), "{error:?}");
             drop(connection);
             let mut connection = store.lists.acquire().await.unwrap();
             query("SELECT * FROM clients").fetch_all(&mut *connection).await.unwrap();

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
 
-use super::{Maintenance, Result};
+use super::{Maintenance, OpenError, Result};
 
 mod attempts;
 mod breakers;
@@ -21,6 +21,7 @@ mod checkpoint;
 mod clients;
 mod columns;
 mod deliveries;
+mod errors;
 mod events;
 mod files;
 mod intake;
@@ -80,13 +81,13 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the store at `url`, such as `sqlite://logoutd.db`; makes the file (mode 0600, it holds
     /// personal data) and brings its schema up to date. While others do the same, it waits for them.
-    pub async fn open(url: &str) -> Result<Self> {
+    pub async fn open(url: &str) -> std::result::Result<Self, OpenError> {
         open::open(url, true).await
     }
 
     /// Opens the store as [`open`](Self::open) does, for a command that looks at or changes a few rows beside
     /// a service that may be running. It takes no part in who is first: a service that starts meanwhile is.
-    pub async fn open_beside(url: &str) -> Result<Self> {
+    pub async fn open_beside(url: &str) -> std::result::Result<Self, OpenError> {
         open::open(url, false).await
     }
 

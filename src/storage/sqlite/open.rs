@@ -16,11 +16,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqlSafeStr, SqlitePool};
 
 use super::checkpoint::{Checkpointer, WRITER_CHECKPOINT_PAGES};
+use super::errors::{is_locked_out, opening_hint};
 use super::lists::Lists;
 use super::rows::Rows;
 use super::{MIGRATIONS, READERS, SqliteStore, TOKEN_READERS, files};
-use crate::storage::error::{is_busy, opening_hint};
-use crate::storage::{Result, StorageError};
+use crate::storage::{Cause, OpenError};
 
 /// How long a writer of another process is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,13 +35,13 @@ const TRY_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
 /// The page cache of the connection that writes, in KiB: the inner pages of the indexes of millions of rows.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
-type Opened<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Opened<T> = Result<T, Cause>;
 
 /// Opens the store at `url`, and takes the lock that tells who was first if `first` is set.
-pub(super) async fn open(url: &str, first: bool) -> Result<SqliteStore> {
+pub(super) async fn open(url: &str, first: bool) -> Result<SqliteStore, OpenError> {
     try_open(url, first).await.map_err(|source| {
         let hint = sqlx_error(&*source).map_or("", opening_hint);
-        StorageError::Open { url: url.to_owned(), hint, source }
+        OpenError { url: url.to_owned(), hint, source }
     })
 }
 
@@ -100,7 +100,7 @@ async fn while_locked_out<T, F: Future<Output = Opened<T>>>(attempt: impl Fn() -
     let (began, mut pause) = (Instant::now(), TRY_AGAIN_AFTER);
     loop {
         match attempt().await {
-            Err(error) if sqlx_error(&*error).is_some_and(is_busy) && began.elapsed() < PATIENCE => {
+            Err(error) if sqlx_error(&*error).is_some_and(is_locked_out) && began.elapsed() < PATIENCE => {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(TRY_AGAIN_AT_LEAST_EVERY);
             }

@@ -1,28 +1,13 @@
 //! A small world to plan in: it is second 100.
 
-use std::collections::BTreeSet;
-
 use crate::domain::delivery::State;
-use crate::domain::event::{SessionCreated, SessionTerminated};
 use crate::domain::ids::DeliveryId;
-use crate::domain::initiator::{Initiator, Initiators};
+use crate::domain::initiator::Initiators;
 use crate::domain::plan::*;
 use crate::domain::session::{EndNumber, SessionKey, SubjectEnd};
-use crate::domain::session_details::SessionDetails;
+pub(super) use crate::domain::test_support::*;
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
-
-pub(super) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
-}
-
-pub(super) fn client_id(text: &str) -> ClientId {
-    text.parse().unwrap()
-}
-
-pub(super) fn sub(text: &str) -> Sub {
-    text.parse().unwrap()
-}
 
 pub(super) fn client(id: &str) -> Client {
     Client {
@@ -32,15 +17,6 @@ pub(super) fn client(id: &str) -> Client {
     }
 }
 
-pub(super) fn metadata(pairs: &[(&str, &str)]) -> SessionMetadata {
-    let pairs: BTreeMap<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    pairs.try_into().unwrap()
-}
-
-pub(super) fn named(ids: &[&str]) -> NamedClients {
-    ids.iter().map(|id| (client_id(id), None)).collect()
-}
-
 pub(super) fn session(participants: &[&str]) -> Session {
     Session {
         sub: Some(sub("alice")),
@@ -48,34 +24,6 @@ pub(super) fn session(participants: &[&str]) -> Session {
         participants: named(participants),
         revision: 1,
         ..Session::new(SessionKey(Uuid::from_u128(7)), "s-1".parse().unwrap(), at(0))
-    }
-}
-
-pub(super) fn terminated(sid: Option<&str>, subject: Option<&str>) -> SessionTerminated {
-    let target = match sid {
-        Some(sid) => Target::Session { sid: sid.parse().unwrap(), sub: subject.map(sub) },
-        None => Target::Subject(sub(subject.unwrap())),
-    };
-    SessionTerminated {
-        target,
-        initiator: Initiator::RpLogout,
-        clients: NamedClients::new(),
-        session_metadata: SessionMetadata::default(),
-        exclude_clients: BTreeSet::new(),
-    }
-}
-
-pub(super) fn created(sid: &str, clients: &[&str]) -> SessionCreated {
-    SessionCreated {
-        sid: sid.parse().unwrap(),
-        sub: sub("alice"),
-        clients: named(clients),
-        session_metadata: SessionMetadata::default(),
-        authenticated_at: None,
-        idle_expires_at: None,
-        expires_at: None,
-        flow: Flow::Browser,
-        details: SessionDetails::default(),
     }
 }
 

@@ -17,8 +17,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use crate::http::error::{ApiError, Body as Error, not_accepted};
-
 use self::body::EventBytes;
 use crate::access::Grant;
 use crate::causes::Causes;
@@ -28,13 +26,14 @@ use crate::domain::delivery::{DeliverySummary, State as DeliveryState};
 use crate::domain::event::Event;
 use crate::domain::ids::DeliveryId;
 use crate::domain::receipt::Receipt;
+use crate::http::error::{ApiError, Body as Error, not_accepted};
 use crate::http::extract::prefer;
 use crate::http::route::Route;
 use crate::http::schema as doc;
 use crate::http::state::SharedState;
-use crate::intake::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
 use crate::intake::{Accepted, Intake};
 use crate::shutdown::Shutdown;
+use crate::sources::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
 use crate::storage::DeliveryReader;
 
 /// From how many sessions and deliveries on an answer is long.

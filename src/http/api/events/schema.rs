@@ -9,7 +9,7 @@ use crate::http::schema::{
     ClientId, CookieMode, Flow, Initiator, SessionMetadata, Sid, Sub, any_of, described, identifier, one_of,
     reference, text,
 };
-use crate::intake::cloudevents::MAX_BATCH;
+use crate::sources::cloudevents::MAX_BATCH;
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 

@@ -18,10 +18,10 @@ use logoutd::domain::plan::{Command, Precondition, Registration, WaitingSubjects
 use logoutd::domain::receipt::Receipt;
 use logoutd::domain::session::{EndNumber, Lifetimes, SessionKey, SubjectEnd};
 use logoutd::entropy::{Entropy, SystemEntropy};
-use logoutd::intake::cloudevents::parse_structured;
 use logoutd::intake::{
     AcceptError, Accepted, CommandError, Handoff, Intake, MetadataGuard, Reserved, WriterConfig,
 };
+use logoutd::sources::cloudevents::parse_structured;
 use logoutd::storage::sqlite::SqliteStore;
 use logoutd::storage::{
     AnswerKey, Changes, ClientStore as _, DeliveryReader as _, IntakeStore, IntakeTransaction, Known, Lease,
@@ -96,7 +96,7 @@ impl IntakeTransaction for FailingTransaction {
 
     async fn commit(self: Box<Self>) -> Result<()> {
         if self.fails {
-            return Err(StorageError::Database(sqlx::Error::PoolTimedOut));
+            return Err(StorageError::Unavailable("the commit failed".into()));
         }
         self.inner.commit().await
     }

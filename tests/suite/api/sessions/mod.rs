@@ -2,5 +2,5 @@
 
 mod bulk;
 mod details;
+mod lifecycle;
 mod revoke_access;
-mod sessions;

@@ -3,30 +3,30 @@
 
 use std::sync::Arc;
 
-use super::super::agenda::SlotKind;
-use super::Window;
+use crate::delivery::scheduler::Scheduler;
+use crate::delivery::scheduler::allocator::SlotKind;
 use crate::domain::ids::ClientId;
 use crate::storage::{LeasedDelivery, Turn};
 
 /// The right to have one attempt under way. It is given back when it is dropped.
 #[derive(Debug)]
 pub(in crate::delivery) struct Slot {
-    pub(super) window: Arc<Window>,
+    pub(super) scheduler: Arc<Scheduler>,
     pub(super) client_id: ClientId,
     pub(super) kind: SlotKind,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.window.lock().agenda.give_back(&self.client_id, self.kind);
-        self.window.wake();
+        self.scheduler.lock().allocator.give_back(&self.client_id, self.kind);
+        self.scheduler.wake();
     }
 }
 
 /// The right to wait for a slot in memory. It is given back when it is dropped before anything sits there.
 #[derive(Debug)]
 pub(in crate::delivery) struct Seat {
-    pub(super) window: Arc<Window>,
+    pub(super) scheduler: Arc<Scheduler>,
     pub(super) client_id: ClientId,
     pub(super) taken: bool,
 }
@@ -35,8 +35,8 @@ impl Seat {
     /// The delivery waits here.
     pub(in crate::delivery) fn sit(mut self, delivery: LeasedDelivery) {
         self.taken = true;
-        let mut state = self.window.lock();
-        state.agenda.sit(&self.client_id);
+        let mut state = self.scheduler.lock();
+        state.allocator.sit(&self.client_id);
         state.seats.entry(self.client_id.clone()).or_default().sit(delivery);
     }
 }
@@ -44,7 +44,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if !self.taken {
-            self.window.lock().agenda.leave_seat(&self.client_id, false);
+            self.scheduler.lock().allocator.leave_seat(&self.client_id, false);
         }
     }
 }
@@ -61,7 +61,7 @@ pub(in crate::delivery) enum Room {
 pub(in crate::delivery) struct Work {
     /// Deliveries that sat, with slots: they can be attempted.
     pub(in crate::delivery) ready: Vec<(LeasedDelivery, Slot)>,
-    /// Turns of clients at the store. They go back to [`Window::admit`] or [`Window::put_off`].
+    /// Turns of clients at the store. They go back to [`Scheduler::admit`] or [`Scheduler::put_off`].
     pub(in crate::delivery) leases: Vec<Leasing>,
 }
 

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::runner::LEASE;
-use super::waiting::Waiting;
-use super::window::Window;
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::delivery::runner::LEASE;
+use crate::delivery::scheduler::Scheduler;
+use crate::delivery::waiting::Waiting;
 use crate::storage::{DeliveryQueue, Result};
 use crate::telemetry::Metrics;
 
@@ -31,10 +31,10 @@ const SET_BACK: Duration = Duration::from_secs(1);
 /// The most deliveries that are ended for their age in one transaction.
 const EXPIRE_BATCH: u32 = 500;
 
-pub(super) struct Upkeep {
+pub(super) struct Maintenance {
     queue: Arc<dyn DeliveryQueue>,
     clock: Arc<dyn Clock>,
-    window: Arc<Window>,
+    scheduler: Arc<Scheduler>,
     waiting: Waiting,
     metrics: Arc<Metrics>,
 }
@@ -55,15 +55,15 @@ impl Clocks {
     }
 }
 
-impl Upkeep {
+impl Maintenance {
     pub(super) fn new(
         queue: Arc<dyn DeliveryQueue>,
         clock: Arc<dyn Clock>,
-        window: Arc<Window>,
+        scheduler: Arc<Scheduler>,
         waiting: Waiting,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, clock, window, waiting, metrics }
+        Self { queue, clock, scheduler, waiting, metrics }
     }
 
     /// Runs for as long as it is polled.
@@ -99,7 +99,7 @@ impl Upkeep {
         let set_back = clocks.set_back_since(before);
         if set_back > SET_BACK {
             tracing::warn!(seconds = set_back.as_secs(), "the clock was set back, bringing retries forward");
-            self.window.bring_forward(set_back, now);
+            self.scheduler.bring_forward(set_back, now);
             self.queue.bring_forward(set_back, now).await?;
         }
         // Before any are taken back: after a leap forward our own would look as if they had run out.
@@ -115,24 +115,24 @@ impl Upkeep {
         if look_through || set_back > SET_BACK {
             for queue in self.queue.queues().await? {
                 if let Some(due_at) = queue.due_at {
-                    self.window.note_due(&queue.client_id, due_at);
+                    self.scheduler.note_due(&queue.client_id, due_at);
                 }
             }
-            self.window.wake();
+            self.scheduler.wake();
         }
         Ok(())
     }
 
     async fn extend(&self, now: Timestamp) -> Result<()> {
         let add = |time| now.saturating_add(time).expect("a std Duration has no calendar units");
-        let ending = self.window.ending_leases(add(EXTEND_BEFORE));
+        let ending = self.scheduler.ending_leases(add(EXTEND_BEFORE));
         if ending.is_empty() {
             return Ok(());
         }
         let until = add(LEASE);
         let held = self.queue.extend(&ending, until).await?;
-        self.window.extended(&held, until);
-        self.window.let_go(ending.into_iter().filter(|(id, _)| !held.contains(id)));
+        self.scheduler.extended(&held, until);
+        self.scheduler.let_go(ending.into_iter().filter(|(id, _)| !held.contains(id)));
         Ok(())
     }
 

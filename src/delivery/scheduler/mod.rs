@@ -1,9 +1,13 @@
-//! What this process has under way: slots, leases and the agenda, shared by all who make attempts.
+//! What this process has under way: slots, leases and the allocator, shared by all who make attempts.
 //!
 //! It is bounded by the concurrency that is configured, however much waits in the store.
 
-mod bench;
-mod room;
+mod allocator;
+mod buffer;
+mod client;
+mod fair_shares;
+mod limits;
+mod permit;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,16 +17,17 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use self::bench::Bench;
-pub(super) use self::room::{Leasing, Room, Seat, Slot, Work};
-use super::agenda::{Agenda, Grant, Limits, Place, SlotKind, Source};
+use self::allocator::{Allocator, Grant, Place, SlotKind, Source};
+use self::buffer::Bench;
+pub(super) use self::limits::Limits;
+pub(super) use self::permit::{Leasing, Room, Seat, Slot, Work};
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::storage::{Lease, LeasedDelivery, LeasedTurn, Turn};
 
 /// What this process has under way.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct Scheduler {
     state: Mutex<State>,
     /// Told when there may be something to lease.
     wake: Notify,
@@ -30,7 +35,7 @@ pub(super) struct Window {
 
 #[derive(Debug)]
 struct State {
-    agenda: Agenda,
+    allocator: Allocator,
     /// What is leased and not settled yet.
     leases: HashMap<DeliveryId, Lease>,
     /// What sits and waits for a slot, by client.
@@ -50,7 +55,7 @@ impl State {
         if bench.is_empty() {
             self.seats.remove(client_id);
         }
-        self.agenda.leave_seat(client_id, true);
+        self.allocator.leave_seat(client_id, true);
         Some(delivery)
     }
 
@@ -58,17 +63,17 @@ impl State {
     fn unseat(&mut self, client_id: &ClientId) {
         let Bench { first_attempts, retries, .. } = self.seats.remove(client_id).unwrap_or_default();
         for delivery in first_attempts.into_iter().chain(retries) {
-            self.agenda.leave_seat(client_id, true);
+            self.allocator.leave_seat(client_id, true);
             self.unseated.push(delivery);
         }
     }
 }
 
-impl Window {
+impl Scheduler {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        let agenda = Agenda::new(limits);
+        let allocator = Allocator::new(limits);
         let state = State {
-            agenda,
+            allocator,
             leases: HashMap::new(),
             seats: HashMap::new(),
             unseated: Vec::new(),
@@ -102,7 +107,7 @@ impl Window {
         let mut state = self.lock();
         let closed = state.closed;
         let take = |client_id: &&ClientId| {
-            let place = if closed { None } else { state.agenda.take(client_id, now) }?;
+            let place = if closed { None } else { state.allocator.take(client_id, now) }?;
             Some(match place {
                 Place::Slot(kind) => Room::Slot(self.slot(client_id, kind)),
                 Place::Seat => Room::Seat(self.seat(client_id)),
@@ -121,7 +126,7 @@ impl Window {
                 return work;
             }
             let client_changes = state.client_changes;
-            for grant in state.agenda.plan_turns(now) {
+            for grant in state.allocator.plan_turns(now) {
                 let shared = self.slots(&grant.client_id, SlotKind::Shared, grant.any);
                 let reserved = self.slots(&grant.client_id, SlotKind::Reserved, grant.first);
                 match grant.source {
@@ -213,7 +218,7 @@ impl Window {
         state.client_changes += 1;
         state.unseat(client_id);
         // It may have been enabled.
-        state.agenda.note_due(client_id, now);
+        state.allocator.note_due(client_id, now);
         drop(state);
         self.wake();
     }
@@ -223,35 +228,35 @@ impl Window {
     }
 
     fn seat(self: &Arc<Self>, client_id: &ClientId) -> Seat {
-        Seat { window: Arc::clone(self), client_id: client_id.clone(), taken: false }
+        Seat { scheduler: Arc::clone(self), client_id: client_id.clone(), taken: false }
     }
 
     fn slot(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind) -> Slot {
-        Slot { window: Arc::clone(self), client_id: client_id.clone(), kind }
+        Slot { scheduler: Arc::clone(self), client_id: client_id.clone(), kind }
     }
 
     /// Something of this client is due then.
     pub(super) fn note_due(&self, client_id: &ClientId, due_at: Timestamp) {
-        self.lock().agenda.note_due(client_id, due_at);
+        self.lock().allocator.note_due(client_id, due_at);
     }
 
     pub(super) fn restore(&self, client_id: &ClientId, breaker: OpenBreaker) {
-        self.lock().agenda.restore(client_id, breaker);
+        self.lock().allocator.restore(client_id, breaker);
     }
 
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        self.lock().agenda.next_due(now)
+        self.lock().allocator.next_due(now)
     }
 
     pub(super) fn answered(&self, client_id: &ClientId) {
-        self.lock().agenda.answered(client_id);
+        self.lock().allocator.answered(client_id);
     }
 
     /// An attempt failed recoverably. Returns whether the client's breaker opened by that; then what sits
     /// for it has to leave.
     pub(super) fn failed(&self, client_id: &ClientId, answered: bool, now: Timestamp, jitter: f64) -> bool {
         let mut state = self.lock();
-        let opened = state.agenda.failed(client_id, answered, now, jitter);
+        let opened = state.allocator.failed(client_id, answered, now, jitter);
         if opened {
             state.unseat(client_id);
         }
@@ -259,25 +264,25 @@ impl Window {
     }
 
     pub(super) fn take_changed_breakers(&self) -> BTreeMap<ClientId, Option<OpenBreaker>> {
-        self.lock().agenda.take_changed_breakers()
+        self.lock().allocator.take_changed_breakers()
     }
 
     pub(super) fn return_changed_breakers(&self, changed: BTreeMap<ClientId, Option<OpenBreaker>>) {
-        self.lock().agenda.return_changed_breakers(changed);
+        self.lock().allocator.return_changed_breakers(changed);
     }
 
     pub(super) fn bring_forward(&self, by: Duration, now: Timestamp) {
-        self.lock().agenda.bring_forward(by, now);
+        self.lock().allocator.bring_forward(by, now);
     }
 
     /// The clients whose breakers are not closed, or have counted failures.
     pub(super) fn breakers(&self) -> Vec<(ClientId, Breaker)> {
-        self.lock().agenda.breakers().map(|(id, breaker)| (id.clone(), breaker)).collect()
+        self.lock().allocator.breakers().map(|(id, breaker)| (id.clone(), breaker)).collect()
     }
 
     /// How many attempts are under way.
     pub(super) fn in_flight(&self) -> u32 {
-        self.lock().agenda.in_flight()
+        self.lock().allocator.in_flight()
     }
 
     /// Remembers leases that were written elsewhere.

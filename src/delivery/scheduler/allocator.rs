@@ -5,18 +5,13 @@
 //! stands here about that are hints, which may be too early and never too late. A client of which nothing is
 //! known has no line here.
 
-mod limits;
-mod line;
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-pub(super) use self::limits::Limits;
-use self::line::Line;
-use super::shares::fair_shares;
+use crate::delivery::scheduler::client::ClientState;
+use crate::delivery::scheduler::fair_shares::fair_shares;
+use crate::delivery::scheduler::limits::Limits;
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::ClientId;
 use crate::storage::Order;
@@ -70,9 +65,9 @@ pub(super) enum Source {
 
 /// Whose turn it is.
 #[derive(Debug)]
-pub(super) struct Agenda {
+pub(super) struct Allocator {
     limits: Limits,
-    lines: HashMap<ClientId, Line>,
+    lines: HashMap<ClientId, ClientState>,
     shared: u32,
     reserved: u32,
     seated: u32,
@@ -81,7 +76,7 @@ pub(super) struct Agenda {
     changed: BTreeMap<ClientId, Option<OpenBreaker>>,
 }
 
-impl Agenda {
+impl Allocator {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -150,11 +145,11 @@ impl Agenda {
     /// was known to be due in the store is forgotten where that is asked, and has to be noted again.
     pub(super) fn plan_turns(&mut self, now: Timestamp) -> Vec<Grant> {
         let limits = self.limits;
-        let mut waiting: Vec<(&ClientId, &Line)> =
+        let mut waiting: Vec<(&ClientId, &ClientState)> =
             self.lines.iter().filter(|(_, line)| line.has_work(now) && line.room(now, &limits) > 0).collect();
         waiting.sort_by_key(|(client_id, line)| (line.last_turn, line.due_at, *client_id));
 
-        let wish = |line: &Line| {
+        let wish = |line: &ClientState| {
             let room = line.room(now, &limits);
             // How much is due in the store is not known; how many sit is.
             if line.is_due(now) { room } else { room.min(line.ready) }
@@ -175,7 +170,7 @@ impl Agenda {
     /// The reserved slots, for those that have few of the others.
     fn reserved_shares(
         &self,
-        due: &[(&ClientId, &Line)],
+        due: &[(&ClientId, &ClientState)],
         rooms: &[u32],
         any: &[u32],
         now: Timestamp,
@@ -311,7 +306,7 @@ impl Agenda {
 
     /// When it is worth planning turns again, unless a slot is given back before that.
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let due = |line: &Line| {
+        let due = |line: &ClientState| {
             let at = if line.ready > 0 { now } else { line.due_at? };
             let at = at.max(line.breaker.open_until().unwrap_or(at));
             // Where there is no slot that it could have, it waits for one to come back.
@@ -354,16 +349,19 @@ impl Agenda {
         }
     }
 
-    fn line(&mut self, client_id: &ClientId) -> &mut Line {
+    fn line(&mut self, client_id: &ClientId) -> &mut ClientState {
         if !self.lines.contains_key(client_id) {
-            self.lines.insert(client_id.clone(), Line::default());
+            self.lines.insert(client_id.clone(), ClientState::default());
         }
         self.lines.get_mut(client_id).expect("it was just made")
     }
 
     fn forget_if_blank(&mut self, client_id: &ClientId) {
-        if self.lines.get(client_id).is_some_and(Line::is_blank) {
+        if self.lines.get(client_id).is_some_and(ClientState::is_blank) {
             self.lines.remove(client_id);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::agenda::{RETRIES_EVERY, SlotKind};
+use crate::delivery::scheduler::allocator::{RETRIES_EVERY, SlotKind};
 use crate::storage::LeasedDelivery;
 
 /// Those that sit for one client.

@@ -1,5 +1,7 @@
 //! One attempt: sign a fresh token, post it, and work out what follows.
 
+mod classify;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::outcome::{self, Outcome};
+use self::classify::Outcome;
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::domain::client::LogoutUri;
@@ -180,7 +182,7 @@ impl Attempter {
     }
 
     fn answered(&self, leased: &LeasedDelivery, mut draft: Draft, answer: Answer) -> Attempted {
-        let outcome = outcome::of_status(answer.status, answer.retry_after);
+        let outcome = classify::of_status(answer.status, answer.retry_after);
         draft.attempt.status = Some(answer.status);
         draft.attempt.answer = (!answer.body.is_empty()).then_some(answer.body);
         if outcome != Outcome::Delivered {
@@ -199,7 +201,7 @@ impl Attempter {
     fn unanswered(&self, leased: &LeasedDelivery, mut draft: Draft, error: &SendError) -> Attempted {
         draft.attempt.error = Some(error.kind.as_str().to_owned());
         draft.attempt.outcome_unknown = error.outcome_unknown;
-        let outcome = outcome::of_error(&error.kind);
+        let outcome = classify::of_error(&error.kind);
         let health = match outcome {
             Outcome::Recoverable { .. } => Health::Fails { answered: false },
             Outcome::Delivered | Outcome::Unrecoverable | Outcome::Gone => Health::Unknown,

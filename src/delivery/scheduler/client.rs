@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::limits::Limits;
+use crate::delivery::scheduler::limits::Limits;
 use crate::domain::breaker::Breaker;
 
 /// What is known of one client.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct ClientState {
     /// When something of it is due, at the earliest.
     pub(super) due_at: Option<Timestamp>,
     /// Its slots.
@@ -25,7 +25,7 @@ pub(super) struct Line {
     pub(super) own_turns: u32,
 }
 
-impl Line {
+impl ClientState {
     /// How many more attempts it may have under way.
     pub(super) fn room(&self, now: Timestamp, limits: &Limits) -> u32 {
         // One at a time for a stranger: it may hang, and many strangers together must not take all slots.
