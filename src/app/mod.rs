@@ -410,13 +410,13 @@ pub fn keyring_config(config: &Config) -> KeyringConfig {
     }
 }
 
-/// The configuration's rules for outgoing requests, as the egress takes them, which keep up to `max_kept` connections.
-pub fn egress_config(config: &Config, max_kept: usize) -> EgressConfig {
+/// The settings of outgoing requests, with up to `max_pooled` connections in the pool.
+pub fn egress_config(config: &Config, max_pooled: usize) -> EgressConfig {
     EgressConfig {
         policy: egress_policy(config),
         timeout: config.delivery.timeout,
         ca_file: config.egress.ca_file.clone(),
-        max_kept,
+        max_pooled,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The dispatcher: leases what is due in fair turns, and has it attempted.
+//! The dispatcher: leases what the scheduler has planned, and starts its attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::delivery::Gauges;
 use crate::delivery::attempt::Attempter;
 use crate::delivery::maintenance::Maintenance;
 use crate::delivery::runner::Runner;
-use crate::delivery::scheduler::Limits;
-use crate::delivery::scheduler::{Scheduler, Work};
+use crate::delivery::scheduler::{Limits, Scheduler, Work};
 use crate::delivery::settler::Settler;
 use crate::delivery::waiting::Waiting;
 use crate::domain::breaker::BreakerRules;
@@ -20,40 +20,40 @@ use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryQueue, StorageError, Turn};
 use crate::telemetry::Metrics;
 
-/// The longest the agenda is left unlooked at; what is in it comes from elsewhere, in time.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The longest time between two plans, when nothing wakes the dispatcher.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long after a failure of the store it is tried again.
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
+const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How many deliveries may wait for a slot in memory.
-const SEATS: u32 = 16_384;
+/// How many leased deliveries may be buffered.
+const BUFFER: u32 = 16_384;
 
 /// What the dispatcher works with.
 pub struct DispatcherConfig {
-    /// The deliveries.
+    /// The queue of deliveries.
     pub queue: Arc<dyn DeliveryQueue>,
     /// Makes the attempts.
     pub attempter: Attempter,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Lease tokens and jitter.
+    /// For lease tokens and jitter.
     pub entropy: Arc<dyn Entropy>,
-    /// Who waits for outcomes.
+    /// Requests that wait for final states.
     pub waiting: Waiting,
-    /// What is counted and timed.
+    /// The metrics of deliveries and commits.
     pub metrics: Arc<Metrics>,
-    /// When everything is to be dropped where it stands.
+    /// Once the service drains, the settler does not wait for a store that fails.
     pub shutdown: Shutdown,
-    /// The most attempts at a time.
+    /// The most attempts in flight.
     pub max_concurrency: u32,
     /// The most of these for one client.
     pub max_concurrency_per_client: u32,
-    /// When a client's deliveries wait instead of being attempted.
+    /// When clients' circuit breakers open.
     pub breaker: BreakerRules,
 }
 
-/// Works the queue off.
+/// Works on the queue, with the scheduler's plans.
 pub struct Dispatcher {
     queue: Arc<dyn DeliveryQueue>,
     clock: Arc<dyn Clock>,
@@ -69,7 +69,7 @@ impl Dispatcher {
         let scheduler = Scheduler::new(Limits {
             total: config.max_concurrency,
             per_client: config.max_concurrency_per_client,
-            seats: SEATS,
+            buffer: BUFFER,
             breaker: config.breaker,
         });
         let (settlements, settler) = Settler::new(
@@ -97,31 +97,34 @@ impl Dispatcher {
         (Self { queue: config.queue, clock: config.clock, scheduler, runner, maintenance }, settler)
     }
 
-    /// Takes up where an earlier run ended: what is due, and which breakers are open. To be called before
+    /// Reads what the scheduler needs from the store: what is due, and which breakers are open. To be called before
     /// anything is attempted.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
     pub async fn restore(&self) -> Result<(), StorageError> {
         for queue in self.queue.queues().await? {
             if let Some(due_at) = queue.due_at {
                 self.scheduler.note_due(&queue.client_id, due_at);
             }
             if let Some(breaker) = queue.breaker {
-                self.scheduler.restore(&queue.client_id, breaker);
+                self.scheduler.restore_breaker(&queue.client_id, breaker);
             }
         }
         Ok(())
     }
 
-    /// A way to have deliveries attempted that are leased as they are stored.
+    /// A handle to start deliveries with, for the code that stores them.
     pub fn runner(&self) -> Runner {
         self.runner.clone()
     }
 
-    /// What the process has under way, for metrics.
-    pub fn gauges(&self) -> super::Gauges {
-        super::Gauges::new(Arc::clone(&self.scheduler))
+    /// The gauges of the queue, for metrics.
+    pub fn gauges(&self) -> Gauges {
+        Gauges::new(Arc::clone(&self.scheduler))
     }
 
-    /// Works until draining is asked for, then sees the attempts under way through to their settlement.
+    /// Runs until the service drains, and then until the attempts in flight are settled.
     pub async fn run(self, shutdown: Shutdown) {
         tokio::select! {
             () = self.maintenance.run() => {}
@@ -135,11 +138,10 @@ impl Dispatcher {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(error = %Causes(&error), "nothing can be leased");
-                    AFTER_FAILURE
+                    RETRY_AFTER_FAILURE
                 }
             };
-            // A wake-up between the pass and this wait is not lost: it leaves a permit, and nobody else
-            // waits here.
+            // A wake-up between the pass and this wait is not lost: `Notify` keeps one for its next waiter.
             tokio::select! {
                 () = shutdown.draining() => {}
                 () = self.scheduler.woken() => {}
@@ -147,9 +149,9 @@ impl Dispatcher {
             }
         }
         self.scheduler.close();
-        if let Err(error) = self.put_back_unseated().await {
+        if let Err(error) = self.return_deliveries().await {
             // Their leases run out, and they are attempted after a restart.
-            tracing::error!(error = %Causes(&error), "waiting deliveries could not be given back");
+            tracing::error!(error = %Causes(&error), "buffered deliveries could not be returned to the queue");
         }
         tokio::select! {
             () = self.runner.finish() => {}
@@ -157,61 +159,61 @@ impl Dispatcher {
         }
     }
 
-    /// Deliveries that had to leave their seats wait in the store again.
-    async fn put_back_unseated(&self) -> Result<(), StorageError> {
-        let unseated = self.scheduler.take_unseated();
-        if unseated.is_empty() {
+    /// Releases the leases of deliveries that the scheduler returns to the store.
+    async fn return_deliveries(&self) -> Result<(), StorageError> {
+        let returned = self.scheduler.take_returned();
+        if returned.is_empty() {
             return Ok(());
         }
-        let leases: Vec<_> = unseated.iter().map(|it| (it.intent.id, it.lease.token)).collect();
-        // Whatever comes of it: if the store fails, the leases are left to run out.
-        self.scheduler.let_go(leases.iter().copied());
+        let leases: Vec<_> = returned.iter().map(|it| (it.intent.id, it.lease.token)).collect();
+        // Also if the store fails: the leases run out then.
+        self.scheduler.leases_ended(leases.iter().copied());
         let now = self.clock.now();
         self.queue.release(&leases, now).await?;
-        for delivery in &unseated {
+        for delivery in &returned {
             self.scheduler.note_due(&delivery.client.client_id, now);
         }
         Ok(())
     }
 
-    /// Leases and starts what is due, and says how long there is nothing to do after that.
+    /// Carries out a plan. Returns how long there is nothing to do after that.
     async fn pass(&self, shutdown: &Shutdown) -> Result<Duration, StorageError> {
-        self.put_back_unseated().await?;
+        self.return_deliveries().await?;
         let now = self.clock.now();
-        let Work { ready, leases: leasings } = self.scheduler.plan(now);
+        let Work { ready, requests } = self.scheduler.plan(now);
         let idle = ready.is_empty();
         for (delivery, slot) in ready {
             self.runner.start(delivery, slot);
         }
-        if leasings.is_empty() {
+        if requests.is_empty() {
             return Ok(if idle { self.pause(now) } else { Duration::ZERO });
         }
         let lease = self.runner.new_lease(now);
-        let turns: Vec<Turn> = leasings.iter().map(|leasing| leasing.turn.clone()).collect();
+        let turns: Vec<Turn> = requests.iter().map(|request| request.turn().clone()).collect();
         let leased = match self.queue.lease(&turns, lease, now).await {
             Ok(leased) => leased,
             Err(error) => {
-                self.scheduler.put_off(leasings, now);
+                self.scheduler.lease_failed(&requests, now);
                 return Err(error);
             }
         };
-        let admitted = self.scheduler.admit(leasings, leased);
+        let admitted = self.scheduler.admit(requests, leased);
         if shutdown.is_draining() {
             let leases: Vec<_> = admitted.iter().map(|(it, _)| (it.intent.id, it.lease.token)).collect();
-            self.scheduler.let_go(leases.iter().copied());
+            self.scheduler.leases_ended(leases.iter().copied());
             self.queue.release(&leases, self.clock.now()).await?;
             return Ok(Duration::ZERO);
         }
         for (delivery, slot) in admitted {
             self.runner.start(delivery, slot);
         }
-        // A client that had less due than its share left slots to the others: look again at once.
+        // A client that had less due than its share leaves slots for others: plan again at once.
         Ok(Duration::ZERO)
     }
 
-    /// How long there is nothing to do, unless something comes up.
+    /// How long there is nothing to do, unless something wakes the dispatcher.
     fn pause(&self, now: Timestamp) -> Duration {
-        let Some(next) = self.scheduler.next_due(now) else { return LOOK_AGAIN };
-        next.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(LOOK_AGAIN)
+        let Some(next) = self.scheduler.next_due(now) else { return POLL_INTERVAL };
+        next.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(POLL_INTERVAL)
     }
 }

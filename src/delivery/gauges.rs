@@ -1,7 +1,7 @@
-//! What waits and what is under way, brought up to date when metrics are asked for.
+//! Gauges of the queue, updated when metrics are scraped.
 //!
-//! What waits is counted beside the requests: of millions it takes seconds, for which nobody has to wait, and which
-//! nobody can make the store spend again and again.
+//! Counting millions of pending deliveries takes seconds. So it runs in a task of its own, for which no scrape waits
+//! long, and which frequent scrapes do not make run more often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::storage::{DeliveryReader, Result};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::ClientGauges;
 
-/// How old figures of the queue may be at least. Counting goes through an index of all that waits.
-const FRESH_FOR: Duration = Duration::from_secs(5);
+/// The shortest time between two counts. Each reads an index of everything that is pending.
+const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Counting takes a tenth of the time at the most.
-const SHARE: u32 = 10;
+/// The time between two counts in durations of the last one: counting takes a tenth of the time at most.
+const INTERVAL_PER_DURATION: u32 = 10;
 
-/// How long a request for metrics waits for new figures; it is answered with the old ones then.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a scrape waits for a count; then it has the previous figures.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Brings the gauges up to date. Clones share it.
+/// Updates the gauges. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Gauges {
     scheduler: Arc<Scheduler>,
@@ -43,7 +43,10 @@ impl Gauges {
         Self { scheduler, counted: Arc::default() }
     }
 
-    /// Brings them up to date, or has that done.
+    /// Updates the gauges, or begins to.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
     pub async fn refresh(
         &self,
         metrics: &Arc<Metrics>,
@@ -55,12 +58,13 @@ impl Gauges {
         let states = breakers.iter().map(|(id, breaker)| (id.as_str(), breaker.state(now)));
         metrics.set_breakers(states.filter(|(_, state)| *state != "closed"));
 
-        // A count that is under way is waited for by those who come meanwhile; none needs another.
-        let Ok(counted) = timeout(PATIENCE, Arc::clone(&self.counted).lock_owned()).await else {
+        // While a count is running, further scrapes wait for that one.
+        let Ok(counted) = timeout(SCRAPE_TIMEOUT, Arc::clone(&self.counted).lock_owned()).await else {
             return Ok(());
         };
-        let fresh =
-            |last: Counted| now.duration_since(last.at).unsigned_abs() < FRESH_FOR.max(last.took * SHARE);
+        let fresh = |last: Counted| {
+            now.duration_since(last.at).unsigned_abs() < MIN_INTERVAL.max(last.took * INTERVAL_PER_DURATION)
+        };
         if counted.is_some_and(fresh) {
             return Ok(());
         }
@@ -72,10 +76,10 @@ impl Gauges {
             *counted = Some(Counted { at: now, took: began.elapsed() });
             Ok(())
         });
-        // It goes on when nobody waits for it.
-        match timeout(PATIENCE, counting).await {
+        // It runs to its end, also when no scrape waits for it any more.
+        match timeout(SCRAPE_TIMEOUT, counting).await {
             Ok(Ok(outcome)) => outcome,
-            // It panicked, which was printed, or it takes longer.
+            // It panicked, or it takes longer.
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
@@ -110,11 +114,11 @@ mod tests {
     const LIMITS: Limits = Limits {
         total: 1,
         per_client: 1,
-        seats: 1,
+        buffer: 1,
         breaker: BreakerRules { failures: 1, pause: COUNTING, max_pause: COUNTING },
     };
 
-    /// Takes a minute to count.
+    /// A reader whose count takes a minute.
     #[derive(Default)]
     struct Reader(AtomicUsize);
 
@@ -128,15 +132,15 @@ mod tests {
         }
 
         async fn summaries(&self, _: &[DeliveryId]) -> Result<Vec<DeliverySummary>> {
-            unreachable!("nobody asks for any")
+            unreachable!("gauges only count")
         }
 
         async fn delivery(&self, _: DeliveryId) -> Result<Option<Delivery>> {
-            unreachable!("nobody asks for any")
+            unreachable!("gauges only count")
         }
 
         async fn attempts(&self, _: DeliveryId) -> Result<Vec<AttemptRecord>> {
-            unreachable!("nobody asks for any")
+            unreachable!("gauges only count")
         }
 
         async fn deliveries(
@@ -146,16 +150,16 @@ mod tests {
             _: Option<DeliveryId>,
             _: u32,
         ) -> Result<DeliveryPage> {
-            unreachable!("nobody lists any")
+            unreachable!("gauges only count")
         }
 
         async fn open_breakers(&self) -> Result<Vec<(ClientId, OpenBreaker)>> {
-            unreachable!("nobody asks for any")
+            unreachable!("gauges only count")
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_count_that_takes_long_is_made_seldom_and_waited_for_by_nobody() {
+    async fn a_long_count_runs_seldom_and_delays_no_scrape() {
         let reader = Arc::new(Reader::default());
         let gauges = Gauges::new(Scheduler::new(LIMITS));
         let metrics = Arc::new(Metrics::new());
@@ -168,11 +172,11 @@ mod tests {
         for second in 0..10 {
             assert_eq!(refresh(second).await, (1, false));
         }
-        assert_eq!(began.elapsed(), 10 * PATIENCE);
+        assert_eq!(began.elapsed(), 10 * SCRAPE_TIMEOUT);
         sleep(COUNTING).await;
         for second in [61, 300, 599] {
             assert_eq!(refresh(second).await, (1, true));
         }
-        assert_eq!(refresh(600).await, (2, true), "the old figures are shown meanwhile");
+        assert_eq!(refresh(600).await, (2, true), "until the count is done there are the previous figures");
     }
 }

@@ -1,6 +1,7 @@
-//! What keeps the queue right when nothing happens: leases of attempts under way are extended, those of
-//! workers that went away are taken back, what is too old or has nobody left to tell is ended, and a clock that was set back is
-//! noticed. It is also the safety net for what another process stored.
+//! Periodic maintenance of the queue: extends the leases of attempts in flight, reclaims expired ones, ends deliveries
+//! that are too old or whose client is gone, and corrects due times after the clock was set back.
+//!
+//! It also reads what is due from the store now and then, which finds what other processes have stored.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,20 +16,19 @@ use crate::delivery::waiting::Waiting;
 use crate::storage::{DeliveryQueue, Result};
 use crate::telemetry::Metrics;
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often maintenance runs.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often it looks through all queues.
-const LOOK_THROUGH_EVERY: Duration = Duration::from_secs(5);
+/// How often it reads the queues of all clients.
+const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Leases are extended when less than this is left of them: then a store that fails for a few seconds
-/// costs no lease.
+/// Leases are extended when less than this is left of them. No lease is lost when the store fails for a few seconds.
 const EXTEND_BEFORE: Duration = LEASE.saturating_sub(Duration::from_secs(4));
 
-/// How far the clock must have been set back to count. Small corrections happen all the time.
-const SET_BACK: Duration = Duration::from_secs(1);
+/// Smaller corrections of the clock are ignored.
+const MIN_SET_BACK: Duration = Duration::from_secs(1);
 
-/// The most deliveries that are ended for their age in one transaction.
+/// The most deliveries that are ended in one transaction because of their age.
 const EXPIRE_BATCH: u32 = 500;
 
 pub(super) struct Maintenance {
@@ -39,18 +39,18 @@ pub(super) struct Maintenance {
     metrics: Arc<Metrics>,
 }
 
-/// The two clocks at one instant: the one that can be set, and the one that cannot.
+/// The wall clock and the monotonic clock at one instant.
 #[derive(Clone, Copy)]
 struct Clocks {
     wall: Timestamp,
-    steady: Instant,
+    monotonic: Instant,
 }
 
 impl Clocks {
     /// How far the wall clock was set back since `earlier`.
     fn set_back_since(self, earlier: Self) -> Duration {
-        let steady = self.steady.duration_since(earlier.steady);
-        let expected = earlier.wall.saturating_add(steady).expect("a std Duration has no calendar units");
+        let monotonic = self.monotonic.duration_since(earlier.monotonic);
+        let expected = earlier.wall.saturating_add(monotonic).expect("a std Duration has no calendar units");
         expected.duration_since(self.wall).try_into().unwrap_or(Duration::ZERO)
     }
 }
@@ -66,53 +66,53 @@ impl Maintenance {
         Self { queue, clock, scheduler, waiting, metrics }
     }
 
-    /// Runs for as long as it is polled.
+    /// Runs until it is dropped.
     pub(super) async fn run(&self) {
-        let mut ticks = tokio::time::interval(EVERY);
+        let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut before = self.clocks();
-        let mut looked_through: Option<Instant> = None;
+        let mut last_scan: Option<Instant> = None;
         loop {
             ticks.tick().await;
             let clocks = self.clocks();
-            let look_through = looked_through.is_none_or(|at| at.elapsed() >= LOOK_THROUGH_EVERY);
-            match self.look(before, clocks, look_through).await {
+            let scan = last_scan.is_none_or(|at| at.elapsed() >= SCAN_INTERVAL);
+            match self.maintain(before, clocks, scan).await {
                 Ok(()) => {
                     before = clocks;
-                    if look_through {
-                        looked_through = Some(clocks.steady);
+                    if scan {
+                        last_scan = Some(clocks.monotonic);
                     }
                 }
                 Err(error) => {
-                    tracing::error!(error = %Causes(&error), "the queue cannot be kept up");
+                    tracing::error!(error = %Causes(&error), "queue maintenance failed");
                 }
             }
         }
     }
 
     fn clocks(&self) -> Clocks {
-        Clocks { wall: self.clock.now(), steady: Instant::now() }
+        Clocks { wall: self.clock.now(), monotonic: Instant::now() }
     }
 
-    async fn look(&self, before: Clocks, clocks: Clocks, look_through: bool) -> Result<()> {
+    async fn maintain(&self, before: Clocks, clocks: Clocks, scan: bool) -> Result<()> {
         let now = clocks.wall;
         let set_back = clocks.set_back_since(before);
-        if set_back > SET_BACK {
+        if set_back > MIN_SET_BACK {
             tracing::warn!(seconds = set_back.as_secs(), "the clock was set back, bringing retries forward");
             self.scheduler.bring_forward(set_back, now);
             self.queue.bring_forward(set_back, now).await?;
         }
-        // Before any are taken back: after a leap forward our own would look as if they had run out.
+        // Before the reclaim: after the clock was set forward, this process's own leases seem to have expired.
         self.extend(now).await?;
         let reclaimed = self.queue.reclaim(now).await?;
         if reclaimed > 0 {
-            tracing::warn!(reclaimed, "leases of a worker that went away ran out, trying again");
+            tracing::warn!(reclaimed, "leases of another process expired, trying again");
         }
         self.expire(now).await?;
-        if look_through {
+        if scan {
             self.queue.discard_left(now).await?;
         }
-        if look_through || set_back > SET_BACK {
+        if scan || set_back > MIN_SET_BACK {
             for queue in self.queue.queues().await? {
                 if let Some(due_at) = queue.due_at {
                     self.scheduler.note_due(&queue.client_id, due_at);
@@ -125,18 +125,18 @@ impl Maintenance {
 
     async fn extend(&self, now: Timestamp) -> Result<()> {
         let add = |time| now.saturating_add(time).expect("a std Duration has no calendar units");
-        let ending = self.scheduler.ending_leases(add(EXTEND_BEFORE));
+        let ending = self.scheduler.leases_ending_before(add(EXTEND_BEFORE));
         if ending.is_empty() {
             return Ok(());
         }
         let until = add(LEASE);
         let held = self.queue.extend(&ending, until).await?;
-        self.scheduler.extended(&held, until);
-        self.scheduler.let_go(ending.into_iter().filter(|(id, _)| !held.contains(id)));
+        self.scheduler.leases_extended(&held, until);
+        self.scheduler.leases_ended(ending.into_iter().filter(|(id, _)| !held.contains(id)));
         Ok(())
     }
 
-    /// Deliveries whose time ran out while they waited, behind a breaker or a client that is disabled.
+    /// Ends deliveries whose time ran out while their client's breaker was open or the client was disabled.
     async fn expire(&self, now: Timestamp) -> Result<()> {
         loop {
             let expired = self.queue.expire(now, EXPIRE_BATCH).await?;
@@ -160,11 +160,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_clock_that_fell_behind_the_steady_one_was_set_back() {
-        let steady = Instant::now();
+    fn a_clock_was_set_back_if_it_fell_behind_the_monotonic_one() {
+        let monotonic = Instant::now();
         let at = |wall: i64, passed: u64| Clocks {
             wall: Timestamp::from_second(wall).unwrap(),
-            steady: steady + Duration::from_secs(passed),
+            monotonic: monotonic + Duration::from_secs(passed),
         };
         for (wall, passed, expected) in
             [(1010, 10, 0), (1005, 10, 5), (1015, 10, 0), (400, 10, 610), (1000, 3600, 3600)]

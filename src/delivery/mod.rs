@@ -1,9 +1,25 @@
-//! Delivery: lease what is due, attempt it, settle what came of it.
+//! Delivery: leases what is due, attempts it, and settles the results.
 //!
-//! The [`Dispatcher`] holds a bounded window over an unbounded queue; the store is the only memory of what
-//! is to be done, so that a crash at any instant loses nothing. New deliveries for which there is room are
-//! leased in the transaction that stores them and handed straight to the [`Runner`]. Nothing here knows SQL
-//! or HTTP's server side.
+//! The store has the queue, so that a crash at any instant loses nothing. What this process holds of it is bounded.
+//!
+//! ```text
+//! intake ──▶ runner ◀── dispatcher ◀── scheduler      which deliveries, how many at a time
+//!              │             ▲
+//!           attempt          └ store: lease
+//!              │
+//!           settler ──▶ store: result, next attempt
+//! ```
+//!
+//! - `scheduler/` decides what is attempted next; its documentation explains the model.
+//! - The [`Dispatcher`] leases what the scheduler has planned, and the [`Runner`] runs a task for each attempt. New
+//!   deliveries that get a slot are leased in the transaction that stores them, and go straight to the runner.
+//! - `attempt/` is one attempt: mint, sign, send, classify.
+//! - The [`Settler`] stores results in groups.
+//! - `maintenance` extends and reclaims leases, and ends what is too old. [`Redelivery`] requeues dead letters.
+//! - [`Waiting`] is for requests that wait for final states, [`Gauges`] are for metrics, and the [`Prober`] sends test
+//!   deliveries.
+//!
+//! Nothing here knows SQL or the HTTP server.
 
 mod attempt;
 mod dispatcher;

@@ -1,53 +1,53 @@
-//! A trial: one logout token for a session that does not exist, outside the queue.
+//! Test deliveries: one logout token for a session that does not exist, outside the queue.
 //!
-//! It is made as any attempt is, and nothing of it is stored: neither the client's breaker nor its
-//! subscription changes by it. It takes no slot of a delivery: how many are made at a time has limits of its own.
+//! The attempt is an ordinary one. Nothing of it is stored, and neither the client's circuit breaker nor its
+//! subscription changes by it. It takes no slot of the scheduler: how many run at a time has its own limits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::delivery::attempt::Attempter;
+use crate::delivery::attempt::{Attempted, Attempter, LeaseLost, NotSent, Target};
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, LogoutUri};
 use crate::domain::delivery::{Attempt, Intent, State};
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::{MetadataChoice, SessionMetadata};
+use crate::domain::time::after;
 use crate::entropy::Entropy;
-use crate::storage::{Lease, LeasedDelivery};
-use crate::token;
 
-/// A failure is judged as if a delivery had this long left.
+/// A failure is classified as if a delivery had this long left.
 const TIME_LEFT: Duration = Duration::from_hours(24);
 
-/// The value of each entry of the made-up session's metadata.
+/// The value of each entry of the session's metadata.
 const SAMPLE: &str = "test";
 
-/// How many trials of one client are under way at a time.
+/// How many tests of one client may run at a time.
 const MAX_PER_CLIENT: usize = 2;
 
-/// How many are under way at a time, of all clients.
+/// How many tests of all clients may run at a time.
 const MAX_IN_ALL: usize = 16;
 
-/// Makes trials. Clones share the limits.
+/// Makes test deliveries. Clones share the limits.
 #[derive(Clone)]
 pub struct Prober {
     attempter: Arc<Attempter>,
-    under_way: Arc<UnderWay>,
+    running: Arc<Running>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
 
-/// What came of a trial.
+/// A finished test.
 #[derive(Clone, Debug)]
 pub struct Probed {
-    /// Where the token went.
+    /// Where the token was sent.
     pub uri: LogoutUri,
-    /// What a delivery would be now: pending if it would be tried again.
+    /// The state that a delivery would have now: pending if it would be retried.
     pub state: State,
     /// The attempt.
     pub attempt: Attempt,
@@ -57,91 +57,100 @@ pub struct Probed {
     pub claims: Value,
 }
 
-/// Why there was no trial.
+/// Why no token was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// The client has no logout URI.
     #[error("the client has no backchannel_logout_uri")]
     Unsubscribed,
-    /// Nothing signs its algorithm.
+    /// There is no current key of the client's algorithm.
     #[error("there is no {0} key")]
     NoKey(SigningAlg),
-    /// The key failed to sign.
+    /// The key did not sign.
     #[error("signing failed")]
     Failed,
-    /// As many as may be are under way for this client.
+    /// As many tests of this client are running as may be.
     #[error("{MAX_PER_CLIENT} tests of this client are under way")]
     ClientBusy,
-    /// As many as may be are under way.
+    /// As many tests are running as may be.
     #[error("{MAX_IN_ALL} tests of clients are under way")]
     Busy,
 }
 
 impl Prober {
     pub(super) fn new(attempter: Arc<Attempter>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { attempter, under_way: Arc::default(), clock, entropy }
+        Self { attempter, running: Arc::default(), clock, entropy }
     }
 
     /// Sends the client a token for a session that does not exist.
+    ///
+    /// # Errors
+    /// If too many tests are running, or if there is no token to send.
     pub async fn probe(&self, client: Arc<Client>) -> Result<Probed, ProbeError> {
         let uri = client.backchannel_logout_uri.clone().ok_or(ProbeError::Unsubscribed)?;
-        let _place = UnderWay::begin(&self.under_way, &client.client_id)?;
-        let leased = self.made_up(client);
-        let attempted = self.attempter.attempt(&leased, |_| true).await.ok_or(ProbeError::Failed)?;
-        let (attempt, verdict) = (attempted.settlement.attempt, attempted.settlement.verdict);
-        let alg = leased.client.id_token_signed_response_alg;
-        let (Some(jti), Some(kid)) = (attempt.jti, attempt.kid.as_deref()) else {
-            let no_key = attempt.error.as_deref() == Some("no_signing_key");
-            return Err(if no_key { ProbeError::NoKey(alg) } else { ProbeError::Failed });
-        };
-        // They follow from these alone, so they are what was sent.
-        let header = token::header(alg, kid, leased.client.token.typ);
-        let claims =
-            token::claims(self.attempter.issuer(), &leased.client, &leased.intent, attempt.started_at, jti)
-                .map_err(|_| ProbeError::Failed)?;
+        let _permit = Running::start(&self.running, &client.client_id)?;
+        let intent = self.made_up_intent(&client);
+        let target =
+            Target { intent: &intent, client: &client, attempts: 0, failures: 0, outcome_unknown: false };
+        let attempted = self.attempter.attempt(target, |_| true).await;
+        let Attempted { attempt, verdict, token, .. } = attempted.map_err(|LeaseLost| ProbeError::Failed)?;
+        let token = token?;
         Ok(Probed {
             uri,
             state: verdict.state(),
-            header: serde_json::to_value(&header).map_err(|_| ProbeError::Failed)?,
-            claims: serde_json::to_value(&claims).map_err(|_| ProbeError::Failed)?,
             attempt,
+            header: json(&token.header),
+            claims: json(&token.claims),
         })
     }
 
-    fn made_up(&self, client: Arc<Client>) -> LeasedDelivery {
+    fn made_up_intent(&self, client: &Client) -> Intent {
         let now = self.clock.now();
         let made_up = format!("test-{}", self.entropy.uuid_v4().simple());
-        let lease = Lease { token: self.entropy.uuid_v4(), until: now };
-        let intent = Intent {
+        Intent {
             id: DeliveryId(self.entropy.uuid_v7(now)),
             session_key: None,
             sid: made_up.parse().ok(),
             sub: made_up.parse().ok(),
-            // It is nobody's.
+            // No user has it, so that a pairwise client may see it.
             sub_is_public: false,
             client_id: client.client_id.clone(),
             initiator: Initiator::RpLogout,
             session_metadata: sample(&client.session_metadata),
             created_at: now,
-            expires_at: now.saturating_add(TIME_LEFT).expect("a std Duration has no calendar units"),
-        };
-        LeasedDelivery { intent, client, attempts: 0, failures: 0, outcome_unknown: false, lease }
+            expires_at: after(now, TIME_LEFT),
+        }
     }
 }
 
-/// The trials under way, by client.
-#[derive(Default)]
-struct UnderWay(Mutex<HashMap<ClientId, usize>>);
+impl From<NotSent> for ProbeError {
+    fn from(reason: NotSent) -> Self {
+        match reason {
+            NotSent::Unsubscribed => Self::Unsubscribed,
+            NotSent::NoSigningKey(alg) => Self::NoKey(alg),
+            // A made-up session has every identifier.
+            NotSent::SigningFailed | NotSent::NoIdentifier => Self::Failed,
+        }
+    }
+}
 
-/// One of them; it is over when this is dropped.
-struct Place {
-    under_way: Arc<UnderWay>,
+fn json(part: &impl Serialize) -> Value {
+    serde_json::to_value(part).expect("it was serialized to be signed")
+}
+
+/// How many tests of each client are running.
+#[derive(Default)]
+struct Running(Mutex<HashMap<ClientId, usize>>);
+
+/// One of them, until it is dropped.
+struct Permit {
+    running: Arc<Running>,
     client_id: ClientId,
 }
 
-impl UnderWay {
-    fn begin(under_way: &Arc<Self>, client_id: &ClientId) -> Result<Place, ProbeError> {
-        let mut counts = under_way.counts();
+impl Running {
+    fn start(running: &Arc<Self>, client_id: &ClientId) -> Result<Permit, ProbeError> {
+        let mut counts = running.counts();
         if counts.get(client_id).is_some_and(|count| *count >= MAX_PER_CLIENT) {
             return Err(ProbeError::ClientBusy);
         }
@@ -149,7 +158,7 @@ impl UnderWay {
             return Err(ProbeError::Busy);
         }
         *counts.entry(client_id.clone()).or_default() += 1;
-        Ok(Place { under_way: Arc::clone(under_way), client_id: client_id.clone() })
+        Ok(Permit { running: Arc::clone(running), client_id: client_id.clone() })
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<ClientId, usize>> {
@@ -157,9 +166,9 @@ impl UnderWay {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.under_way.counts();
+        let mut counts = self.running.counts();
         let left = counts.get(&self.client_id).map_or(0, |count| count.saturating_sub(1));
         if left == 0 {
             counts.remove(&self.client_id);
@@ -169,7 +178,7 @@ impl Drop for Place {
     }
 }
 
-/// Metadata such as the client would see.
+/// Metadata with the keys that the client has chosen to see.
 fn sample(choice: &MetadataChoice) -> SessionMetadata {
     let keys = match choice {
         MetadataChoice::None => Vec::new(),

@@ -1,4 +1,4 @@
-//! Redelivery: dead letters put back into the queue, one at once or many as a job.
+//! Redelivery: puts dead letters back into the queue, one at once or many as a job.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
 use crate::storage::{RedeliveryStore, Result};
 
-/// How many deliveries a step of a job puts back: a few milliseconds' worth of writing, so that no event waits for
-/// long.
+/// How many deliveries one step of a job requeues. That takes a few milliseconds, for which no event waits long.
 const STEP: u32 = 200;
 
-/// How long after a failure of the store a job goes on.
-const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How long after a failure of the store it is tried again.
+const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// Whose turn it is.
+/// The rotation of the unfinished jobs, of which there are few.
 #[derive(Debug, Default)]
-struct Turns {
+struct Rotation {
+    /// The job that had the last step.
     last: Option<JobId>,
-    /// Those that cannot go on; few, as unfinished jobs are.
-    set_aside: BTreeSet<JobId>,
+    /// Jobs that failed and are skipped.
+    skipped: BTreeSet<JobId>,
 }
 
 /// Puts deliveries back into the queue. Clones share it.
@@ -43,7 +43,7 @@ pub struct Redelivery {
 }
 
 impl Redelivery {
-    /// Redelivered deliveries are attempted for `max_age`, as new ones are.
+    /// Redelivered deliveries get `max_age` to be delivered, as new ones do.
     pub fn new(
         store: Arc<dyn RedeliveryStore>,
         runner: Runner,
@@ -56,21 +56,27 @@ impl Redelivery {
 
     /// Puts one delivery back into the queue, due at once; one that is pending is only made due. `None` if
     /// there is no such delivery.
+    ///
+    /// # Errors
+    /// If the store fails.
     pub async fn one(
         &self,
         id: DeliveryId,
     ) -> Result<Option<std::result::Result<ClientId, RedeliveryRefusal>>> {
         let redelivered = self.store.redeliver(id, self.expires_at(), self.clock.now()).await?;
         if let Some(Ok(client_id)) = &redelivered {
-            tracing::info!(delivery = %id, client_id = client_id.as_str(), "redelivery asked for");
+            tracing::info!(delivery = %id, client_id = client_id.as_str(), "redelivery requested");
             self.runner.queued([client_id]);
         }
         Ok(redelivered)
     }
 
-    /// Begins a job that puts all deliveries back that match and were made before now; where the filter names
-    /// no states, those that failed for good. When this returns the job is durable; where nothing matches it is
+    /// Begins a job that requeues all matching deliveries that were made before now; where the filter names no
+    /// states, those that failed for good. When this returns the job is durable; where nothing matches it is
     /// complete already.
+    ///
+    /// # Errors
+    /// If the store fails.
     pub async fn all(
         &self,
         mut filter: DeliveryFilter,
@@ -92,7 +98,7 @@ impl Redelivery {
         };
         let created = self.store.create_job(job).await?;
         if let Ok(job) = &created {
-            tracing::info!(job = %job.id.0, matched = job.matched, "redelivery by filter asked for");
+            tracing::info!(job = %job.id.0, matched = job.matched, "redelivery job created");
             if job.completed_at.is_none() {
                 self.new_job.notify_one();
             }
@@ -100,67 +106,70 @@ impl Redelivery {
         Ok(created)
     }
 
-    /// A job, as far as it is.
+    /// A job and its progress.
+    ///
+    /// # Errors
+    /// If the store fails.
     pub async fn job(&self, id: JobId) -> Result<Option<RedeliveryJob>> {
         self.store.job(id).await
     }
 
-    /// Works jobs off, a step of each in turn, until draining is asked for. What is left goes on after a restart.
+    /// Runs the jobs, a step of each in turn, until the service drains. They continue after a restart.
     pub async fn run(self, shutdown: Shutdown) {
-        let mut turns = Turns::default();
+        let mut rotation = Rotation::default();
         while !shutdown.is_draining() {
-            match self.step(&mut turns).await {
+            match self.step(&mut rotation).await {
                 Ok(true) => {}
                 Ok(false) => tokio::select! {
                     () = shutdown.draining() => {}
                     () = self.new_job.notified() => {}
                 },
                 Err(error) => {
-                    tracing::error!(error = %Causes(&error), "redelivery does not go on");
+                    tracing::error!(error = %Causes(&error), "redelivery jobs failed, trying again");
                     tokio::select! {
                         () = shutdown.draining() => {}
-                        () = tokio::time::sleep(AFTER_FAILURE) => {}
+                        () = tokio::time::sleep(RETRY_AFTER_FAILURE) => {}
                     }
                 }
             }
         }
     }
 
-    /// Goes on with the job whose turn it is; `false` if there is none.
-    async fn step(&self, turns: &mut Turns) -> Result<bool> {
-        let Some(id) = self.whose_turn(turns).await? else { return Ok(false) };
-        turns.last = Some(id);
+    /// Runs one step of the next job; `false` if there is none.
+    async fn step(&self, rotation: &mut Rotation) -> Result<bool> {
+        let Some(id) = self.next_job(rotation).await? else { return Ok(false) };
+        rotation.last = Some(id);
         let now = self.clock.now();
         match self.store.advance_job(id, STEP, self.expires_at(), now).await {
             Ok(progress) => {
                 self.runner.queued(&progress.clients);
                 if progress.complete {
-                    tracing::info!(job = %id.0, "redelivery by filter is complete");
+                    tracing::info!(job = %id.0, "redelivery job complete");
                 }
             }
             Err(error) if error.is_transient() => return Err(error),
-            // Something in its row, or in what it is about, is damaged: the others go on.
+            // Its row or one of its deliveries cannot be read: the other jobs continue.
             Err(error) => {
                 tracing::error!(
                     job = %id.0, error = %Causes(&error),
-                    "a redelivery job cannot go on and is set aside until logoutd is restarted"
+                    "a redelivery job failed and is skipped until logoutd is restarted"
                 );
-                turns.set_aside.insert(id);
+                rotation.skipped.insert(id);
             }
         }
         Ok(true)
     }
 
-    /// The next unfinished job after the one whose turn was last, going round.
-    async fn whose_turn(&self, turns: &Turns) -> Result<Option<JobId>> {
-        let mut after = turns.last;
-        let mut round = after.is_none();
+    /// The next unfinished job after the last one, starting over after the end.
+    async fn next_job(&self, rotation: &Rotation) -> Result<Option<JobId>> {
+        let mut after = rotation.last;
+        let mut wrapped = after.is_none();
         loop {
             match self.store.unfinished_job(after).await? {
-                Some(id) if !turns.set_aside.contains(&id) => return Ok(Some(id)),
+                Some(id) if !rotation.skipped.contains(&id) => return Ok(Some(id)),
                 Some(id) => after = Some(id),
-                None if round => return Ok(None),
-                None => (after, round) = (None, true),
+                None if wrapped => return Ok(None),
+                None => (after, wrapped) = (None, true),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Sees attempts through: from a leased delivery with a slot to the settlement of its outcome.
+//! The runner: a task for each attempt in flight, from a leased delivery with a slot to its settlement.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::delivery::attempt::{Attempted, Attempter, Health};
 use crate::delivery::probe::Prober;
-use crate::delivery::scheduler::{Room, Scheduler, Slot};
+use crate::delivery::scheduler::{ClientsVersion, Placement, Scheduler, Slot};
 use crate::delivery::settler::Settlements;
 use crate::domain::ids::ClientId;
 use crate::domain::time::after;
 use crate::entropy::Entropy;
-use crate::storage::{Lease, LeasedDelivery};
+use crate::storage::{Lease, LeasedDelivery, Settlement};
 
-/// How long a lease lasts. Those of attempts under way are extended, so this is how long after a crash
-/// another process waits before it takes a delivery over.
+/// How long a lease lasts. Leases of attempts in flight are extended, so this is how long the deliveries of a
+/// process that crashed wait for another one.
 pub(super) const LEASE: Duration = Duration::from_secs(10);
 
-/// Sees attempts through. Clones share it.
+/// Runs attempts. Clones share it.
 #[derive(Clone)]
 pub struct Runner {
     scheduler: Arc<Scheduler>,
@@ -43,21 +43,20 @@ impl Runner {
         Self { scheduler, attempter, settlements, attempts: TaskTracker::new(), clock, entropy }
     }
 
-    /// Makes room for new deliveries to these clients, as far as there is any, so that they can be stored as
-    /// leased and need not be read back.
+    /// Takes slots and buffer space for a new delivery to each of these clients, as far as there is any. Those
+    /// deliveries can be stored as leased, and need not be read back.
     pub fn reserve(&self, clients: &[&ClientId]) -> Reservation {
         let now = self.clock.now();
-        let client_changes = self.scheduler.client_changes();
-        let rooms = self.scheduler.take(clients, now);
-        Reservation { runner: self.clone(), lease: self.new_lease(now), rooms, client_changes }
+        let (placements, version) = self.scheduler.reserve(clients, now);
+        Reservation { runner: self.clone(), lease: self.new_lease(now), placements, version }
     }
 
-    /// A way to make attempts outside the queue.
+    /// A handle for test deliveries.
     pub fn prober(&self) -> Prober {
         Prober::new(Arc::clone(&self.attempter), Arc::clone(&self.clock), Arc::clone(&self.entropy))
     }
 
-    /// A client is another than it was, or gone. To be called when that is stored.
+    /// A client's settings were changed, or it was removed. To be called when that is stored.
     pub fn client_changed(&self, client_id: &ClientId) {
         self.scheduler.client_changed(client_id, self.clock.now());
     }
@@ -75,7 +74,7 @@ impl Runner {
         Lease { token: self.entropy.uuid_v4(), until: after(now, LEASE) }
     }
 
-    /// Attempts a delivery.
+    /// Starts an attempt.
     pub(super) fn start(&self, leased: LeasedDelivery, slot: Slot) {
         let runner = self.clone();
         self.attempts.spawn(async move { runner.run(leased, slot).await });
@@ -83,23 +82,22 @@ impl Runner {
 
     async fn run(&self, leased: LeasedDelivery, slot: Slot) {
         let (id, token) = (leased.intent.id, leased.lease.token);
-        let is_held = |now| self.scheduler.holds(id, token, now);
-        match self.attempter.attempt(&leased, is_held).await {
-            Some(attempted) => {
-                self.judge(&leased, &attempted);
-                // The slot is free once the outcome is on its way to the store, which takes a bounded number
-                // of them: where it is slow, attempts wait for it.
-                self.settlements.settle(attempted.settlement).await;
-            }
-            None => self.scheduler.let_go([(id, token)]),
-        }
+        let lease_holds = |now| self.scheduler.holds_lease(id, token, now);
+        let Ok(attempted) = self.attempter.attempt((&leased).into(), lease_holds).await else {
+            tracing::warn!(delivery = %id, "the lease was lost before the attempt began");
+            self.scheduler.leases_ended([(id, token)]);
+            return;
+        };
+        self.update_breaker(&leased.client.client_id, attempted.health);
+        // The slot is held until the settlement is queued. The queue is bounded: while the store is slow, no new
+        // attempts begin.
+        self.settlements.settle(settlement(&leased, attempted)).await;
         drop(slot);
     }
 
-    /// Before the slot is given back, so that a client that fails gets no more of them.
-    fn judge(&self, leased: &LeasedDelivery, attempted: &Attempted) {
-        let client_id = &leased.client.client_id;
-        match attempted.health {
+    /// Before the slot is released, so that a client whose breaker opens gets no further one.
+    fn update_breaker(&self, client_id: &ClientId, health: Health) {
+        match health {
             Health::Answers => self.scheduler.answered(client_id),
             Health::Fails { answered } => {
                 if self.scheduler.failed(client_id, answered, self.clock.now(), self.entropy.fraction()) {
@@ -113,36 +111,48 @@ impl Runner {
         }
     }
 
-    /// Starts no more, and returns when all that are under way are finished.
+    /// Waits for all attempts in flight. No more may be started after this.
     pub(super) async fn finish(&self) {
         self.attempts.close();
         self.attempts.wait().await;
     }
 }
 
-/// Room for new deliveries. What is not used is given back when it is dropped.
+/// What is to be stored of a finished attempt.
+fn settlement(leased: &LeasedDelivery, attempted: Attempted) -> Settlement {
+    let Attempted { attempt, verdict, unsubscribe, .. } = attempted;
+    Settlement {
+        id: leased.intent.id,
+        lease_token: leased.lease.token,
+        client_id: leased.client.client_id.clone(),
+        attempt,
+        verdict,
+        unsubscribe,
+    }
+}
+
+/// Slots and buffer space for new deliveries. What is not used is given back when it is dropped.
 pub struct Reservation {
     runner: Runner,
     lease: Lease,
-    rooms: Vec<Option<Room>>,
-    client_changes: u64,
+    placements: Vec<Option<Placement>>,
+    version: ClientsVersion,
 }
 
 impl Reservation {
-    /// The lease to store each delivery with; `None` where there was no room.
+    /// The lease to store each delivery with; `None`: it is stored as due.
     pub fn leases(&self) -> Vec<Option<Lease>> {
-        self.rooms.iter().map(|room| room.as_ref().map(|_| self.lease)).collect()
+        self.placements.iter().map(|placement| placement.as_ref().map(|_| self.lease)).collect()
     }
 
-    /// The deliveries that got a lease are stored, in their order: attempts them, at once or as soon as it
-    /// is their turn.
+    /// The deliveries with leases are stored: starts their attempts, or has them buffered. They are in the order in
+    /// which the clients were given.
     pub fn start(self, deliveries: Vec<LeasedDelivery>) {
-        self.runner.scheduler.hold(&deliveries);
-        let deliveries = self.runner.scheduler.turn_away_stale(deliveries, self.client_changes);
-        for (delivery, room) in deliveries.into_iter().zip(self.rooms.into_iter().flatten()) {
-            match room {
-                Room::Slot(slot) => self.runner.start(delivery, slot),
-                Room::Seat(seat) => seat.sit(delivery),
+        let deliveries = self.runner.scheduler.accept(deliveries, self.version);
+        for (delivery, placement) in deliveries.into_iter().zip(self.placements.into_iter().flatten()) {
+            match placement {
+                Placement::Slot(slot) => self.runner.start(delivery, slot),
+                Placement::Buffer(space) => space.fill(delivery),
             }
         }
         self.runner.scheduler.wake();

@@ -1,4 +1,4 @@
-//! Settling: what came of the attempts is written down, a group at a time.
+//! The settler: stores the results of attempts, many in one transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,37 +14,37 @@ use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryQueue, Groups, Settled, Settlement, StorageError};
 use crate::telemetry::Metrics;
 
-/// The most settlements in a transaction.
+/// The most settlements in one transaction.
 const MAX_GROUP: usize = 1024;
 
-/// How many settlements may wait for a transaction. When it is full, attempts wait for it, so that memory
-/// stays bounded.
-const MAX_WAITING: usize = 4096;
+/// How many settlements may be queued. When the queue is full, attempts keep their slots until there is space, so
+/// that memory stays bounded.
+const MAX_QUEUED: usize = 4096;
 
-/// The least time from one transaction to the next.
-const BETWEEN_GROUPS: Duration = Duration::from_millis(10);
+/// The least time between the beginnings of two transactions.
+const GROUP_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long after a failure the store is tried again: this at first, then twice that, and so on.
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
-const TRY_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_secs(4);
+/// How long after a failure the store is tried again: at first, and at most. The time doubles with each failure.
+const MIN_BACKOFF: Duration = Duration::from_millis(250);
+const MAX_BACKOFF: Duration = Duration::from_secs(4);
 
-/// How often a failing store is tried once the service winds down. Then the leases are left to run out.
-const TRIES_WHEN_DRAINING: u32 = 5;
+/// How often a store that fails is tried while the service drains. Then the leases run out.
+const MAX_TRIES_WHEN_DRAINING: u32 = 5;
 
 /// A handle to the settler.
 #[derive(Clone, Debug)]
 pub(super) struct Settlements(mpsc::Sender<Settlement>);
 
 impl Settlements {
-    /// Returns when the settler has it, which is when there is room.
+    /// Queues a settlement; waits while the queue is full.
     pub(super) async fn settle(&self, settlement: Settlement) {
-        // It ends only when it is stopped at once. Then the lease runs out, and the delivery is attempted
-        // again after a restart.
+        // The settler is only gone when the service stops without draining. Then the lease runs out, and the
+        // delivery is attempted again after a restart.
         let _ = self.0.send(settlement).await;
     }
 }
 
-/// The one writer of settlements.
+/// Stores settlements.
 pub struct Settler {
     queue: Arc<dyn DeliveryQueue>,
     clock: Arc<dyn Clock>,
@@ -64,8 +64,8 @@ impl Settler {
         metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) -> (Settlements, Self) {
-        let (sender, requests) = mpsc::channel(MAX_WAITING);
-        let groups = Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS);
+        let (sender, requests) = mpsc::channel(MAX_QUEUED);
+        let groups = Groups::new(requests, MAX_GROUP, GROUP_INTERVAL);
         (Settlements(sender), Self { queue, clock, scheduler, waiting, metrics, shutdown, groups })
     }
 
@@ -76,9 +76,10 @@ impl Settler {
         }
     }
 
-    /// Settles a group, however long the store fails: what is known of an answer is not thrown away.
+    /// Settles a group, and tries again for as long as the store fails: a result that is lost means another token
+    /// to an RP that may have accepted one.
     async fn settle(&self, group: &[Settlement]) {
-        let mut pause = TRY_AGAIN_AFTER;
+        let mut backoff = MIN_BACKOFF;
         let mut tries = 0;
         loop {
             let Err(error) = self.try_settle(group).await else { return };
@@ -90,18 +91,18 @@ impl Settler {
                 "outcomes could not be recorded, trying again"
             );
             if !error.is_transient() && group.len() > 1 {
-                // One of them is to blame: the others go without it.
+                // One of them causes it: the others are settled without it.
                 for settlement in group {
                     Box::pin(self.settle(std::slice::from_ref(settlement))).await;
                 }
                 return;
             }
-            if (self.shutdown.is_draining() || !error.is_transient()) && tries >= TRIES_WHEN_DRAINING {
-                self.let_go(group);
+            if (self.shutdown.is_draining() || !error.is_transient()) && tries >= MAX_TRIES_WHEN_DRAINING {
+                self.end_leases(group);
                 return;
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(TRY_AGAIN_AT_LEAST_EVERY);
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(MAX_BACKOFF);
         }
     }
 
@@ -116,15 +117,15 @@ impl Settler {
             }
         };
         self.metrics.committed("outcomes", group.len(), began.elapsed());
-        self.let_go(group);
+        self.end_leases(group);
         for (settlement, settled) in group.iter().zip(settled) {
-            self.follow(settlement, settled);
+            self.settled(settlement, settled);
         }
         self.scheduler.wake();
         Ok(())
     }
 
-    fn follow(&self, settlement: &Settlement, settled: Option<Settled>) {
+    fn settled(&self, settlement: &Settlement, settled: Option<Settled>) {
         let Some(Settled { state, .. }) = settled else {
             tracing::warn!(delivery = %settlement.id, "lease was lost, outcome not recorded");
             self.metrics.lease_lost();
@@ -138,7 +139,7 @@ impl Settler {
         }
     }
 
-    fn let_go(&self, group: &[Settlement]) {
-        self.scheduler.let_go(group.iter().map(|settlement| (settlement.id, settlement.lease_token)));
+    fn end_leases(&self, group: &[Settlement]) {
+        self.scheduler.leases_ended(group.iter().map(|settlement| (settlement.id, settlement.lease_token)));
     }
 }

@@ -1,7 +1,7 @@
-//! Sources that wait until their deliveries are final (`Prefer: wait`).
+//! Requests that wait until their deliveries are final (`Prefer: wait`).
 //!
-//! The work is linear in what is waited for: a delivery that is final is noted once, and the store is asked for the
-//! others only, a piece at a time.
+//! The work is linear in the number of deliveries: each is crossed off once, and the store is only asked for those
+//! that are left, in batches.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,32 +14,32 @@ use crate::domain::delivery::State;
 use crate::domain::ids::DeliveryId;
 use crate::storage::{DeliveryReader, Result};
 
-/// How often the store is asked without being told: another process may have settled the delivery, or a
-/// client may have been removed.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often the store is asked: another process may have settled a delivery, or a client may have been removed.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The same where so many are waited for that asking costs something.
-const LOOK_AGAIN_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+/// The longest interval. It grows with the number of deliveries, as the cost of asking does.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many deliveries the store is asked about at a time.
-const PIECE: usize = 1_000;
+/// How many deliveries the store is asked for at a time.
+const BATCH: usize = 1_000;
 
-/// Who waits for which delivery. Clones share it.
+/// The requests that wait, by delivery. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Waiting {
     waiters: Arc<Mutex<HashMap<DeliveryId, Vec<Arc<Waiter>>>>>,
 }
 
-/// One who waits.
+/// One request.
 #[derive(Debug)]
 struct Waiter {
+    /// The deliveries that are not final yet.
     open: Mutex<HashSet<DeliveryId>>,
-    /// Told when none is open any more.
+    /// Notified when there are none any more.
     done: Notify,
 }
 
 impl Waiter {
-    /// These need not be waited for any longer.
+    /// These are final, or no longer exist.
     fn close(&self, ids: impl IntoIterator<Item = DeliveryId>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
@@ -56,21 +56,24 @@ impl Waiter {
 }
 
 impl Waiting {
-    /// Nobody waits.
+    /// No request waits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns where the deliveries stand as soon as all are final, or when `patience` has run out. Those that no
-    /// longer exist are left out.
+    /// Returns the states of the deliveries as soon as all are final, or after `timeout`. Deliveries that no longer
+    /// exist are left out.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
     pub async fn wait(
         &self,
         reader: &dyn DeliveryReader,
         ids: &[DeliveryId],
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<HashMap<DeliveryId, State>> {
-        let deadline = Instant::now() + patience;
-        // Registered before the first look, so that nothing can settle unseen between look and wait.
+        let deadline = Instant::now() + timeout;
+        // Registered before the first query, so that no settlement between query and wait is missed.
         let registration = self.register(ids);
         let waiter = &registration.waiter;
         loop {
@@ -78,18 +81,19 @@ impl Waiting {
             if open.is_empty() || Instant::now() >= deadline {
                 return states(reader, ids).await;
             }
-            // Also those that are gone: nobody will ever tell of them.
-            let now = states(reader, &open).await?;
-            waiter.close(open.into_iter().filter(|id| now.get(id).is_none_or(|state| state.is_final())));
-            let pieces = u32::try_from(now.len() / PIECE).unwrap_or(u32::MAX).saturating_add(1);
-            let pause = LOOK_AGAIN.saturating_mul(pieces).min(LOOK_AGAIN_AT_LEAST_EVERY);
-            let wake_up = deadline.min(Instant::now() + pause);
-            // Too late or told: look again either way.
-            let _ = timeout_at(wake_up, waiter.done.notified()).await;
+            let states = states(reader, &open).await?;
+            // A delivery that no longer exists is never settled.
+            let closed = |id: &DeliveryId| states.get(id).is_none_or(|state| state.is_final());
+            waiter.close(open.into_iter().filter(closed));
+            let batches = u32::try_from(states.len() / BATCH).unwrap_or(u32::MAX).saturating_add(1);
+            let interval = POLL_INTERVAL.saturating_mul(batches).min(MAX_POLL_INTERVAL);
+            let next_poll = deadline.min(Instant::now() + interval);
+            // Notified or timed out: the loop checks which.
+            let _ = timeout_at(next_poll, waiter.done.notified()).await;
         }
     }
 
-    /// Tells whoever waits for this delivery that it is final.
+    /// Notifies the requests that wait for this delivery: it is final.
     pub(super) fn finished(&self, id: DeliveryId) {
         let waiters = self.lock().remove(&id).unwrap_or_default();
         for waiter in waiters {
@@ -97,13 +101,13 @@ impl Waiting {
         }
     }
 
-    /// A piece at a time, so that whoever settles gets in between.
+    /// In batches, so that the settler gets the lock in between.
     fn register(&self, ids: &[DeliveryId]) -> Registration<'_> {
         let waiter = Waiter { open: Mutex::new(ids.iter().copied().collect()), done: Notify::new() };
         let waiter = Arc::new(waiter);
-        for piece in ids.chunks(PIECE) {
+        for batch in ids.chunks(BATCH) {
             let mut waiters = self.lock();
-            for id in piece {
+            for id in batch {
                 waiters.entry(*id).or_default().push(Arc::clone(&waiter));
             }
         }
@@ -115,17 +119,20 @@ impl Waiting {
     }
 }
 
-/// Where these deliveries stand; those that no longer exist are left out.
+/// The states of these deliveries. Those that no longer exist are left out.
+///
+/// # Errors
+/// If the store cannot be read.
 pub async fn states(reader: &dyn DeliveryReader, ids: &[DeliveryId]) -> Result<HashMap<DeliveryId, State>> {
     let mut states = HashMap::with_capacity(ids.len());
-    for piece in ids.chunks(PIECE) {
-        let summaries = reader.summaries(piece).await?;
+    for batch in ids.chunks(BATCH) {
+        let summaries = reader.summaries(batch).await?;
         states.extend(summaries.into_iter().map(|it| (it.id, it.state)));
     }
     Ok(states)
 }
 
-/// Takes the waiter off the list again, whichever way it stopped waiting.
+/// Removes the waiter when it is dropped, also when the request was cancelled.
 struct Registration<'a> {
     waiting: &'a Waiting,
     waiter: Arc<Waiter>,
@@ -134,9 +141,9 @@ struct Registration<'a> {
 
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        for piece in self.ids.chunks(PIECE) {
+        for batch in self.ids.chunks(BATCH) {
             let mut waiters = self.waiting.lock();
-            for id in piece {
+            for id in batch {
                 if let Some(list) = waiters.get_mut(id) {
                     list.retain(|it| !Arc::ptr_eq(it, &self.waiter));
                     if list.is_empty() {

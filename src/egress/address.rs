@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Why an address is none a relying party can be at.
+/// The kind of an address that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressClass(&'static str);
 
@@ -26,7 +26,7 @@ const fn v6(high: u64, low: u64, prefix: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_bits((high as u128) << 64 | low as u128), prefix))
 }
 
-/// The first range that holds an address names it.
+/// The first range that contains an address names its class.
 const SPECIAL: &[(IpNet, &str)] = &[
     (v4(0, 0, 0, 0, 8), "an unspecified address"),          // RFC 791
     (v4(10, 0, 0, 0, 8), "a private address"),              // RFC 1918
@@ -68,10 +68,10 @@ const SPECIAL: &[(IpNet, &str)] = &[
     (v6(0xff00_0000_0000_0000, 0, 8), "a multicast address"), // RFC 4291
 ];
 
-/// All that IANA has given out for use on the internet (RFC 4291 §2.4).
+/// All that IANA allocates for use on the internet (RFC 4291 §2.4).
 const GLOBAL_UNICAST_V6: IpNet = v6(0x2000_0000_0000_0000, 0, 3);
 
-/// What makes an address no public one; `None` if it is public.
+/// The class of an address that is not public; `None` if it is.
 pub(super) fn special_class(address: IpAddr) -> Option<AddressClass> {
     if let Some((_, class)) = SPECIAL.iter().find(|(range, _)| range.contains(&address)) {
         return Some(AddressClass(class));

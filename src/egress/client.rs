@@ -1,4 +1,4 @@
-//! Posting logout tokens: one client for all relying parties, with one deadline for everything.
+//! Posts logout tokens: one client for all relying parties, and one deadline over each request.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -20,26 +20,26 @@ use crate::authorities::{self, AuthoritiesError};
 use crate::domain::client::LogoutUri;
 use crate::domain::delivery::Phases;
 
-/// How much of an answer's body is read. A sane RP sends nothing, or a short JSON error.
-const READ_AT_MOST: usize = 16 * 1024;
+/// How much of an answer's body is read, in bytes. RPs have nothing to send but a short JSON error.
+const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// How much of it is kept.
-const KEEP_AT_MOST: usize = 1024;
+/// How much of it is recorded, in bytes.
+const RECORDED_BODY_BYTES: usize = 1024;
 
 /// How logout tokens are sent.
 #[derive(Clone, Debug)]
 pub struct EgressConfig {
-    /// Where to.
+    /// Where they may be sent.
     pub policy: Policy,
     /// The deadline over DNS, connect, TLS, headers and body.
     pub timeout: Duration,
     /// A PEM bundle trusted beside the platform's roots.
     pub ca_file: Option<PathBuf>,
-    /// How many connections are kept for the next tokens, each until it has been idle for a minute.
-    pub max_kept: usize,
+    /// How many connections may be pooled. Each is closed when it has been idle for a minute.
+    pub max_pooled: usize,
 }
 
-/// The client could not be set up.
+/// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
     /// `egress.ca_file` cannot be used.
@@ -50,25 +50,25 @@ pub enum EgressError {
     Client(#[source] TlsError),
 }
 
-/// What a relying party answered.
+/// A relying party's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// How long it wants to be left alone (`Retry-After`, RFC 9110 §10.2.3), not capped.
+    /// When it asks to be tried again (`Retry-After`, RFC 9110 §10.2.3), from now and not capped.
     pub retry_after: Option<Duration>,
-    /// The first KiB of the body; what is no printable text is replaced.
+    /// The first KiB of the body, with control characters and invalid UTF-8 replaced.
     pub body: String,
 }
 
-/// A token that was posted, or tried to be.
+/// The result of posting a token.
 #[derive(Debug)]
 pub struct Posted {
-    /// What came of it.
+    /// The answer, if there was one.
     pub result: Result<Answer, SendError>,
-    /// How long the parts took. Signing was before.
+    /// How long the parts took, but for signing.
     pub phases: Phases,
-    /// The address it was sent to, or would have been.
+    /// The address that it was sent to, or that was refused or could not be reached.
     pub remote_address: Option<IpAddr>,
 }
 
@@ -82,24 +82,26 @@ pub struct Egress {
 
 impl Egress {
     /// Sets the client up.
+    ///
+    /// # Errors
+    /// If the CA bundle cannot be read, or TLS cannot be set up.
     pub fn new(config: EgressConfig) -> Result<Self, EgressError> {
         Self::with_lookup(config, Arc::new(SystemLookup::new()))
     }
 
     pub(super) fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
-        let EgressConfig { policy, timeout, ca_file, max_kept } = config;
+        let EgressConfig { policy, timeout, ca_file, max_pooled } = config;
         let policy = Arc::new(policy);
         let authorities =
             ca_file.as_deref().map(authorities::read).transpose().map_err(EgressError::CaFile)?;
-        // Redirects are not followed, which could lead anywhere, and proxies are not used, which would dial for
-        // us: both would go past the guard. The client knows neither.
+        // This client neither follows redirects nor uses proxies. Either would lead to addresses that are not checked.
         let outbound = Outbound::new(OutboundConfig {
             lookup,
             policy: Some(Arc::clone(&policy)),
             connect_timeout: connect_timeout(timeout),
             authorities: authorities.unwrap_or_default(),
-            max_body_bytes: READ_AT_MOST,
-            max_kept,
+            max_body_bytes: MAX_BODY_BYTES,
+            max_pooled,
         })
         .map_err(EgressError::Client)?;
         Ok(Self { outbound, policy, timeout })
@@ -108,7 +110,7 @@ impl Egress {
     /// Posts a logout token (Back-Channel Logout 1.0 §2.5). `now` is what an HTTP date in `Retry-After` is
     /// measured from.
     ///
-    /// As soon as there is a status that is the answer, however slowly or endlessly its body comes.
+    /// A status is an answer, also if its body is not complete in time or is too long.
     pub async fn post_logout_token(&self, uri: &LogoutUri, token: &str, now: Timestamp) -> Posted {
         let request = match self.request(uri, token) {
             Ok(request) => request,
@@ -118,10 +120,10 @@ impl Egress {
             }
         };
         let (began, deadline) = (Instant::now(), Instant::now() + self.timeout);
-        let Sent { result, connecting } = self.outbound.send(request, deadline).await;
-        let after_connecting = began.elapsed().saturating_sub(connecting.whole());
-        let mut phases = Phases { dns: connecting.dns, connect: connecting.connect(), ..Phases::default() };
-        let remote_address = connecting.address.or_else(|| literal_address(uri));
+        let Sent { result, timing } = self.outbound.send(request, deadline).await;
+        let after_connecting = began.elapsed().saturating_sub(timing.total());
+        let mut phases = Phases { dns: timing.dns, connect: timing.connect(), ..Phases::default() };
+        let remote_address = timing.address.or_else(|| literal_address(uri));
         let answered = match result {
             Ok(answered) => answered,
             Err(error) => return Posted { result: Err(error), phases, remote_address },
@@ -131,7 +133,7 @@ impl Egress {
         let (status, retry_after) = (answered.status, retry_after(&answered.headers, now));
         let headed = Instant::now();
         let (mut body, _) = answered.read(deadline).await;
-        body.truncate(KEEP_AT_MOST);
+        body.truncate(RECORDED_BODY_BYTES);
         phases.body = Some(headed.elapsed());
         Posted { result: Ok(Answer { status, retry_after, body: printable(&body) }), phases, remote_address }
     }
@@ -140,7 +142,7 @@ impl Egress {
         self.policy.check_uri(uri)?;
         let unusable = || SendError::before_connecting(SendErrorKind::InvalidUri);
         let uri: Uri = uri.url().as_str().parse().map_err(|_| unusable())?;
-        // A compact JWS has nothing that a form would escape.
+        // No character of a compact JWS needs to be percent-encoded.
         let body = Body::from(format!("logout_token={token}"));
         Request::post(uri)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -160,13 +162,13 @@ fn literal_address(uri: &LogoutUri) -> Option<IpAddr> {
     }
 }
 
-/// A little shorter than the whole deadline, so that a timeout while connecting comes as such. It also makes
-/// the client share the time out among a name's addresses, where the first may be a black hole.
+/// A little shorter than the deadline, so that a timeout while connecting is recognised as one. The connector also
+/// divides it among a name's addresses, of which the first may drop packets.
 fn connect_timeout(timeout: Duration) -> Duration {
     timeout.saturating_sub((timeout / 20).min(Duration::from_millis(100)))
 }
 
-/// Text that cannot disturb a terminal or a log: an RP's answer is not ours to trust.
+/// Text without control sequences: the answer is untrusted, and is shown on terminals and in logs.
 fn printable(body: &[u8]) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
     String::from_utf8_lossy(body).chars().map(shown).collect()
@@ -175,7 +177,7 @@ fn printable(body: &[u8]) -> String {
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits have no end (RFC 9110 §10.2.3); more than there is room for are longer than anybody waits.
+        // The number of digits is not limited (RFC 9110 §10.2.3). A value that overflows is the longest wait.
         return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
     }
     let date = httpdate::parse_http_date(value).ok()?;

@@ -1,6 +1,6 @@
-//! Fetching a document whose URL an operator gave, or that an issuer of the operator's choice names.
+//! Fetches a document whose URL is in the configuration, or in the metadata of a configured issuer.
 //!
-//! The operator may well mean a private address: the guard against those is for URLs that come from clients.
+//! Such a URL may have a private address: the policy is for URLs that clients registered.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use url::Url;
 
 use super::outbound::{BodyEnd, Outbound, OutboundConfig, SendError, SendErrorKind, SystemLookup, TlsError};
 
-/// Fetches documents. It keeps no connections, follows no redirects and uses no proxies.
+/// Fetches documents. It pools no connections, follows no redirects and uses no proxies.
 pub struct Fetcher {
     outbound: Outbound,
     timeout: Duration,
@@ -31,17 +31,20 @@ pub enum FetchError {
     /// It answered another status than 200.
     #[error("it answers {0}")]
     Status(u16),
-    /// It has more than so many bytes.
+    /// It has more bytes than are read.
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
-    /// It did not come in time, or not whole.
+    /// The deadline passed, or the connection broke, before the document was complete.
     #[error("it broke off")]
     BrokenOff,
 }
 
 impl Fetcher {
-    /// A document may have `max_bytes`; `timeout` is the deadline over DNS, connect, TLS, headers and body.
+    /// `max_bytes` is the size limit of a document, `timeout` the deadline over DNS, connect, TLS, headers and body.
     /// `authorities` are trusted beside the platform's.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
     pub fn new(
         authorities: Vec<CertificateDer<'static>>,
         timeout: Duration,
@@ -53,12 +56,15 @@ impl Fetcher {
             connect_timeout: timeout,
             authorities,
             max_body_bytes: max_bytes,
-            max_kept: 0,
+            max_pooled: 0,
         })?;
         Ok(Self { outbound, timeout, max_bytes })
     }
 
     /// The document at `url`.
+    ///
+    /// # Errors
+    /// If there is no complete answer with status 200 in time.
     pub async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
         let deadline = Instant::now() + self.timeout;
         let unusable = || FetchError::Unreachable(SendError::before_connecting(SendErrorKind::InvalidUri));
@@ -69,7 +75,7 @@ impl Fetcher {
             return Err(FetchError::Status(answered.status));
         }
         match answered.read(deadline).await {
-            (body, BodyEnd::Whole) => Ok(body),
+            (body, BodyEnd::Complete) => Ok(body),
             (_, BodyEnd::TooLong) => Err(FetchError::TooLong(self.max_bytes)),
             (_, BodyEnd::BrokenOff) => Err(FetchError::BrokenOff),
         }

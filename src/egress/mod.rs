@@ -1,8 +1,8 @@
-//! The way out: where logout tokens may be sent, and how; and how documents are fetched that an operator names.
+//! Outgoing HTTP: posts logout tokens to relying parties, and fetches documents whose URLs an operator configured.
 //!
-//! Relying parties name the addresses logoutd connects to, so every one is checked: literal ones in the
-//! URI, resolved ones in the resolver, and nothing is dialled that was not checked. Nothing here knows
-//! deliveries: what an answer means is `delivery`'s to say.
+//! Relying parties choose the addresses that logoutd connects to (SSRF), so every address is checked: literal ones in
+//! the URI, resolved ones in the resolver. No connection is made to an address that was not checked. What an answer
+//! means for a delivery is decided in `delivery`.
 
 mod address;
 mod client;

@@ -1,4 +1,4 @@
-//! Where logout tokens may be sent: the operator's rules. Pure.
+//! The operator's rules for where logout tokens may be sent. Pure.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ pub struct Policy {
 pub struct ForbiddenAddress {
     /// The address.
     pub address: IpAddr,
-    /// What it is.
+    /// Its class.
     pub class: AddressClass,
 }
 
@@ -39,14 +39,16 @@ pub enum PolicyError {
 }
 
 impl Policy {
-    /// Rules that take `http:` or not, and that lift the ban on special addresses inside these networks.
-    /// An IPv6 network lifts it for IPv6 addresses only, even if they carry an IPv4 one.
+    /// `allow_http`: whether `http:` URIs are allowed. `allow_networks` are exempt from the ban on addresses that are
+    /// not public; an IPv4 network does not exempt IPv6 addresses in which its addresses are embedded.
     pub fn new(allow_http: bool, allow_networks: Vec<IpNet>) -> Self {
         Self { allow_http, allow_networks }
     }
 
-    /// Checks what can be known of a URI without resolving it: its scheme, and its address if it is
-    /// literal.
+    /// Checks a URI without resolving its host: the scheme, and the address if the host is one.
+    ///
+    /// # Errors
+    /// If the URI is not allowed.
     pub fn check_uri(&self, uri: &LogoutUri) -> Result<(), PolicyError> {
         if uri.url().scheme() != "https" && !self.allow_http {
             return Err(PolicyError::HttpNotAllowed);
@@ -59,7 +61,10 @@ impl Policy {
         Ok(())
     }
 
-    /// Checks an address that is about to be connected to.
+    /// Checks an address before a connection is made to it.
+    ///
+    /// # Errors
+    /// If it is neither public nor exempt.
     pub fn check_address(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
         let Some(class) = special_class(address) else { return Ok(()) };
         if self.allow_networks.iter().any(|network| network.contains(&address)) {
@@ -76,7 +81,7 @@ mod tests {
     use super::*;
     use crate::domain::client::Client;
 
-    /// As it is stored, maybe since before hosts had to be written in the form in which they are used.
+    /// A URI as it may be stored by an earlier version, whose host need not be in canonical form.
     fn stored(uri: &str) -> LogoutUri {
         let mut client = serde_json::to_value(Client::new("shop".parse().unwrap())).unwrap();
         client["backchannel_logout_uri"] = uri.into();

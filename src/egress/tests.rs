@@ -1,4 +1,4 @@
-//! The guard with names that a test says the addresses of.
+//! The client, with host names that have the addresses of a test.
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -14,7 +14,7 @@ use super::client::{Egress, EgressConfig, Posted};
 use super::outbound::Lookup;
 use super::{Policy, PolicyError, SendErrorKind};
 
-/// Every name has these addresses.
+/// A resolver that has these addresses for every name.
 struct Always(Vec<IpAddr>);
 
 #[async_trait]
@@ -27,14 +27,14 @@ impl Lookup for Always {
 async fn post(addresses: &[&str], port: u16) -> Posted {
     let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
     let policy = Policy::new(true, vec!["127.0.0.1/32".parse().unwrap()]);
-    let config = EgressConfig { policy, timeout: Duration::from_millis(500), ca_file: None, max_kept: 1 };
+    let config = EgressConfig { policy, timeout: Duration::from_millis(500), ca_file: None, max_pooled: 1 };
     let egress = Egress::with_lookup(config, Arc::new(Always(addresses))).unwrap();
     let uri = format!("http://rp.example.com:{port}/logout").parse().unwrap();
     egress.post_logout_token(&uri, "a.b.c", "2026-01-02T03:04:05Z".parse().unwrap()).await
 }
 
 #[tokio::test]
-async fn one_forbidden_address_spoils_a_name_and_is_the_one_that_is_shown() {
+async fn one_forbidden_address_makes_a_name_unusable_and_is_recorded() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -56,10 +56,10 @@ async fn one_forbidden_address_spoils_a_name_and_is_the_one_that_is_shown() {
         assert_eq!((found.address, posted.remote_address), (expected, Some(expected)), "{addresses:?}");
         assert!(!error.outcome_unknown);
     }
-    let nobody_came = listener.accept().unwrap_err();
-    assert_eq!(nobody_came.kind(), io::ErrorKind::WouldBlock);
+    let no_connection = listener.accept().unwrap_err();
+    assert_eq!(no_connection.kind(), io::ErrorKind::WouldBlock);
 
-    // With none of them it is dialled, and by the addresses that were checked.
+    // Without one, the connection is made to the address that was checked.
     let posted = post(&["127.0.0.1"], port).await;
     let error = posted.result.unwrap_err();
     assert_eq!((error.kind, error.outcome_unknown), (SendErrorKind::Timeout, true));
@@ -74,7 +74,7 @@ async fn a_name_without_addresses_is_not_resolved() {
     assert_eq!((error.kind, error.outcome_unknown, posted.remote_address), (SendErrorKind::Dns, false, None));
 }
 
-/// Answers every request, and counts the connections: how many there were, and how many are open.
+/// Answers every request, and counts connections: those that were accepted, and those that are open.
 async fn relying_party(open: &Arc<AtomicUsize>) -> (u16, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, accepted) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
@@ -99,9 +99,9 @@ async fn relying_party(open: &Arc<AtomicUsize>) -> (u16, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn so_many_idle_connections_are_kept_and_no_more() {
+async fn no_more_idle_connections_are_pooled_than_configured() {
     let policy = Policy::new(true, vec!["127.0.0.1/32".parse().unwrap()]);
-    let config = EgressConfig { policy, timeout: Duration::from_secs(10), ca_file: None, max_kept: 2 };
+    let config = EgressConfig { policy, timeout: Duration::from_secs(10), ca_file: None, max_pooled: 2 };
     let egress = Egress::new(config).unwrap();
     let open = Arc::default();
     let (first, second, third) =
@@ -110,9 +110,9 @@ async fn so_many_idle_connections_are_kept_and_no_more() {
         let uri = format!("http://127.0.0.1:{port}/logout").parse().unwrap();
         let posted = egress.post_logout_token(&uri, "a.b.c", Timestamp::UNIX_EPOCH).await;
         assert_eq!(posted.result.unwrap().status, 200);
-        let kept = (index + 1).min(2);
+        let pooled = (index + 1).min(2);
         let closed = async {
-            while open.load(Ordering::SeqCst) != kept {
+            while open.load(Ordering::SeqCst) != pooled {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

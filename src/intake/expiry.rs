@@ -1,7 +1,7 @@
-//! The clock as a source: sessions whose idle or absolute lifetime has run out are ended.
+//! Ends sessions whose idle or absolute lifetime has run out.
 //!
-//! It only says which may have expired; whether they have is decided where they are ended, in the one
-//! transaction that sees what else happened to them.
+//! It only finds candidates. Whether they have expired is decided in the transaction that ends them, which sees what else
+//! happened to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::domain::plan::Command;
 use crate::shutdown::Shutdown;
 use crate::storage::SessionReader;
 
-/// How often expired sessions are looked for. It is one look into an index, however many sessions there are.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often the store is polled for expired sessions: one index lookup, however many sessions there are.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many sessions are ended in one transaction: few enough that no event waits for long.
+/// How many sessions are ended in one transaction: few enough that no request waits for long.
 const BATCH: u32 = 200;
 
-/// Ends sessions whose lifetimes run out.
+/// Ends expired sessions.
 pub struct Expiry {
     sessions: Arc<dyn SessionReader>,
     intake: Intake,
@@ -27,14 +27,14 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// Looks into `sessions` and ends through `intake`.
+    /// Finds expired sessions in `sessions` and ends them through `intake`.
     pub fn new(sessions: Arc<dyn SessionReader>, intake: Intake, clock: Arc<dyn Clock>) -> Self {
         Self { sessions, intake, clock }
     }
 
-    /// Ends sessions until draining is asked for.
+    /// Runs until the service drains.
     pub async fn run(self, shutdown: Shutdown) {
-        let mut ticks = tokio::time::interval(EVERY);
+        let mut ticks = tokio::time::interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -43,17 +43,17 @@ impl Expiry {
             }
             let mut more = true;
             while more && !shutdown.is_draining() {
-                more = self.end_some().await;
+                more = self.end_batch().await;
             }
         }
     }
 
-    /// Ends a batch of those that have expired; whether there may be more.
-    async fn end_some(&self) -> bool {
+    /// Ends a batch of expired sessions. Returns whether there may be more.
+    async fn end_batch(&self) -> bool {
         let expired = match self.sessions.expired_sessions(self.clock.now(), BATCH).await {
             Ok(expired) => expired,
             Err(error) => {
-                tracing::error!(error = %Causes(&error), "expired sessions could not be looked for");
+                tracing::error!(error = %Causes(&error), "expired sessions could not be read from the store");
                 return false;
             }
         };
@@ -61,19 +61,19 @@ impl Expiry {
             return false;
         }
         let full = expired.len() == BATCH as usize;
-        match self.intake.carry_out(Command::Expire(expired)).await {
+        match self.intake.execute(Command::Expire(expired)).await {
             Ok(ended) => {
                 let (sessions, deliveries) = (ended.sessions.len(), ended.deliveries.len());
-                tracing::info!(sessions, deliveries, "sessions ended: their lifetimes ran out");
-                for client_id in &ended.untold {
+                tracing::info!(sessions, deliveries, "expired sessions were ended");
+                for client_id in &ended.unreachable {
                     tracing::error!(
                         client_id = client_id.as_str(),
-                        "the client cannot be told that sessions ended: its tokens need a sub, and none is known for it"
+                        "no logout token for ended sessions: the client's tokens need a sub, and none is known for it"
                     );
                 }
                 full || !ended.is_complete
             }
-            // Sources go first.
+            // Requests of sources come first: the next poll tries again.
             Err(CommandError::Busy) => false,
             Err(error) => {
                 tracing::error!(error = %Causes(&error), "expired sessions could not be ended");

@@ -1,24 +1,25 @@
-//! Where new deliveries go as they are stored: straight to whoever attempts them, where there is room.
+//! How new deliveries reach the scheduler as they are stored: those with a free slot are leased in the same transaction
+//! and need no other query.
 //!
-//! What this is in the running service, the composition root says; the door only needs these two traits.
+//! The composition root connects these traits with the scheduler.
 
 use crate::domain::ids::ClientId;
 use crate::storage::{Lease, LeasedDelivery};
 
-/// Takes new deliveries on.
+/// Takes new deliveries.
 pub trait Handoff: Send + Sync + 'static {
-    /// Asks for room for a first attempt at a delivery to each of these clients, before they are stored.
+    /// Reserves a slot for a first attempt at a delivery to each of these clients, before the deliveries are stored.
     fn reserve(&self, clients: &[&ClientId]) -> Box<dyn Reserved>;
 
-    /// Deliveries to these clients were stored for which there was no room.
+    /// Deliveries to these clients were stored without a lease.
     fn queued(&self, clients: &[&ClientId]);
 }
 
-/// Room that was made. It is given up when this is dropped.
+/// Reserved slots. Dropping them frees them.
 pub trait Reserved: Send {
-    /// The lease to store each delivery with; `None` where there is no room.
+    /// The lease to store each delivery with; `None` for one without a slot.
     fn leases(&self) -> Vec<Option<Lease>>;
 
-    /// The deliveries that have a lease are stored, in this order: they may be attempted.
+    /// Starts attempts: the deliveries that have a lease are stored, in this order.
     fn start(self: Box<Self>, deliveries: Vec<LeasedDelivery>);
 }

@@ -1,9 +1,9 @@
-//! What the store is asked before a group of requests is planned: a few questions for all of them.
+//! Loads what a group of requests is planned against: a few queries for the whole group.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::planning::began;
+use super::planning::session_start;
 use super::request::Request;
 use super::working_set::WorkingSet;
 use crate::domain::event::{EventBody, NamedClients, Target};
@@ -13,13 +13,13 @@ use crate::domain::plan::KnownSession;
 use crate::domain::session::SubjectEnd;
 use crate::storage::{IntakeTransaction, Known, StorageError, Wanted};
 
-/// How many sessions of users are looked up for one group. What is left of them is ended in later transactions.
+/// The most sessions of users that are loaded for a group. The others are ended in later transactions.
 const MAX_SESSIONS: usize = 2_000;
 
-/// How many of one user are: more than end in one transaction.
-const MAX_SESSIONS_OF_ONE: usize = 250;
+/// The most sessions of one user: more than end in one transaction.
+const MAX_SESSIONS_OF_USER: usize = 250;
 
-/// Looks up what a group of requests is about.
+/// Loads what a group of requests is about.
 pub(super) async fn look_up(
     transaction: &mut dyn IntakeTransaction,
     group: &[Request],
@@ -37,12 +37,12 @@ pub(super) async fn look_up(
         named.extend(named_clients(&event.body).cloned());
         if let EventBody::Created(created) = &event.body {
             wanted.ends_of.insert(created.sub.clone());
-            wanted.ends_since.extend(began(event));
+            wanted.ends_since.extend(session_start(event));
         }
     }
     wanted.events.extend(group.iter().flat_map(Request::event_keys).cloned());
     wanted.sessions_of_each =
-        u32::try_from((MAX_SESSIONS / wanted.subs.len().max(1)).clamp(1, MAX_SESSIONS_OF_ONE))
+        u32::try_from((MAX_SESSIONS / wanted.subs.len().max(1)).clamp(1, MAX_SESSIONS_OF_USER))
             .unwrap_or(u32::MAX);
 
     let mut set = WorkingSet::new(transaction.load(&wanted).await?);
@@ -50,13 +50,13 @@ pub(super) async fn look_up(
     set.clients = transaction.clients(&named).await?;
     let ended: BTreeSet<Sub> = set.subs_of_ends().cloned().chain(wanted.subs).collect();
     if !ended.is_empty() {
-        let subs = told_alone(subjects, &set, group, &ended);
+        let subs = subs_of_subject_tokens(subjects, &set, group, &ended);
         set.waiting = transaction.waiting_subjects(&subs).await?;
     }
     Ok(set)
 }
 
-/// Looks up what a piece of the end of all sessions of a user is about.
+/// Loads what a batch of a subject end is about.
 pub(super) async fn look_up_end(
     transaction: &mut dyn IntakeTransaction,
     end: &Arc<SubjectEnd>,
@@ -67,12 +67,12 @@ pub(super) async fn look_up_end(
     let mut set = WorkingSet::new(known);
     let concerned = set.clients_concerned().cloned().collect();
     set.clients = transaction.clients(&concerned).await?;
-    let subs = told_alone(subjects, &set, &[], &BTreeSet::from([end.sub.clone()]));
+    let subs = subs_of_subject_tokens(subjects, &set, &[], &BTreeSet::from([end.sub.clone()]));
     set.waiting = transaction.waiting_subjects(&subs).await?;
     Ok(set)
 }
 
-/// The clients an event names.
+/// The clients that an event names.
 fn named_clients(body: &EventBody) -> Box<dyn Iterator<Item = &ClientId> + '_> {
     match body {
         EventBody::Created(it) => Box::new(it.clients.keys()),
@@ -82,15 +82,15 @@ fn named_clients(body: &EventBody) -> Box<dyn Iterator<Item = &ClientId> + '_> {
     }
 }
 
-/// The `sub`s by which clients are told that every session of one of the users `ended` ended. One that is
-/// missing here costs no more than a second token.
-fn told_alone(
+/// The `sub`s in tokens without a `sid` about the users in `ended`. One that is missing here costs no more than a second
+/// token.
+fn subs_of_subject_tokens(
     subjects: &Subjects,
     set: &WorkingSet,
     group: &[Request],
     ended: &BTreeSet<Sub>,
 ) -> BTreeSet<Sub> {
-    let mut told = BTreeSet::new();
+    let mut subs = BTreeSet::new();
     let mut add = |public: Option<&Sub>, clients: &NamedClients| {
         if public.is_none_or(|public| !ended.contains(public)) {
             return;
@@ -98,7 +98,7 @@ fn told_alone(
         for (client_id, own) in clients {
             let Some(registration) = set.clients.get(client_id) else { continue };
             let sub = subjects.sub_for(&registration.client, own.as_ref(), public);
-            told.extend(sub.map(|told| told.sub));
+            subs.extend(sub.map(|it| it.sub));
         }
     };
     for session in set.sessions() {
@@ -114,5 +114,5 @@ fn told_alone(
             EventBody::ClientAdded(_) | EventBody::Updated(_) => {}
         }
     }
-    told
+    subs
 }

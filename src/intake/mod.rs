@@ -1,9 +1,9 @@
-//! The door: every event of every source comes in through [`Intake::accept`], and every change of a session
-//! that no source reports through [`Intake::carry_out`].
+//! Accepts events, and the changes of sessions that no source reports: [`Intake::accept`] and [`Intake::execute`] are
+//! the only way to change a session.
 //!
-//! Requests queue for one writer, which plans and stores as many as are waiting in one transaction and
-//! answers when it is durable. A source is never told of an acceptance that a loss of power could undo.
-//! Only domain events come in: each source parses its own wire form.
+//! Requests wait in a queue for the one writer, which plans and stores all that are waiting in one transaction and
+//! answers after the commit. So what was acknowledged survives a loss of power. Only domain events come in: each source
+//! parses its own wire form and renders the results in it.
 
 use std::sync::Arc;
 
@@ -12,186 +12,165 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::causes::Causes;
 use crate::domain::access::Reporter;
 use crate::domain::event::Event;
-use crate::domain::plan::{Command, CommandRefusal, Refusal};
+use crate::domain::plan::Command;
 use crate::storage::EventKey;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
-mod answer;
-mod collisions;
+mod completion;
 mod digest;
+mod error;
 mod expiry;
-mod guard;
 mod handoff;
+mod id_collisions;
 mod lookup;
+mod memory;
+mod metadata_guard;
 mod planning;
 mod request;
-mod rest;
-mod room;
-mod weight;
+mod results;
+mod subject_ends;
 mod working_set;
 mod writer;
 
-use answer::{Answers, Stored};
-use planning::MAX_WEIGHT;
+use completion::Completion;
+use memory::{BudgetExhausted, MemoryBudget};
 use request::{Request, metadata_of_command, metadata_of_event};
-use rest::Progress;
-use room::Room;
+use results::{EventResult, all_failed};
+use subject_ends::FinishedEnds;
 
-pub use answer::{Accepted, CarriedOut};
+pub use error::{AcceptError, CommandError};
 pub use expiry::Expiry;
-pub use guard::{MetadataGuard, SensitiveMetadata};
 pub use handoff::{Handoff, Reserved};
-pub use room::{Charge, LARGE_ROOM, PER_BYTE, SMALL_BODY, SMALL_ROOM};
+pub use memory::{LARGE_BODY_BUDGET, MEMORY_PER_BODY_BYTE, MemoryPermit, SMALL_BODY, SMALL_BODY_BUDGET};
+pub use metadata_guard::{MetadataGuard, SensitiveMetadata};
+pub use results::{Accepted, CommandOutcome, all_accepted};
 pub use writer::{Writer, WriterConfig};
 
-/// How many requests, and how many events in them, may wait for the writer. More are turned away, so that
-/// memory stays bounded.
-const MAX_WAITING: usize = 1024;
-const MAX_WAITING_EVENTS: usize = 10_000;
+/// The capacity of the queue, in requests. A request that does not fit is rejected, so that memory stays bounded.
+const MAX_QUEUED: usize = 1024;
 
-/// Why no event of a request was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AcceptError {
-    /// One of them cannot be acted on.
-    #[error("{refusal}")]
-    Refused {
-        /// Which, counted from 0.
-        index: usize,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// The metadata of one of them looks like what does not belong there.
-    #[error("data.{refusal}")]
-    Sensitive {
-        /// Which, counted from 0.
-        index: usize,
-        /// Why.
-        refusal: SensitiveMetadata,
-    },
-    /// Its `source` and `id` belong to an event that said something else. To drop it as a repetition
-    /// could leave somebody logged in.
-    #[error(
-        "id: this source has already used this id for an event with other data; give each event its own id"
-    )]
-    IdReused {
-        /// Which, counted from 0.
-        index: usize,
-    },
-    /// A batch is about more clients than one transaction can tell.
-    #[error(
-        "a batch can be about at most {MAX_WEIGHT} clients, counting those it names and those of its sessions; split it"
-    )]
-    TooMuch,
-    /// Too many requests wait already.
-    #[error("too many events are waiting to be stored")]
-    Busy,
-    /// The store failed; the log says why. Nothing was stored, or the same event reported again gets its answer.
-    #[error("the store is not available")]
-    Unavailable,
-    /// What the store has of one of them cannot be read; the log names the row. Nothing was stored.
-    #[error("what the store has of this cannot be read")]
-    Unreadable,
+/// The most events in the requests of the queue.
+const MAX_QUEUED_EVENTS: usize = 10_000;
+
+/// Which events are accepted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchMode {
+    /// All of them in one transaction, or none: for a request that gets one answer.
+    AllOrNothing,
+    /// Each by itself, in their order: one that is refused, or that the store fails at, stops no other. For sources that
+    /// acknowledge each message, such as message brokers.
+    Independent,
 }
 
-/// Why a command was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
-    /// It cannot be.
-    #[error(transparent)]
-    Refused(#[from] CommandRefusal),
-    /// Its metadata looks like what does not belong there.
-    #[error(transparent)]
-    Sensitive(#[from] SensitiveMetadata),
-    /// Too many requests wait already.
-    #[error("too many requests are waiting to be stored")]
-    Busy,
-    /// The store failed; the log says why. Nothing was stored.
-    #[error("the store is not available")]
-    Unavailable,
-    /// What the store has of it cannot be read; the log names the row. Nothing was stored.
-    #[error("what the store has of this cannot be read")]
-    Unreadable,
-}
-
-/// A handle to the door. When the last one is dropped, the [`Writer`] finishes what waits and ends.
+/// A handle to the queue. When the last one is dropped, the [`Writer`] finishes what is waiting and returns.
 #[derive(Clone)]
 pub struct Intake {
     requests: mpsc::Sender<Request>,
-    room: Arc<Semaphore>,
-    memory: Arc<Room>,
+    event_permits: Arc<Semaphore>,
+    memory: Arc<MemoryBudget>,
     guard: Arc<MetadataGuard>,
     metrics: Arc<Metrics>,
-    answers: Answers,
+    completion: Completion,
 }
 
 impl Intake {
-    /// The door and the writer behind it, which the caller has to run.
+    /// The queue, and its writer, which the caller has to run.
     pub fn new(config: WriterConfig) -> (Self, Writer) {
-        let (requests, waiting) = mpsc::channel(MAX_WAITING);
-        let room = Arc::new(Semaphore::new(MAX_WAITING_EVENTS));
-        let memory = Arc::new(Room::default());
+        let (requests, queue) = mpsc::channel(MAX_QUEUED);
         let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.metrics));
-        let progress = Progress::new();
-        let answers = Answers::new(Arc::clone(&config.store), progress.clone());
-        let writer = Writer::new(config, waiting, progress);
-        (Self { requests, room, memory, guard, metrics, answers }, writer)
+        let finished = FinishedEnds::new();
+        let intake = Self {
+            requests,
+            event_permits: Arc::new(Semaphore::new(MAX_QUEUED_EVENTS)),
+            memory: Arc::new(MemoryBudget::default()),
+            guard,
+            metrics,
+            completion: Completion::new(Arc::clone(&config.store), finished.clone()),
+        };
+        (intake, Writer::new(config, queue, finished))
     }
 
-    /// Room in memory for a body of so many bytes, to be made before it is read; [`AcceptError::Busy`] if there is
-    /// none within two seconds.
-    pub async fn make_room(&self, reporter: &Reporter, body: usize) -> Result<Charge, AcceptError> {
-        self.memory.make(reporter, body).await.map_err(|room::Full| {
+    /// Reserves memory for a body of `bytes` bytes, before it is read. [`AcceptError::Busy`] if none becomes free within
+    /// two seconds.
+    pub async fn reserve_memory(
+        &self,
+        reporter: &Reporter,
+        bytes: usize,
+    ) -> Result<MemoryPermit, AcceptError> {
+        self.memory.reserve(reporter, bytes).await.map_err(|BudgetExhausted| {
             self.metrics.events(EventOutcome::busy, 1);
             AcceptError::Busy
         })
     }
 
-    /// Accepts all of these events, in order, or none. When this returns `Ok`, they are durable.
+    /// Accepts events, in their order. Each has its result at its place; those with `Ok` are durable.
     ///
-    /// `reporter` is whose ids they have; `charge` is the room that was made for their body.
+    /// The events' ids are `reporter`'s; `memory` was reserved for their body. A call accepts up to 1024 independent
+    /// events: that many fit into the queue, and with more all of them are [`AcceptError::Busy`].
     pub async fn accept(
         &self,
-        reporter: Reporter,
+        reporter: &Reporter,
         events: Vec<Event>,
-        charge: Charge,
-    ) -> Result<Vec<Accepted>, AcceptError> {
-        let count = events.len();
+        mode: BatchMode,
+        memory: MemoryPermit,
+    ) -> Vec<Result<Accepted, AcceptError>> {
         let ids: Vec<String> = events.iter().map(|event| event.id.clone()).collect();
-        let accepted = self.try_accept(reporter, events, charge).await;
-        if matches!(accepted, Err(AcceptError::Busy)) {
-            self.metrics.events(EventOutcome::busy, count);
-        }
-        self.answers.complete(ids, accepted?).await.map_err(|error| {
-            tracing::error!(error = %Causes(&error), "what was answered to events could not be read");
-            if error.is_corrupt() { AcceptError::Unreadable } else { AcceptError::Unavailable }
-        })
+        let stored = match self.enqueue(reporter, events, mode, memory) {
+            Ok(queued) => results_of(queued).await,
+            Err(error) => {
+                if error == AcceptError::Busy {
+                    self.metrics.events(EventOutcome::busy, ids.len());
+                }
+                all_failed(ids.len(), &error)
+            }
+        };
+        self.completion.complete_events(ids, stored).await
     }
 
-    async fn try_accept(
+    /// Queues events: those that are accepted together are one request.
+    fn enqueue(
         &self,
-        reporter: Reporter,
+        reporter: &Reporter,
         events: Vec<Event>,
-        mut charge: Charge,
-    ) -> Result<Vec<Stored>, AcceptError> {
-        charge.fit(&events).map_err(|room::Full| AcceptError::Busy)?;
-        let wanted = u32::try_from(events.len()).map_err(|_| AcceptError::Busy)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| AcceptError::Busy)?;
-        // Here, and not in the writer, of which there is only one.
-        let inspect = |event: &Event| self.guard.inspect(metadata_of_event(&event.body));
-        let findings = events.iter().map(inspect).collect();
-        let keys = events.iter().map(|event| EventKey::of(&reporter, event)).collect();
-        let (answer, answered) = oneshot::channel();
-        let request = Request::Events { events, keys, findings, answer, room, charge };
-        self.requests.try_send(request).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AcceptError::Busy,
-            mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,
+        mode: BatchMode,
+        mut memory: MemoryPermit,
+    ) -> Result<Vec<Queued>, AcceptError> {
+        memory.resize_for(&events).map_err(|BudgetExhausted| AcceptError::Busy)?;
+        let count = u32::try_from(events.len()).map_err(|_| AcceptError::Busy)?;
+        let mut permit =
+            Arc::clone(&self.event_permits).try_acquire_many_owned(count).map_err(|_| AcceptError::Busy)?;
+        let requests: Vec<_> = match mode {
+            BatchMode::AllOrNothing => vec![(events, permit, memory)],
+            BatchMode::Independent => {
+                let alone = |event| {
+                    let permit = permit.split(1).expect("there is a permit for each event");
+                    let memory = memory.split_off(&event);
+                    (vec![event], permit, memory)
+                };
+                events.into_iter().map(alone).collect()
+            }
+        };
+        // All or none: a later event must not overtake one that did not fit.
+        let slots = self.requests.try_reserve_many(requests.len()).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => AcceptError::Busy,
+            mpsc::error::TrySendError::Closed(()) => AcceptError::Unavailable,
         })?;
-        answered.await.unwrap_or(Err(AcceptError::Unavailable))
+        let queue = |(slot, (events, permit, memory)): (mpsc::Permit<'_, _>, (Vec<Event>, _, _))| {
+            // Metadata is inspected here to keep that work off the one writer.
+            let inspect = |event: &Event| self.guard.inspect(metadata_of_event(&event.body));
+            let findings = events.iter().map(inspect).collect();
+            let keys = events.iter().map(|event| EventKey::of(reporter, event)).collect();
+            let (answer, answered) = oneshot::channel();
+            let queued = Queued { events: events.len(), answered };
+            slot.send(Request::Events { events, keys, findings, answer, permit, memory });
+            queued
+        };
+        Ok(slots.zip(requests).map(queue).collect())
     }
 
-    /// Carries out a command. When this returns `Ok`, what follows from it is durable.
-    pub async fn carry_out(&self, command: Command) -> Result<CarriedOut, CommandError> {
+    /// Executes a command. When this returns `Ok`, its effects are durable.
+    pub async fn execute(&self, command: Command) -> Result<CommandOutcome, CommandError> {
         let findings = self.guard.inspect(metadata_of_command(&command));
         let (answer, answered) = oneshot::channel();
         let request = Request::Command { command, findings, answer };
@@ -199,10 +178,27 @@ impl Intake {
             mpsc::error::TrySendError::Full(_) => CommandError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommandError::Unavailable,
         })?;
-        let done = answered.await.unwrap_or(Err(CommandError::Unavailable))?;
-        self.answers.complete_command(done).await.map_err(|error| {
-            tracing::error!(error = %Causes(&error), "what a command did could not be read");
-            if error.is_corrupt() { CommandError::Unreadable } else { CommandError::Unavailable }
+        let outcome = answered.await.unwrap_or(Err(CommandError::Unavailable))?;
+        self.completion.complete_command(outcome).await.map_err(|error| {
+            tracing::error!(error = %Causes(&error), "the outcome of a command could not be read from the store");
+            CommandError::of_store(&error)
         })
     }
+}
+
+/// A request in the queue.
+struct Queued {
+    /// How many events it has.
+    events: usize,
+    answered: oneshot::Receiver<Vec<EventResult>>,
+}
+
+/// The result of each event of these requests.
+async fn results_of(queued: Vec<Queued>) -> Vec<EventResult> {
+    let mut results = Vec::with_capacity(queued.iter().map(|it| it.events).sum());
+    for Queued { events, answered } in queued {
+        // A request is dropped without an answer only if the writer has ended.
+        results.extend(answered.await.unwrap_or_else(|_| all_failed(events, &AcceptError::Unavailable)));
+    }
+    results
 }

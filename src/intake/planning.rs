@@ -1,53 +1,46 @@
-//! What follows from each request of a group: the planner is asked, event by event, and its plans are added up.
+//! Plans the requests of a group, event by event, and applies each plan to the working set.
 
 use jiff::Timestamp;
 
-use super::answer::{CarriedOut, Stored, Told};
 use super::digest::{self, Comparison};
-use super::guard::SensitiveMetadata;
 use super::request::{Answer, Request, of_command, of_event};
-use super::working_set::{About, WorkingSet, deliveries, receipt};
+use super::results::{CommandOutcome, EventResult, Stored, StoredReceipt, all_failed};
+use super::working_set::{TargetState, WorkingSet, plan_deliveries, receipt};
 use super::writer::WriterConfig;
 use super::{AcceptError, CommandError};
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::ids::Sub;
 use crate::domain::metadata::sensitive::Finding;
-use crate::domain::plan::{Command, Plan, Refusal, Situation, plan, plan_command, plan_rest};
+use crate::domain::plan::{Command, Plan, PlanInput, plan, plan_command, plan_rest};
 use crate::domain::session::{EndNumber, SubjectEnd};
 use crate::domain::time::kept;
 use crate::storage::{AcceptedBefore, AcceptedElsewhere, AcceptedEvent, EventKey};
 
-/// After how many participants in a transaction the rest of a user's sessions, or of those that have expired, is
-/// left for others: few enough that no event waits for long.
-const ROOM: usize = 2_000;
+/// Once the sessions that a transaction ends have this many participants, the other sessions of a user, or other expired
+/// sessions, are left for later transactions: few enough that no request waits for long.
+const PARTICIPANT_BUDGET: usize = 2_000;
 
-/// The same for one event or command: it is not to take a transaction alone, where others wait for the next.
-const ROOM_OF_ONE: usize = 200;
+/// The same for one event or command: it must not use up a transaction while others wait for the next.
+const PARTICIPANT_BUDGET_OF_ONE: usize = 200;
 
-/// How many clients a batch may be about: those it names, and those that take part in the sessions it is about. It is
-/// stored in one transaction.
-pub(super) const MAX_WEIGHT: usize = 10_000;
-
-/// Why an event of a request is refused.
-enum Refused {
-    IdReused,
-    Plan(Refusal),
-    Sensitive(SensitiveMetadata),
-}
+/// The most clients that a batch may be about: those that it names, and those of the sessions it is about. It is stored
+/// in one transaction.
+pub(super) const MAX_BATCH_CLIENTS: usize = 10_000;
 
 impl WriterConfig {
-    /// Plans all of a request, or nothing of it.
+    /// Plans a request and applies it, or changes nothing.
     pub(super) fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
         set.begin_request();
         let (answer, refused) = match request {
+            Request::Events { events, .. }
+                if events.len() > 1 && request.client_count(set) > MAX_BATCH_CLIENTS =>
+            {
+                (Answer::Events(all_failed(events.len(), &AcceptError::BatchTooLarge)), true)
+            }
             Request::Events { events, keys, findings, .. } => {
-                let planned = if events.len() > 1 && request.weight(set) > MAX_WEIGHT {
-                    Err(AcceptError::TooMuch)
-                } else {
-                    self.plan_events(set, events, keys, findings, now)
-                };
-                let refused = planned.is_err();
-                (Answer::Events(planned), refused)
+                let results = self.plan_events(set, events, keys, findings, now);
+                let refused = results.iter().any(Result::is_err);
+                (Answer::Events(results), refused)
             }
             Request::Command { command, findings, .. } => {
                 let planned = self.plan_command(set, command, findings, now);
@@ -61,6 +54,7 @@ impl WriterConfig {
         answer
     }
 
+    /// Plans events, up to the first that is refused; the others are refused with it.
     fn plan_events(
         &self,
         set: &mut WorkingSet,
@@ -68,16 +62,20 @@ impl WriterConfig {
         keys: &[EventKey],
         findings: &[Vec<Finding>],
         now: Timestamp,
-    ) -> Result<Vec<Stored>, AcceptError> {
-        let each = events.iter().zip(keys).zip(findings).enumerate();
-        let planned = each.map(|(index, ((event, key), findings))| {
-            self.plan_event(set, event, key, findings, now).map_err(|refused| match refused {
-                Refused::IdReused => AcceptError::IdReused { index },
-                Refused::Plan(refusal) => AcceptError::Refused { index, refusal },
-                Refused::Sensitive(refusal) => AcceptError::Sensitive { index, refusal },
-            })
-        });
-        planned.collect()
+    ) -> Vec<EventResult> {
+        let mut results = Vec::with_capacity(events.len());
+        for ((event, key), findings) in events.iter().zip(keys).zip(findings) {
+            match self.plan_event(set, event, key, findings, now) {
+                Ok(stored) => results.push(Ok(stored)),
+                Err(error) => {
+                    let at_fault = results.len();
+                    results = all_failed(events.len(), &AcceptError::BatchRefused);
+                    results[at_fault] = Err(error);
+                    return results;
+                }
+            }
+        }
+        results
     }
 
     fn plan_event(
@@ -87,27 +85,27 @@ impl WriterConfig {
         key: &EventKey,
         findings: &[Finding],
         now: Timestamp,
-    ) -> Result<Stored, Refused> {
+    ) -> EventResult {
         if let Some(earlier) = accepted_before(set, key, event)? {
             return Ok(earlier);
         }
-        self.guard.admit(findings).map_err(Refused::Sensitive)?;
+        self.guard.check(findings)?;
         let target = of_event(&event.body);
         self.catch_up(set, &target, now);
-        let mut situation = self.situation(set, set.about(&target), now);
+        let mut input = self.input(set, set.state_of(&target), now);
         if let EventBody::Created(created) = &event.body {
-            situation.being_ended = set.being_ended(&created.sub);
+            input.unfinished_end = set.unfinished_end(&created.sub);
             let since = event.time.map(|time| set.ended_since(&created.sub, kept(time)));
-            situation.ended_since = since.flatten();
+            input.ended_since = since.flatten();
         }
-        let plan = plan(event, situation, &mut || self.entropy.uuid_v7(now)).map_err(Refused::Plan)?;
-        let (receipt, rest) = (receipt(&event.id, &plan), unfinished(&plan));
+        let plan = plan(event, input, &mut || self.entropy.uuid_v7(now))?;
+        let (receipt, unfinished_end) = (receipt(&event.id, &plan), unfinished_end(&plan));
         set.apply(plan);
-        set.remember(
+        set.insert_accepted(
             key.clone(),
-            AcceptedEvent { digest: digest::of(event), receipt: receipt.clone(), end: rest },
+            AcceptedEvent { digest: digest::of(event), receipt: receipt.clone(), end: unfinished_end },
         );
-        Ok(Stored { told: Told::Receipt(receipt), duplicate: false, rest })
+        Ok(Stored { receipt: StoredReceipt::Loaded(receipt), duplicate: false, unfinished_end })
     }
 
     fn plan_command(
@@ -116,66 +114,66 @@ impl WriterConfig {
         command: &Command,
         findings: &[Finding],
         now: Timestamp,
-    ) -> Result<CarriedOut, CommandError> {
-        self.guard.admit(findings)?;
-        let mut about = About { sessions: Vec::new(), more: false, subject_known: false };
+    ) -> Result<CommandOutcome, CommandError> {
+        self.guard.check(findings)?;
+        let mut state = TargetState { sessions: Vec::new(), more: false, subject_known: false };
         for target in of_command(command) {
-            let is_full = set.deliveries.len() >= ROOM;
+            let is_full = set.deliveries.len() >= PARTICIPANT_BUDGET;
             if matches!(command, Command::Expire(_)) && is_full && set.to_be_ended(&target).is_some() {
-                // It is still there the next time.
+                // It is found again in the next batch.
                 continue;
             }
             self.catch_up(set, &target, now);
-            let found = set.about(&target);
-            about.sessions.extend(found.sessions);
-            about.more |= found.more;
-            about.subject_known |= found.subject_known;
+            let of_target = set.state_of(&target);
+            state.sessions.extend(of_target.sessions);
+            state.more |= of_target.more;
+            state.subject_known |= of_target.subject_known;
         }
-        let situation = self.situation(set, about, now);
-        let plan = plan_command(command, situation, &mut || self.entropy.uuid_v7(now))?;
+        let input = self.input(set, state, now);
+        let plan = plan_command(command, input, &mut || self.entropy.uuid_v7(now))?;
         let changed = match command {
             Command::ReplaceMetadata { .. } => plan.sessions.first().cloned().map(Box::new),
             Command::Revoke { .. } | Command::Expire(_) => None,
         };
-        let carried_out = CarriedOut {
+        let outcome = CommandOutcome {
             sessions: plan.sids.clone(),
             changed,
-            deliveries: deliveries(&plan),
-            untold: plan.untold.clone(),
-            rest: unfinished(&plan),
+            deliveries: plan_deliveries(&plan),
+            unreachable: plan.unreachable.clone(),
+            unfinished_end: unfinished_end(&plan),
             is_complete: !plan.more,
         };
         set.apply(plan);
-        Ok(carried_out)
+        Ok(outcome)
     }
 
-    /// Whatever is done to a session comes after an end of all its user's sessions that was accepted before, though that
-    /// has not got to it yet.
+    /// Ends the session of a target if an unfinished subject end covers it: that end was accepted before, and comes first.
     fn catch_up(&self, set: &mut WorkingSet, target: &Target, now: Timestamp) {
         if let Some((known, end)) = set.to_be_ended(target) {
-            let about = About { sessions: vec![known], more: false, subject_known: true };
-            // One session has no more clients than there is always room for.
-            let plan = self.plan_rest(set, &end, about, usize::MAX, now);
+            let state = TargetState { sessions: vec![known], more: false, subject_known: true };
+            // Without a budget: the clients of one session always fit into a transaction.
+            let plan = self.plan_rest(set, &end, state, usize::MAX, now);
             set.apply_part(end.number, plan);
         }
     }
 
-    /// Ends sessions that an end is about which was accepted before.
+    /// Plans sessions' ends by a subject end that was accepted before.
     pub(super) fn plan_rest(
         &self,
         set: &WorkingSet,
         end: &SubjectEnd,
-        about: About,
-        room: usize,
+        state: TargetState,
+        participant_budget: usize,
         now: Timestamp,
     ) -> Plan {
-        let situation = Situation { room, ..self.situation(set, about, now) };
-        plan_rest(end, set.told_of(end), situation, &mut || self.entropy.uuid_v7(now))
+        let input = PlanInput { participant_budget, ..self.input(set, state, now) };
+        plan_rest(end, set.subject_recipients(end), input, &mut || self.entropy.uuid_v7(now))
     }
 
-    fn situation<'s>(&'s self, set: &'s WorkingSet, about: About, now: Timestamp) -> Situation<'s> {
-        let About { sessions, more, subject_known } = about;
-        Situation {
+    fn input<'s>(&'s self, set: &'s WorkingSet, state: TargetState, now: Timestamp) -> PlanInput<'s> {
+        let TargetState { sessions, more, subject_known } = state;
+        let budget_left = PARTICIPANT_BUDGET.saturating_sub(set.deliveries.len());
+        PlanInput {
             now,
             max_age: self.max_age,
             lifetimes: self.lifetimes,
@@ -184,20 +182,20 @@ impl WriterConfig {
             more_sessions: more,
             subject_known,
             ended_since: None,
-            being_ended: None,
+            unfinished_end: None,
             next_end: set.next_end(),
-            room: ROOM.saturating_sub(set.deliveries.len()).min(ROOM_OF_ONE),
+            participant_budget: budget_left.min(PARTICIPANT_BUDGET_OF_ONE),
             waiting: &set.waiting,
             subjects: &self.subjects,
         }
     }
 }
 
-/// What was answered to this event, if it was accepted before.
-fn accepted_before(set: &WorkingSet, key: &EventKey, event: &Event) -> Result<Option<Stored>, Refused> {
+/// The result of an event that was accepted before.
+fn accepted_before(set: &WorkingSet, key: &EventKey, event: &Event) -> Result<Option<Stored>, AcceptError> {
     let in_group = set.accepted(key).map(|earlier| {
-        let stored =
-            Stored { told: Told::Receipt(earlier.receipt.clone()), duplicate: true, rest: earlier.end };
+        let receipt = StoredReceipt::Loaded(earlier.receipt.clone());
+        let stored = Stored { receipt, duplicate: true, unfinished_end: earlier.end };
         (digest::compare(event, &earlier.digest), stored)
     });
     let earlier = in_group.or_else(|| {
@@ -206,15 +204,15 @@ fn accepted_before(set: &WorkingSet, key: &EventKey, event: &Event) -> Result<Op
     });
     match earlier {
         Some((Comparison::Same, stored)) => Ok(Some(stored)),
-        Some((Comparison::Different, _)) => Err(Refused::IdReused),
-        // To act on a repetition again does less harm than to drop another event.
-        Some((Comparison::Unknown, _)) | None => Ok(repeats_one_of_nobody(set, key, event)),
+        Some((Comparison::Different, _)) => Err(AcceptError::IdReused),
+        // Applying a repetition again does less harm than dropping another event.
+        Some((Comparison::Unknown, _)) | None => Ok(repeats_unattributed(set, key, event)),
     }
 }
 
-/// The answer to a repetition of an event that was accepted before it was stored who reports. Nobody can use up an
-/// id by that: what says something else is accepted.
-fn repeats_one_of_nobody(set: &WorkingSet, key: &EventKey, event: &Event) -> Option<Stored> {
+/// The result of an event that repeats one from before reporters were stored with events. Only an event with the same
+/// data is a repetition, so no reporter can block an id for another.
+fn repeats_unattributed(set: &WorkingSet, key: &EventKey, event: &Event) -> Option<Stored> {
     let mut elsewhere = set.elsewhere.get(key)?.iter();
     let same = |earlier: &&AcceptedElsewhere| {
         earlier.reporter.is_none() && digest::compare(event, &earlier.accepted.digest) == Comparison::Same
@@ -222,18 +220,19 @@ fn repeats_one_of_nobody(set: &WorkingSet, key: &EventKey, event: &Event) -> Opt
     elsewhere.find(same).map(|earlier| repetition_of(&earlier.accepted))
 }
 
-/// What was answered may be long, and is read without keeping the writer from others.
+/// The answer may be long, and is read outside the writer.
 fn repetition_of(earlier: &AcceptedBefore) -> Stored {
-    Stored { told: Told::At(earlier.answer.clone()), duplicate: true, rest: earlier.end }
+    let receipt = StoredReceipt::InStore(earlier.answer.clone());
+    Stored { receipt, duplicate: true, unfinished_end: earlier.end }
 }
 
-/// The end that leaves sessions to be ended later.
-fn unfinished(plan: &Plan) -> Option<EndNumber> {
+/// The subject end of a plan that leaves sessions for later transactions.
+fn unfinished_end(plan: &Plan) -> Option<EndNumber> {
     plan.subject_end.as_ref().filter(|_| plan.more).map(|end| end.number)
 }
 
-/// The user and the time of a session that began, to look for ends since.
-pub(super) fn began(event: &Event) -> Option<(Sub, Timestamp)> {
+/// The user and the start of a session, to look for subject ends since.
+pub(super) fn session_start(event: &Event) -> Option<(Sub, Timestamp)> {
     match (&event.body, event.time) {
         (EventBody::Created(created), Some(time)) => Some((created.sub.clone(), kept(time))),
         _ => None,

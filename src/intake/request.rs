@@ -1,51 +1,52 @@
-//! What waits for the writer: events of a source, or a command; each with the one who waits for the answer.
+//! The requests in the writer's queue: events of a source, or a command.
 
 use std::collections::HashSet;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::answer::Stored;
-use super::planning::began;
-use super::room::Charge;
+use super::memory::MemoryPermit;
+use super::planning::session_start;
+use super::results::{CommandOutcome, EventResult, all_failed};
 use super::working_set::WorkingSet;
-use super::{AcceptError, CarriedOut, CommandError};
+use super::{AcceptError, CommandError};
 use crate::domain::event::{Event, EventBody, Target};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::plan::Command;
 use crate::storage::{EventKey, StorageError};
 
-/// A request. All of it is stored, or nothing.
+/// A request. It is stored whole or not at all.
 pub(super) enum Request {
-    /// A source reported these.
+    /// Events of a source.
     Events {
         events: Vec<Event>,
         /// The idempotency key of each.
         keys: Vec<EventKey>,
-        /// What was found in the metadata of each.
+        /// What looks sensitive in the metadata of each.
         findings: Vec<Vec<Finding>>,
-        answer: oneshot::Sender<Result<Vec<Stored>, AcceptError>>,
-        /// Its part of the events that may wait, and of the memory, given back when it was answered.
-        room: OwnedSemaphorePermit,
-        charge: Charge,
+        answer: oneshot::Sender<Vec<EventResult>>,
+        /// Its share of [`MAX_QUEUED_EVENTS`](super::MAX_QUEUED_EVENTS).
+        permit: OwnedSemaphorePermit,
+        memory: MemoryPermit,
     },
-    /// An operator, or the clock.
+    /// A command of an operator, or of expiry.
     Command {
         command: Command,
-        /// What was found in its metadata.
+        /// What looks sensitive in its metadata.
         findings: Vec<Finding>,
-        answer: oneshot::Sender<Result<CarriedOut, CommandError>>,
+        answer: oneshot::Sender<Result<CommandOutcome, CommandError>>,
     },
 }
 
-/// What is answered to a [`Request`] of the same kind.
+/// The answer to a [`Request`] of the same kind.
 pub(super) enum Answer {
-    Events(Result<Vec<Stored>, AcceptError>),
-    Command(Result<CarriedOut, CommandError>),
+    /// The result of each event.
+    Events(Vec<EventResult>),
+    Command(Result<CommandOutcome, CommandError>),
 }
 
 impl Request {
-    /// How many events, or sessions, it is about.
+    /// How many events it has, or sessions it is about.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Events { events, .. } => events.len(),
@@ -54,10 +55,10 @@ impl Request {
         }
     }
 
-    /// How many clients it is about: those it names, and those of its sessions. Never fewer than the deliveries that it
-    /// can make in one transaction; what is too much of a user's sessions is left for others anyway. Events that were
-    /// accepted before weigh nothing, so that a repetition is answered as the first was.
-    pub(super) fn weight(&self, set: &WorkingSet) -> usize {
+    /// How many clients it is about: those that it names, and those of its sessions. It makes no more deliveries in one
+    /// transaction; sessions of a user that are too many are left for later ones. Events that were accepted before do not
+    /// count, so that a repetition gets the same answer.
+    pub(super) fn client_count(&self, set: &WorkingSet) -> usize {
         match self {
             Self::Events { events, keys, .. } => {
                 let is_new =
@@ -66,17 +67,17 @@ impl Request {
                 let new: Vec<&Event> = each.filter(|(_, key)| is_new(key)).map(|(event, _)| event).collect();
                 let named = new.iter().map(|event| named_by(event, set)).sum::<usize>();
                 let targets: HashSet<_> = new.iter().map(|event| of_event(&event.body)).collect();
-                named + targets.iter().map(|target| set.weight(target)).sum::<usize>()
+                named + targets.iter().map(|target| set.client_count(target)).sum::<usize>()
             }
-            // As many as there is room for, whatever comes.
+            // Limited by the participant budget.
             Self::Command { command: Command::Expire(_), .. } => 0,
             Self::Command { command, .. } => {
-                of_command(command).iter().map(|target| set.weight(target)).sum()
+                of_command(command).iter().map(|target| set.client_count(target)).sum()
             }
         }
     }
 
-    /// The events, if it is of a source.
+    /// Its events.
     pub(super) fn events(&self) -> &[Event] {
         match self {
             Self::Events { events, .. } => events,
@@ -92,15 +93,15 @@ impl Request {
         }
     }
 
-    /// How much memory it is charged for, in bytes.
+    /// How much memory is reserved for it, in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Events { charge, .. } => charge.bytes(),
+            Self::Events { memory, .. } => memory.bytes(),
             Self::Command { .. } => 0,
         }
     }
 
-    /// Which sessions it is about.
+    /// The sessions that it is about.
     pub(super) fn targets(&self) -> Vec<Target> {
         match self {
             Self::Events { events, .. } => events.iter().map(|event| of_event(&event.body)).collect(),
@@ -108,22 +109,22 @@ impl Request {
         }
     }
 
-    /// The store failed.
+    /// Its answer if the store failed.
     pub(super) fn failed(&self, error: &StorageError) -> Answer {
-        match (self, error.is_corrupt()) {
-            (Self::Events { .. }, false) => Answer::Events(Err(AcceptError::Unavailable)),
-            (Self::Events { .. }, true) => Answer::Events(Err(AcceptError::Unreadable)),
-            (Self::Command { .. }, false) => Answer::Command(Err(CommandError::Unavailable)),
-            (Self::Command { .. }, true) => Answer::Command(Err(CommandError::Unreadable)),
+        match self {
+            Self::Events { events, .. } => {
+                Answer::Events(all_failed(events.len(), &AcceptError::of_store(error)))
+            }
+            Self::Command { .. } => Answer::Command(Err(CommandError::of_store(error))),
         }
     }
 
-    /// Answers it. One who hung up meanwhile will ask again and be told then.
+    /// Answers it. A sender that is gone by now repeats the request and gets the answer then.
     pub(super) fn reply(self, with: Answer) {
         match (self, with) {
-            (Self::Events { answer, room, charge, .. }, Answer::Events(with)) => {
+            (Self::Events { answer, permit, memory, .. }, Answer::Events(with)) => {
                 let _ = answer.send(with);
-                drop((room, charge));
+                drop((permit, memory));
             }
             (Self::Command { answer, .. }, Answer::Command(with)) => drop(answer.send(with)),
             _ => unreachable!("an answer is of its request's kind"),
@@ -131,11 +132,11 @@ impl Request {
     }
 }
 
-/// How many clients an event names, or is known to bring.
+/// How many clients an event names, itself or through a subject end that covers its session.
 fn named_by(event: &Event, set: &WorkingSet) -> usize {
     match &event.body {
         EventBody::Created(it) => {
-            let since = began(event).and_then(|(sub, time)| set.ended_since(&sub, time));
+            let since = session_start(event).and_then(|(sub, time)| set.ended_since(&sub, time));
             it.clients.len() + since.map_or(0, |end| end.clients.len())
         }
         EventBody::ClientAdded(_) => 1,
@@ -144,7 +145,7 @@ fn named_by(event: &Event, set: &WorkingSet) -> usize {
     }
 }
 
-/// Which session or sessions an event is about.
+/// The session or sessions that an event is about.
 pub(super) fn of_event(body: &EventBody) -> Target {
     match body {
         EventBody::Created(it) => Target::Session { sid: it.sid.clone(), sub: None },
@@ -154,7 +155,7 @@ pub(super) fn of_event(body: &EventBody) -> Target {
     }
 }
 
-/// Which sessions a command is about.
+/// The sessions that a command is about.
 pub(super) fn of_command(command: &Command) -> Vec<Target> {
     match command {
         Command::ReplaceMetadata { sid, .. } => vec![Target::Session { sid: sid.clone(), sub: None }],
@@ -165,7 +166,7 @@ pub(super) fn of_command(command: &Command) -> Vec<Target> {
     }
 }
 
-/// The metadata that an event brings.
+/// The metadata in an event.
 pub(super) fn metadata_of_event(body: &EventBody) -> Option<&SessionMetadata> {
     match body {
         EventBody::Created(it) => Some(&it.session_metadata),
@@ -175,7 +176,7 @@ pub(super) fn metadata_of_event(body: &EventBody) -> Option<&SessionMetadata> {
     }
 }
 
-/// The metadata that a command brings.
+/// The metadata in a command.
 pub(super) fn metadata_of_command(command: &Command) -> Option<&SessionMetadata> {
     match command {
         Command::ReplaceMetadata { session_metadata, .. } => Some(session_metadata),

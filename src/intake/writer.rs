@@ -1,4 +1,4 @@
-//! The one writer of events: plans and stores the requests that wait, a group at a time.
+//! The one writer of events: plans and stores the requests of the queue, a group at a time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::collisions::Collisions;
-use super::guard::MetadataGuard;
 use super::handoff::{Handoff, Reserved};
+use super::id_collisions::IdCollisions;
 use super::lookup::look_up;
+use super::metadata_guard::MetadataGuard;
 use super::request::{Answer, Request};
-use super::rest::{Progress, Rest};
+use super::results::is_new;
+use super::subject_ends::{FinishedEnds, SubjectEnds};
 use super::working_set::WorkingSet;
 use crate::causes::Causes;
 use crate::clock::Clock;
@@ -25,96 +26,99 @@ use crate::storage::{Groups, IntakeStore, IntakeTransaction, Lease, LeasedDelive
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
-/// The most requests that share a transaction. They wait for each other's commit, so not too many.
+/// The most requests of a group, which shares a transaction. They all wait for its commit.
 const MAX_GROUP: usize = 128;
 
-/// After how many events a group is closed, so that batches do not make it endless.
+/// The events after which a group is closed: batches count by their events.
 const MAX_GROUP_EVENTS: usize = 1_000;
 
-/// After how many clients of the sessions that it is about a group is closed. It bounds the deliveries that one
-/// transaction makes.
-const MAX_GROUP_WEIGHT: usize = 5_000;
+/// The clients after which a group is closed: those that its requests name, and those of their sessions. It bounds the
+/// deliveries that one transaction makes.
+const MAX_GROUP_CLIENTS: usize = 5_000;
 
-/// After how much memory a group is closed, as its requests are charged: what is planned of them is held until
-/// the commit.
+/// The memory of its requests after which a group is closed, in bytes: their plans are held until the commit.
 const MAX_GROUP_BYTES: usize = 32 * 1024 * 1024;
 
 /// The least time from one transaction to the next.
-const BETWEEN_GROUPS: Duration = Duration::from_millis(2);
+const GROUP_INTERVAL: Duration = Duration::from_millis(2);
 
-/// What the log names as the source of metadata that an operator wrote.
+/// The source of metadata that an operator wrote, in the log.
 const MANAGEMENT_API: &str = "management API";
 
-/// What the writer works with.
+/// The writer's dependencies and settings.
 pub struct WriterConfig {
     /// Where events are stored.
     pub store: Arc<dyn IntakeStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Ids.
+    /// Randomness, for ids.
     pub entropy: Arc<dyn Entropy>,
     /// How long new deliveries are attempted.
     pub max_age: Duration,
-    /// How long sessions live for which the OP does not say it.
+    /// The lifetimes of sessions for which the OP does not report any.
     pub lifetimes: Lifetimes,
-    /// Takes new deliveries on.
+    /// Takes new deliveries.
     pub handoff: Box<dyn Handoff>,
-    /// Chooses the `sub` that each client is told.
+    /// Chooses the `sub` for each client's tokens.
     pub subjects: Arc<Subjects>,
-    /// Judges session metadata.
+    /// Checks session metadata.
     pub guard: Arc<MetadataGuard>,
-    /// What is counted and timed.
+    /// Prometheus metrics.
     pub metrics: Arc<Metrics>,
 }
 
 /// The one writer of events.
 pub struct Writer {
     pub(super) config: WriterConfig,
-    collisions: Collisions,
+    collisions: IdCollisions,
     groups: Groups<Request>,
-    rest: Rest,
+    subject_ends: SubjectEnds,
 }
 
 impl Writer {
-    pub(super) fn new(config: WriterConfig, requests: mpsc::Receiver<Request>, progress: Progress) -> Self {
-        let collisions = Collisions::new(Arc::clone(&config.metrics));
-        let groups = Groups::new(requests, MAX_GROUP, BETWEEN_GROUPS);
-        Self { config, collisions, groups, rest: Rest::new(progress) }
+    pub(super) fn new(
+        config: WriterConfig,
+        requests: mpsc::Receiver<Request>,
+        finished: FinishedEnds,
+    ) -> Self {
+        let collisions = IdCollisions::new(Arc::clone(&config.metrics));
+        let groups = Groups::new(requests, MAX_GROUP, GROUP_INTERVAL);
+        Self { config, collisions, groups, subject_ends: SubjectEnds::new(finished) }
     }
 
-    /// Stores requests until every handle to the door is dropped and none waits. In turn with them, sessions are ended
-    /// that were too many for the transaction in which their end was accepted.
+    /// Stores requests until every [`Intake`](super::Intake) is dropped and the queue is empty. In turn with them, it
+    /// ends sessions that were too many for the transaction in which their subject end was accepted.
     pub async fn run(mut self) {
         loop {
             let group = tokio::select! {
                 biased;
                 group = self.groups.next() => group,
-                () = self.rest.due() => {
-                    self.carry_on().await;
+                () = self.subject_ends.due() => {
+                    self.end_batch().await;
                     continue;
                 }
             };
             let Some(mut waiting) = group else { return };
             while !waiting.is_empty() {
                 let group: Vec<Request> = waiting.drain(..first_group(&waiting)).collect();
-                // What is too much for one transaction comes first in the next.
+                // Requests that were too many for the transaction come first in the next.
                 let left = self.answer(group).await;
                 waiting.splice(0..0, left);
-                if self.rest.is_due() {
-                    self.carry_on().await;
+                if self.subject_ends.is_due() {
+                    self.end_batch().await;
                 }
             }
         }
     }
 
-    /// Stores a group, or the beginning of it that is enough for one transaction, and answers. Returns the others.
+    /// Stores a group, or as many of its first requests as fit into one transaction, and answers them. Returns the others.
     async fn answer(&mut self, mut group: Vec<Request>) -> Vec<Request> {
         match self.store(&group).await {
             Ok(answers) => {
                 let left = group.split_off(answers.len());
                 for (request, answer) in group.into_iter().zip(answers) {
-                    self.count(&answer, request.size());
-                    self.tell_of_sensitive_metadata(&request, &answer);
+                    self.count(&answer);
+                    self.log_sensitive_metadata(&request, &answer);
                     request.reply(answer);
                 }
                 left
@@ -143,69 +147,66 @@ impl Writer {
         }
     }
 
-    fn count(&self, answer: &Answer, events: usize) {
+    fn count(&self, answer: &Answer) {
+        let Answer::Events(results) = answer else { return };
+        let new = results.iter().filter(|result| is_new(result)).count();
+        let accepted = results.iter().flatten().count();
         let metrics = &self.config.metrics;
-        match answer {
-            Answer::Events(Ok(accepted)) => {
-                let duplicates = accepted.iter().filter(|it| it.duplicate).count();
-                metrics.events(EventOutcome::accepted, accepted.len() - duplicates);
-                metrics.events(EventOutcome::duplicate, duplicates);
-            }
-            Answer::Events(Err(_)) => metrics.events(EventOutcome::refused, events),
-            Answer::Command(_) => {}
-        }
+        metrics.events(EventOutcome::accepted, new);
+        metrics.events(EventOutcome::duplicate, accepted - new);
+        metrics.events(EventOutcome::refused, results.len() - accepted);
     }
 
-    fn tell_of_sensitive_metadata(&self, request: &Request, answer: &Answer) {
-        let tell = |findings: &[Finding], source: &str| {
+    fn log_sensitive_metadata(&self, request: &Request, answer: &Answer) {
+        let log = |findings: &[Finding], source: &str| {
             if !findings.is_empty() {
-                self.config.guard.accepted(findings, source, self.config.clock.now());
+                self.config.guard.log_accepted(findings, source, self.config.clock.now());
             }
         };
         match (request, answer) {
-            (Request::Events { events, findings, .. }, Answer::Events(Ok(accepted))) => {
-                let of_each = events.iter().zip(findings).zip(accepted);
-                for ((event, findings), _) in of_each.filter(|(_, accepted)| !accepted.duplicate) {
-                    tell(findings, &event.source);
+            (Request::Events { events, findings, .. }, Answer::Events(results)) => {
+                let of_each = events.iter().zip(findings).zip(results);
+                for ((event, findings), _) in of_each.filter(|(_, result)| is_new(result)) {
+                    log(findings, &event.source);
                 }
             }
-            (Request::Command { findings, .. }, Answer::Command(Ok(_))) => tell(findings, MANAGEMENT_API),
+            (Request::Command { findings, .. }, Answer::Command(Ok(_))) => log(findings, MANAGEMENT_API),
             _ => {}
         }
     }
 
-    /// Stores a group in one transaction, and has its deliveries attempted. What is refused stores nothing. There may be
-    /// fewer answers than requests: the others are for another transaction.
+    /// Stores a group in one transaction, and hands over its deliveries. A request that is refused changes nothing. There
+    /// may be fewer answers than requests: the others are for another transaction.
     async fn store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
         let began = Instant::now();
         let now = self.config.clock.now();
         let mut transaction = self.config.store.begin().await?;
         let mut set = look_up(&mut *transaction, group, &self.config.subjects).await?;
-        let group = &group[..enough(&set, group)];
+        let group = &group[..fitting(&set, group)];
         let answers: Vec<Answer> =
             group.iter().map(|request| self.config.plan(&mut set, request, now)).collect();
 
-        let (leaves_rest, elsewhere) = (set.leaves_ends_unfinished(), std::mem::take(&mut set.elsewhere));
+        let (leaves_ends, elsewhere) = (set.leaves_ends_unfinished(), std::mem::take(&mut set.elsewhere));
         self.config.store_set(transaction, set, now).await?;
-        self.collisions.tell(&elsewhere, group, &answers);
-        if leaves_rest {
-            self.rest.begin();
+        self.collisions.report(&elsewhere, group, &answers);
+        if leaves_ends {
+            self.subject_ends.wake();
         }
         let events = group.iter().map(Request::size).sum();
         self.config.metrics.committed("events", events, began.elapsed());
         Ok(answers)
     }
 
-    /// Ends some of the sessions that are left to end.
-    async fn carry_on(&mut self) {
-        if let Err(error) = self.rest.carry_on(&self.config).await {
-            tracing::error!(error = %Causes(&error), "sessions that are left to end could not be ended, trying again");
+    /// Ends a batch of the sessions that unfinished subject ends cover.
+    async fn end_batch(&mut self) {
+        if let Err(error) = self.subject_ends.process_batch(&self.config).await {
+            tracing::error!(error = %Causes(&error), "a batch of sessions could not be ended; retrying");
         }
     }
 }
 
 impl WriterConfig {
-    /// Stores all that was planned, and has the new deliveries attempted.
+    /// Stores all that was planned, and hands over the new deliveries.
     pub(super) async fn store_set(
         &self,
         mut transaction: Box<dyn IntakeTransaction>,
@@ -213,14 +214,14 @@ impl WriterConfig {
         now: Timestamp,
     ) -> Result<(), StorageError> {
         let reserved = self.handoff.reserve(&set.attemptable_clients());
-        let leases = set.assign(reserved.leases());
+        let leases = set.assign_leases(reserved.leases());
         transaction.store(&set.changes(&leases), now).await?;
         transaction.commit().await?;
         self.hand_off(set, &leases, reserved);
         Ok(())
     }
 
-    /// Has what was leased attempted, and tells of what was not.
+    /// Starts the deliveries that have a lease, and announces the others.
     fn hand_off(&self, set: WorkingSet, leases: &[Option<Lease>], reserved: Box<dyn Reserved>) {
         let WorkingSet { clients, deliveries, renewed, .. } = set;
         let mut leased = Vec::new();
@@ -246,7 +247,7 @@ impl WriterConfig {
     }
 }
 
-/// How many of the requests that wait share the next transaction; at least one.
+/// How many of the waiting requests form the next group, by their events and memory; at least one.
 fn first_group(waiting: &[Request]) -> usize {
     let (mut events, mut bytes) = (0, 0);
     let fits = |request: &&Request| {
@@ -258,14 +259,13 @@ fn first_group(waiting: &[Request]) -> usize {
     waiting.iter().take_while(fits).count()
 }
 
-/// How many of a group's requests are enough for one transaction, by how many clients take part in their sessions; at
-/// least one.
-fn enough(set: &WorkingSet, group: &[Request]) -> usize {
-    let mut weight = 0;
+/// How many of a group's requests fit into one transaction, by the clients they are about; at least one.
+fn fitting(set: &WorkingSet, group: &[Request]) -> usize {
+    let mut clients = 0;
     let fits = |request: &&Request| {
-        let first = weight == 0;
-        weight += request.weight(set).max(1);
-        first || weight <= MAX_GROUP_WEIGHT
+        let first = clients == 0;
+        clients += request.client_count(set).max(1);
+        first || clients <= MAX_GROUP_CLIENTS
     };
     group.iter().take_while(fits).count()
 }

@@ -18,19 +18,19 @@ mod tests;
 
 /// The claims of a logout token. There is deliberately no `nonce`: §2.4 prohibits it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Claims<'a> {
-    iss: &'a str,
-    aud: &'a ClientId,
+pub struct Claims {
+    iss: String,
+    aud: ClientId,
     iat: i64,
     exp: i64,
     jti: Uuid,
     events: Events,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sub: Option<&'a Sub>,
+    sub: Option<Sub>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sid: Option<&'a Sid>,
+    sid: Option<Sid>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session_metadata: Option<&'a SessionMetadata>,
+    session_metadata: Option<SessionMetadata>,
 }
 
 /// Exactly one member whose value is exactly `{}`: some receivers refuse anything more.
@@ -43,8 +43,8 @@ struct Events {
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct NoMembers {}
 
-/// The client's settings ask for an identifier that the delivery does not have; they have changed since
-/// the delivery was planned.
+/// The client's settings ask for an identifier that the delivery does not have: they have changed since the
+/// delivery was planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client takes only tokens with a {needs}, and the delivery has none")]
 pub struct NoIdentifier {
@@ -52,29 +52,32 @@ pub struct NoIdentifier {
     pub needs: &'static str,
 }
 
-/// The claims of the token for `intent`, as `client` wants them.
-pub fn claims<'a>(
-    issuer: &'a str,
-    client: &'a Client,
-    intent: &'a Intent,
+/// The claims of the token for `intent`, with the identifiers and the lifetime that `client`'s settings ask for.
+///
+/// # Errors
+/// If the delivery has no identifier of the kind that the client's settings ask for.
+pub fn claims(
+    issuer: &str,
+    client: &Client,
+    intent: &Intent,
     now: Timestamp,
     jti: Uuid,
-) -> Result<Claims<'a>, NoIdentifier> {
+) -> Result<Claims, NoIdentifier> {
     let (sid, sub) = identifiers(client, intent)?;
     // Rounded down, so that `iat` is never ahead of the clock: several receivers refuse that.
     let iat = now.as_second();
     let ttl = i64::try_from(client.token.ttl.as_secs()).unwrap_or(i64::MAX);
     let metadata = &intent.session_metadata;
     Ok(Claims {
-        iss: issuer,
-        aud: &client.client_id,
+        iss: issuer.to_owned(),
+        aud: client.client_id.clone(),
         iat,
         exp: iat.saturating_add(ttl),
         jti,
         events: Events::default(),
-        sub,
-        sid,
-        session_metadata: (!metadata.is_empty()).then_some(metadata),
+        sub: sub.cloned(),
+        sid: sid.cloned(),
+        session_metadata: (!metadata.is_empty()).then(|| metadata.clone()),
     })
 }
 
@@ -90,7 +93,7 @@ fn identifiers<'a>(
     client: &Client,
     intent: &'a Intent,
 ) -> Result<(Option<&'a Sid>, Option<&'a Sub>), NoIdentifier> {
-    // The delivery may be older than the client's wish for subjects of its own.
+    // The delivery may have been planned before the client became pairwise.
     let hidden = intent.sub_is_public && client.subject_type == SubjectType::Pairwise;
     let (sid, sub) = (intent.sid.as_ref(), intent.sub.as_ref().filter(|_| !hidden));
     if client.backchannel_logout_session_required && sid.is_none() {

@@ -1,4 +1,4 @@
-//! `logoutd clients test`: a trial of a client's endpoint.
+//! `logoutd clients test`: one test delivery to a client.
 
 use std::process::ExitCode;
 
@@ -20,28 +20,28 @@ pub(super) struct TestArgs {
 }
 
 pub(super) async fn run(args: TestArgs) -> anyhow::Result<ExitCode> {
-    let trial = Api::new(&args.api)?.post(&format!("{}/test", path(&args.id)), None).await?;
+    let test = Api::new(&args.api)?.post(&format!("{}/test", path(&args.id)), None).await?;
     if args.api.json {
-        print_json(&trial);
+        print_json(&test);
     } else {
-        print(&trial);
+        print(&test);
     }
-    Ok(if trial["state"] == "delivered" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if test["state"] == "delivered" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(trial: &Value) {
-    let attempt = &trial["attempt"];
-    let (style, mark, meaning) = match text(trial, "state") {
+fn print(test: &Value) {
+    let attempt = &test["attempt"];
+    let (style, mark, meaning) = match text(test, "state") {
         "delivered" => (GOOD, "✓", "took the token"),
         "rejected" => (BAD, "✗", "refused the token: a delivery would end here"),
         _ => (BAD, "✗", "did not take the token: a delivery would be tried again"),
     };
-    let uri = text(trial, "backchannel_logout_uri");
+    let uri = text(test, "backchannel_logout_uri");
     println!("{} {uri} {meaning}", paint(style, mark));
     match attempt["status"].as_u64() {
         Some(status) => println!("  it answered {}", paint(style, status)),
         None => println!("  there was no answer"),
     }
     attempt_view::show(attempt);
-    token_view::show(trial["header"].as_object(), trial["claims"].as_object());
+    token_view::show(test["header"].as_object(), test["claims"].as_object());
 }

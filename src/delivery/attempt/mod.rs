@@ -1,270 +1,248 @@
-//! One attempt: sign a fresh token, post it, and work out what follows.
+//! One attempt of a delivery, in four steps: [`mint`] the token's claims, [`sign`] them, [`send`] the token, and
+//! [`classify`] the result.
+//!
+//! Every attempt mints and signs anew, so that `iat`, `exp` and `jti` are fresh and the key is the current one. The
+//! steps know nothing of the queue; what is recorded of the attempt, and when the next one is due, is decided here.
 
 mod classify;
+mod mint;
+mod send;
+mod sign;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use jsonwebtoken::Header;
 use uuid::Uuid;
 
-use self::classify::Outcome;
-use crate::causes::Causes;
+pub(super) use self::classify::Health;
+use self::classify::{AttemptOutcome, Classification};
+use self::sign::{SignedToken, Signer, SigningFailure};
 use crate::clock::Clock;
-use crate::domain::client::LogoutUri;
-use crate::domain::delivery::{Attempt, Phases, Verdict};
+use crate::domain::algorithm::SigningAlg;
+use crate::domain::client::{Client, LogoutUri};
+use crate::domain::delivery::{Attempt, Intent, Phases, Verdict};
 use crate::domain::retry::RetrySchedule;
-use crate::egress::{Answer, Egress, Posted, SendError};
+use crate::egress::Egress;
 use crate::entropy::Entropy;
-use crate::keyring::{Keyring, SigningKey};
-use crate::storage::{LeasedDelivery, Settlement};
+use crate::keyring::Keyring;
+use crate::storage::LeasedDelivery;
 use crate::telemetry::Metrics;
-use crate::token;
+use crate::token::{Claims, NoIdentifier};
 
 /// What attempts are made with.
 pub struct AttempterConfig {
     /// The `iss` of every token.
     pub issuer: String,
-    /// The keys.
+    /// The signing keys.
     pub keyring: Keyring,
-    /// The way out.
+    /// The HTTP client.
     pub egress: Egress,
-    /// When failures are tried again.
+    /// When failed attempts are repeated.
     pub schedule: RetrySchedule,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// `jti`s and jitter.
+    /// For `jti`s and jitter.
     pub entropy: Arc<dyn Entropy>,
-    /// What is counted and timed.
+    /// The metrics of attempts.
     pub metrics: Arc<Metrics>,
 }
 
-/// How many threads sign for each core: enough that none is ever idle between two signatures, and few enough
-/// that hundreds of attempts at once do not become as many threads.
-const SIGNERS_PER_CORE: usize = 4;
-
 /// Makes attempts.
 pub struct Attempter {
-    config: AttempterConfig,
-    /// RSA signatures that are computed at a time.
-    signers: Semaphore,
+    issuer: String,
+    signer: Signer,
+    egress: Egress,
+    schedule: RetrySchedule,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    metrics: Arc<Metrics>,
 }
 
-/// An attempt that was made.
+/// What an attempt is for.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'d> {
+    pub(super) intent: &'d Intent,
+    /// The client, as it is registered now.
+    pub(super) client: &'d Client,
+    /// How many attempts were made before.
+    pub(super) attempts: u32,
+    /// How many of these count for the retry schedule.
+    pub(super) failures: u32,
+    /// Whether one of them may have reached the RP without our learning of its answer.
+    pub(super) outcome_unknown: bool,
+}
+
+/// A finished attempt.
 pub(super) struct Attempted {
-    pub(super) settlement: Settlement,
+    /// The record of it.
+    pub(super) attempt: Attempt,
+    /// What becomes of the delivery.
+    pub(super) verdict: Verdict,
+    /// What it says about the RP.
     pub(super) health: Health,
+    /// Whether the client's subscription ends by it.
+    pub(super) unsubscribe: bool,
+    /// What was sent.
+    pub(super) token: Result<SentToken, NotSent>,
 }
 
-/// What an attempt says about its relying party, for the circuit breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Health {
-    /// It answered, if only to refuse.
-    Answers,
-    /// It failed recoverably, with an answer that says so or with none.
-    Fails { answered: bool },
-    /// Nothing was sent: it is not to blame.
-    Unknown,
+/// The content of a token that was sent.
+pub(super) struct SentToken {
+    pub(super) header: Header,
+    pub(super) claims: Claims,
 }
 
 /// Why there was no token to send.
-enum Unsigned {
-    /// No current key of the client's algorithm. An operator can add one, so time may help.
-    NoKey,
-    /// The key failed to sign.
-    Failed,
-    /// The client's settings ask for an identifier the delivery does not have.
-    NoIdentifier,
-    /// The client has no `backchannel_logout_uri` any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotSent {
+    /// The client has no logout URI any more.
     Unsubscribed,
+    /// The client's settings ask for an identifier that the delivery does not have.
+    NoIdentifier,
+    /// No current key of the client's algorithm. An operator can add one.
+    NoSigningKey(SigningAlg),
+    /// The key did not sign.
+    SigningFailed,
 }
 
-/// An attempt that is under way: what is known of it so far.
+/// The lease was lost before anything was sent: another worker has the delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LeaseLost;
+
+/// The record of an attempt in progress.
 struct Draft {
     attempt: Attempt,
     began: Instant,
 }
 
 impl Attempter {
-    /// Makes attempts with these.
+    /// An attempter with no attempt in progress.
     pub fn new(config: AttempterConfig) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { config, signers: Semaphore::new(cores * SIGNERS_PER_CORE) }
+        let AttempterConfig { issuer, keyring, egress, schedule, clock, entropy, metrics } = config;
+        Self { issuer, signer: Signer::new(keyring), egress, schedule, clock, entropy, metrics }
     }
 
-    /// The `iss` of every token.
-    pub(super) fn issuer(&self) -> &str {
-        &self.config.issuer
-    }
-
-    /// Attempts a leased delivery. `None` if its lease was lost before anything was sent: it is another
-    /// worker's by now. `is_held` tells.
+    /// Makes one attempt. `lease_holds` is asked immediately before the token is sent.
     pub(super) async fn attempt(
         &self,
-        leased: &LeasedDelivery,
-        is_held: impl Fn(Timestamp) -> bool,
-    ) -> Option<Attempted> {
-        let now = self.config.clock.now();
-        let jti = self.config.entropy.uuid_v4();
+        target: Target<'_>,
+        lease_holds: impl Fn(Timestamp) -> bool,
+    ) -> Result<Attempted, LeaseLost> {
+        let now = self.clock.now();
+        let jti = self.entropy.uuid_v4();
         let mut draft = Draft::new(now);
-
-        let signed = self.sign(leased, now, jti).await;
-        draft.attempt.phases.sign = Some(draft.began.elapsed());
-        let (uri, token) = match signed {
-            Ok((uri, key, token)) => {
-                draft.attempt.jti = Some(jti);
-                draft.attempt.kid = Some(key.kid().to_string());
-                self.config.metrics.signed(key.alg().as_str(), draft.began.elapsed());
-                (uri, token)
+        let signed = self.signed_token(target, now, jti).await;
+        let signing_took = draft.began.elapsed();
+        draft.attempt.phases.sign = Some(signing_took);
+        let (uri, signed) = match signed {
+            Ok(signed) => signed,
+            Err(reason) => {
+                return Ok(self.finish(target, draft, classify::not_sent(reason), Err(reason)));
             }
-            Err(unsigned) => return Some(self.unsigned(leased, draft, &unsigned)),
         };
-        if !is_held(self.config.clock.now()) {
-            tracing::warn!(delivery = %leased.intent.id, "the lease was lost before the attempt began");
-            return None;
+        let alg = target.client.id_token_signed_response_alg;
+        self.metrics.signed(alg.as_str(), signing_took);
+        draft.attempt.jti = Some(jti);
+        draft.attempt.kid = Some(signed.kid);
+        if !lease_holds(self.clock.now()) {
+            return Err(LeaseLost);
         }
-        draft.attempt.uri = Some(uri.as_str().to_owned());
-        let Posted { result, phases, remote_address } =
-            self.config.egress.post_logout_token(uri, &token, now).await;
-        draft.attempt.phases = Phases { sign: draft.attempt.phases.sign, ..phases };
-        draft.attempt.remote_address = remote_address.map(|address| address.to_string());
-        Some(match result {
-            Ok(answer) => self.answered(leased, draft, answer),
-            Err(error) => self.unanswered(leased, draft, &error),
-        })
+        let result = send::send(&self.egress, uri, &signed.compact, now, &mut draft.attempt).await;
+        let classification = classify::sent(&result);
+        match result {
+            Ok(answer) => {
+                draft.attempt.status = Some(answer.status);
+                draft.attempt.answer = (!answer.body.is_empty()).then_some(answer.body);
+            }
+            Err(error) => draft.attempt.outcome_unknown = error.outcome_unknown,
+        }
+        let token = SentToken { header: signed.header, claims: signed.claims };
+        Ok(self.finish(target, draft, classification, Ok(token)))
     }
 
-    async fn sign<'d>(
+    /// Mints and signs a token, and says where it is to be sent.
+    async fn signed_token<'d>(
         &self,
-        leased: &'d LeasedDelivery,
+        target: Target<'d>,
         now: Timestamp,
         jti: Uuid,
-    ) -> Result<(&'d LogoutUri, Arc<SigningKey>, String), Unsigned> {
-        let client = &leased.client;
-        let uri = client.backchannel_logout_uri.as_ref().ok_or(Unsigned::Unsubscribed)?;
-        let alg = client.id_token_signed_response_alg;
-        let key = self.config.keyring.signing_key(alg).ok_or(Unsigned::NoKey)?;
-        let claims = token::claims(&self.config.issuer, client, &leased.intent, now, jti)
-            .map_err(|_| Unsigned::NoIdentifier)?;
-        let header = token::header(alg, key.kid().as_str(), client.token.typ);
-
-        let signed = if alg.is_rsa() {
-            let _turn = self.signers.acquire().await.map_err(|_| Unsigned::Failed)?;
-            // Most of a millisecond of arithmetic: not on a worker that others' I/O waits for.
-            let claims = serde_json::to_value(&claims).map_err(|_| Unsigned::Failed)?;
-            let key = Arc::clone(&key);
-            tokio::task::spawn_blocking(move || key.encode(&header, &claims))
-                .await
-                .map_err(|_| Unsigned::Failed)?
-        } else {
-            key.encode(&header, &claims)
-        };
-        match signed {
-            Ok(token) => Ok((uri, key, token)),
-            Err(error) => {
-                tracing::error!(kid = %key.kid(), error = %Causes(&error), "signing failed");
-                Err(Unsigned::Failed)
-            }
-        }
-    }
-
-    fn unsigned(&self, leased: &LeasedDelivery, mut draft: Draft, unsigned: &Unsigned) -> Attempted {
-        let (class, verdict) = match unsigned {
-            Unsigned::NoKey => ("no_signing_key", None),
-            Unsigned::Failed => ("signing_failed", None),
-            Unsigned::NoIdentifier => ("no_identifier", Some(Verdict::Rejected)),
-            Unsigned::Unsubscribed => ("unsubscribed", Some(Verdict::Discarded)),
-        };
-        draft.attempt.error = Some(class.to_owned());
-        let verdict = verdict.unwrap_or_else(|| self.retry(leased, None));
-        self.finish(leased, draft, verdict, Health::Unknown)
-    }
-
-    fn answered(&self, leased: &LeasedDelivery, mut draft: Draft, answer: Answer) -> Attempted {
-        let outcome = classify::of_status(answer.status, answer.retry_after);
-        draft.attempt.status = Some(answer.status);
-        draft.attempt.answer = (!answer.body.is_empty()).then_some(answer.body);
-        if outcome != Outcome::Delivered {
-            draft.attempt.error = Some(format!("status_{}", answer.status));
-        }
-        let health = match outcome {
-            Outcome::Recoverable { .. } => Health::Fails { answered: true },
-            Outcome::Delivered | Outcome::Unrecoverable | Outcome::Gone => Health::Answers,
-        };
-        let verdict = self.verdict(leased, outcome);
-        let mut attempted = self.finish(leased, draft, verdict, health);
-        attempted.settlement.unsubscribe = outcome == Outcome::Gone;
-        attempted
-    }
-
-    fn unanswered(&self, leased: &LeasedDelivery, mut draft: Draft, error: &SendError) -> Attempted {
-        draft.attempt.error = Some(error.kind.as_str().to_owned());
-        draft.attempt.outcome_unknown = error.outcome_unknown;
-        let outcome = classify::of_error(&error.kind);
-        let health = match outcome {
-            Outcome::Recoverable { .. } => Health::Fails { answered: false },
-            Outcome::Delivered | Outcome::Unrecoverable | Outcome::Gone => Health::Unknown,
-        };
-        let verdict = self.verdict(leased, outcome);
-        self.finish(leased, draft, verdict, health)
-    }
-
-    fn verdict(&self, leased: &LeasedDelivery, outcome: Outcome) -> Verdict {
-        match outcome {
-            Outcome::Delivered => Verdict::Delivered,
-            Outcome::Unrecoverable | Outcome::Gone => Verdict::Rejected,
-            Outcome::Recoverable { hint } => self.retry(leased, hint),
-        }
-    }
-
-    fn retry(&self, leased: &LeasedDelivery, hint: Option<Duration>) -> Verdict {
-        let failures = leased.failures + 1;
-        let jitter = self.config.entropy.fraction();
-        let now = self.config.clock.now();
-        self.config
-            .schedule
-            .next_attempt(failures, now, leased.intent.expires_at, hint, jitter)
-            .map_or(Verdict::Exhausted, Verdict::Retry)
+    ) -> Result<(&'d LogoutUri, SignedToken<Claims>), NotSent> {
+        let Target { client, intent, .. } = target;
+        let uri = client.backchannel_logout_uri.as_ref().ok_or(NotSent::Unsubscribed)?;
+        let unsigned = mint::logout_token(&self.issuer, client, intent, now, jti)?;
+        Ok((uri, self.signer.sign(unsigned).await?))
     }
 
     fn finish(
         &self,
-        leased: &LeasedDelivery,
+        target: Target<'_>,
         mut draft: Draft,
-        verdict: Verdict,
-        health: Health,
+        classification: Classification,
+        token: Result<SentToken, NotSent>,
     ) -> Attempted {
+        let Classification { outcome, health, error } = classification;
+        draft.attempt.error = error.map(|class| class.as_str().into_owned());
+        let verdict = match outcome {
+            AttemptOutcome::Delivered => Verdict::Delivered,
+            AttemptOutcome::Unrecoverable | AttemptOutcome::Gone => Verdict::Rejected,
+            AttemptOutcome::Unsubscribed => Verdict::Discarded,
+            AttemptOutcome::Recoverable { hint } => self.retry(target, hint),
+        };
         draft.attempt.duration = draft.began.elapsed();
         let attempt = draft.attempt;
-        log(leased, &attempt, verdict);
-        self.measure(leased, &attempt, verdict);
-        let settlement = Settlement {
-            id: leased.intent.id,
-            lease_token: leased.lease.token,
-            client_id: leased.client.client_id.clone(),
-            attempt,
-            verdict,
-            unsubscribe: false,
-        };
-        Attempted { settlement, health }
+        log(target, &attempt, verdict);
+        self.measure(target, &attempt, verdict);
+        let unsubscribe = outcome == AttemptOutcome::Gone;
+        Attempted { attempt, verdict, health, unsubscribe, token }
     }
 
-    fn measure(&self, leased: &LeasedDelivery, attempt: &Attempt, verdict: Verdict) {
-        let metrics = &self.config.metrics;
-        metrics.attempt(leased.client.client_id.as_str(), attempt.error.as_deref().unwrap_or("delivered"));
+    fn retry(&self, target: Target<'_>, hint: Option<Duration>) -> Verdict {
+        let failures = target.failures + 1;
+        let jitter = self.entropy.fraction();
+        self.schedule
+            .next_attempt(failures, self.clock.now(), target.intent.expires_at, hint, jitter)
+            .map_or(Verdict::Exhausted, Verdict::Retry)
+    }
+
+    fn measure(&self, target: Target<'_>, attempt: &Attempt, verdict: Verdict) {
+        let result = attempt.error.as_deref().unwrap_or("delivered");
+        self.metrics.attempt(target.client.client_id.as_str(), result);
         let Phases { sign: _, dns, connect, answer, body } = attempt.phases;
         for (phase, took) in [("dns", dns), ("connect", connect), ("answer", answer), ("body", body)] {
             if let Some(took) = took {
-                metrics.phase(phase, took);
+                self.metrics.phase(phase, took);
             }
         }
         if attempt.status.is_some() {
-            metrics.connection(connect.is_none());
+            self.metrics.connection(connect.is_none());
         }
         if verdict == Verdict::Delivered {
-            let lag = self.config.clock.now().duration_since(leased.intent.created_at);
-            metrics.delivered_after(lag.try_into().unwrap_or_default());
+            let lag = self.clock.now().duration_since(target.intent.created_at);
+            self.metrics.delivered_after(lag.try_into().unwrap_or_default());
+        }
+    }
+}
+
+impl<'d> From<&'d LeasedDelivery> for Target<'d> {
+    fn from(leased: &'d LeasedDelivery) -> Self {
+        let LeasedDelivery { intent, client, attempts, failures, outcome_unknown, lease: _ } = leased;
+        Self { intent, client, attempts: *attempts, failures: *failures, outcome_unknown: *outcome_unknown }
+    }
+}
+
+impl From<NoIdentifier> for NotSent {
+    fn from(_: NoIdentifier) -> Self {
+        Self::NoIdentifier
+    }
+}
+
+impl From<SigningFailure> for NotSent {
+    fn from(failure: SigningFailure) -> Self {
+        match failure {
+            SigningFailure::NoKey(alg) => Self::NoSigningKey(alg),
+            SigningFailure::Failed => Self::SigningFailed,
         }
     }
 }
@@ -289,11 +267,11 @@ impl Draft {
 }
 
 /// One line for each attempt, without anything of the token in it.
-fn log(leased: &LeasedDelivery, attempt: &Attempt, verdict: Verdict) {
-    let delivery = leased.intent.id;
-    let client_id = leased.client.client_id.as_str();
-    let initiator = leased.intent.initiator.as_str();
-    let number = leased.attempts + 1;
+fn log(target: Target<'_>, attempt: &Attempt, verdict: Verdict) {
+    let delivery = target.intent.id;
+    let client_id = target.client.client_id.as_str();
+    let initiator = target.intent.initiator.as_str();
+    let number = target.attempts + 1;
     let status = attempt.status;
     let error = attempt.error.as_deref();
     let duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX);
@@ -308,7 +286,7 @@ fn log(leased: &LeasedDelivery, attempt: &Attempt, verdict: Verdict) {
         Verdict::Rejected | Verdict::Exhausted | Verdict::Discarded => tracing::error!(
             %delivery, client_id, initiator, attempt = number, status, error, duration_ms,
             state = verdict.state().as_str(),
-            maybe_received_before = leased.outcome_unknown, "logout token not delivered, giving up"
+            maybe_received_before = target.outcome_unknown, "logout token not delivered, giving up"
         ),
     }
 }

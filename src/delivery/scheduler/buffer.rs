@@ -1,40 +1,71 @@
-//! What is leased and waits in memory for a slot of its client's.
+//! The buffer: leased deliveries that wait in memory for a slot of their client.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::delivery::scheduler::allocator::{RETRIES_EVERY, SlotKind};
+use crate::domain::ids::ClientId;
 use crate::storage::LeasedDelivery;
 
-/// Those that sit for one client.
+/// The buffered deliveries, by client. How many there may be is the allocator's decision.
 #[derive(Debug, Default)]
-pub(super) struct Bench {
-    pub(super) first_attempts: VecDeque<LeasedDelivery>,
-    pub(super) retries: VecDeque<LeasedDelivery>,
-    left: u32,
+pub(super) struct Buffer(HashMap<ClientId, ClientBuffer>);
+
+/// Those of one client, in the order in which they came.
+#[derive(Debug, Default)]
+struct ClientBuffer {
+    first_attempts: VecDeque<LeasedDelivery>,
+    retries: VecDeque<LeasedDelivery>,
+    /// How often a shared slot was filled from here.
+    turns: u32,
 }
 
-impl Bench {
-    pub(super) fn sit(&mut self, delivery: LeasedDelivery) {
+impl Buffer {
+    pub(super) fn push(&mut self, delivery: LeasedDelivery) {
+        let client = self.0.entry(delivery.intent.client_id.clone()).or_default();
         if delivery.is_first_attempt() {
-            self.first_attempts.push_back(delivery);
+            client.first_attempts.push_back(delivery);
         } else {
-            self.retries.push_back(delivery);
+            client.retries.push_back(delivery);
         }
     }
 
-    /// The next one that may have a slot of this kind.
-    pub(super) fn next(&mut self, kind: SlotKind) -> Option<LeasedDelivery> {
+    /// The next delivery of this client that may have a slot of this kind.
+    pub(super) fn pop(&mut self, client_id: &ClientId, kind: SlotKind) -> Option<LeasedDelivery> {
+        let client = self.0.get_mut(client_id)?;
+        let delivery = client.pop(kind);
+        if client.is_empty() {
+            self.0.remove(client_id);
+        }
+        delivery
+    }
+
+    /// Removes and returns all deliveries of this client.
+    pub(super) fn drain(&mut self, client_id: &ClientId) -> impl Iterator<Item = LeasedDelivery> {
+        let ClientBuffer { first_attempts, retries, .. } = self.0.remove(client_id).unwrap_or_default();
+        first_attempts.into_iter().chain(retries)
+    }
+
+    /// The clients with buffered deliveries.
+    pub(super) fn clients(&self) -> Vec<ClientId> {
+        self.0.keys().cloned().collect()
+    }
+}
+
+impl ClientBuffer {
+    fn pop(&mut self, kind: SlotKind) -> Option<LeasedDelivery> {
         if kind == SlotKind::Reserved {
             return self.first_attempts.pop_front();
         }
-        self.left = self.left.wrapping_add(1);
-        if self.left.is_multiple_of(RETRIES_EVERY) || self.first_attempts.is_empty() {
-            return self.retries.pop_front().or_else(|| self.first_attempts.pop_front());
-        }
-        self.first_attempts.pop_front()
+        self.turns = self.turns.wrapping_add(1);
+        let (preferred, other) = if self.turns.is_multiple_of(RETRIES_EVERY) {
+            (&mut self.retries, &mut self.first_attempts)
+        } else {
+            (&mut self.first_attempts, &mut self.retries)
+        };
+        preferred.pop_front().or_else(|| other.pop_front())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.first_attempts.is_empty() && self.retries.is_empty()
     }
 }

@@ -1,38 +1,39 @@
-//! How many attempts may be under way, and which of them are kept for whom.
+//! How many attempts may be in flight, and how many deliveries buffered.
 
 use crate::domain::breaker::BreakerRules;
 
-/// How many attempts may be under way.
+/// The limits of one process.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::delivery) struct Limits {
-    /// At all.
+    /// How many slots there are.
     pub(in crate::delivery) total: u32,
-    /// For one client.
+    /// How many of them one client may have.
     pub(in crate::delivery) per_client: u32,
-    /// How many deliveries may wait for a slot in memory.
-    pub(in crate::delivery) seats: u32,
-    /// When a client's deliveries wait.
+    /// How many deliveries may be buffered.
+    pub(in crate::delivery) buffer: u32,
+    /// When circuit breakers open.
     pub(in crate::delivery) breaker: BreakerRules,
 }
 
 impl Limits {
-    /// The slots that retries, clients whose last attempt failed and clients that have many already never
-    /// get: whoever hangs, a first attempt for a relying party that works finds room.
-    pub(super) fn reserve(&self) -> u32 {
+    /// The slots that any attempt may have.
+    pub(super) fn shared(&self) -> u32 {
+        self.total - self.reserved()
+    }
+
+    /// The slots that only first attempts of healthy clients with few attempts in flight may have: they stay
+    /// available when all shared slots are occupied by attempts that hang.
+    pub(super) fn reserved(&self) -> u32 {
         self.total / 4
     }
 
-    /// With how many slots of any kind a client has had its part, and gets none of these: it may be about
-    /// to hang too.
-    pub(super) fn reserve_per_client(&self) -> u32 {
+    /// A client with this many slots of any kind gets no reserved one: its attempts may be about to hang as well.
+    pub(super) fn reserved_per_client(&self) -> u32 {
         (self.per_client / 4).max(1)
     }
 
-    pub(super) fn shared(&self) -> u32 {
-        self.total - self.reserve()
-    }
-
-    pub(super) fn seats_per_client(&self) -> u32 {
-        self.seats / 2
+    /// How many deliveries of one client may be buffered.
+    pub(super) fn buffer_per_client(&self) -> u32 {
+        self.buffer / 2
     }
 }

@@ -1,99 +1,104 @@
-//! What this process has under way: slots, leases and the allocator, shared by all who make attempts.
+//! The scheduler: which deliveries are attempted next, and how many at a time.
 //!
-//! It is bounded by the concurrency that is configured, however much waits in the store.
+//! The store has the queue, and is the only memory of what is to be done. Here is what this process needs to work
+//! on it: the limits, hints of when something is due for which client, and the deliveries that it has leased. Its
+//! size is bounded however long the queue is, and losing it loses nothing: leases run out, and the hints are read
+//! from the store again.
+//!
+//! # The model
+//!
+//! **Slots.** A slot is the permit for one attempt in flight. There are `delivery.max_concurrency` of them, of
+//! which one client gets `delivery.max_concurrency_per_client` at most: an RP that answers slowly occupies a few
+//! of them, not all. A slot is released when the attempt's result is with the settler.
+//!
+//! **Reserved slots.** A quarter of the slots is only for first attempts of healthy clients with few attempts in
+//! flight. When every other slot is occupied by attempts that hang, another client's logout still goes out.
+//!
+//! **Unproven clients.** A client whose RP has not answered since this process started gets one slot. Its attempts
+//! may all hang, and many such clients together would occupy every slot.
+//!
+//! **Fair turns.** Free slots are shared among the clients that have something to do: each gets as many as the
+//! others, or as it can use. Where there are fewer slots than clients, those whose last turn is the longest ago
+//! come first. Within a client first attempts come before retries, but for every fourth turn, which begins with
+//! retries, so that a steady stream of logouts does not hold them up for ever.
+//!
+//! **Buffer.** Leasing a hundred deliveries costs the store little more than leasing one. So a turn leases more of
+//! them than the client has slots for, and the rest is buffered in memory, leased, for the next free slots. The
+//! buffer is bounded, one client gets half of it at most, and only healthy, proven clients get any: deliveries of
+//! others would wait there for long. They are returned to the store when their client's breaker opens, when the
+//! client is changed (each attempt uses the client's current settings), and when the service drains.
+//!
+//! **New deliveries.** Before intake stores an event it asks for a slot or buffer space for each new delivery. Where
+//! there is any, the delivery is stored as leased, and need not be read back; the others are due in the store.
+//!
+//! **Circuit breakers.** After a number of recoverable failures in a row a client's breaker opens: its deliveries
+//! wait, without spending attempts. After a pause it is half-open, and one attempt is made as a probe, with a retry
+//! where there is one. An answer closes it; see [`domain::breaker`](crate::domain::breaker).
+//!
+//! **Leases.** A lease has an end and a random token. While an attempt is in flight its lease is extended; every
+//! change in the store matches the token, so that a process which was paused past its lease changes nothing.
+//!
+//! # Files
+//!
+//! | file | is for |
+//! |---|---|
+//! | `allocator/` | slots, turns and breakers: the decisions, as a pure data structure |
+//! | `buffer` | leased deliveries that wait for a slot |
+//! | `leases` | the leases of this process |
+//! | `state` | the three together: all that is under the lock |
+//! | `permit` | slots and buffer space as values that are given back when they are dropped |
+//! | `limits` | how much of everything there is |
 
 mod allocator;
 mod buffer;
-mod client;
-mod fair_shares;
+mod leases;
 mod limits;
 mod permit;
+mod state;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use self::allocator::{Allocator, Grant, Place, SlotKind, Source};
-use self::buffer::Bench;
+use self::allocator::Place;
 pub(super) use self::limits::Limits;
-pub(super) use self::permit::{Leasing, Room, Seat, Slot, Work};
+pub(super) use self::permit::{BufferSpace, LeaseRequest, Placement, Slot, Work};
+pub(super) use self::state::ClientsVersion;
+use self::state::{Plan, State};
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::{ClientId, DeliveryId};
-use crate::storage::{Lease, LeasedDelivery, LeasedTurn, Turn};
+use crate::storage::{LeasedDelivery, LeasedTurn};
 
-/// What this process has under way.
+/// The scheduler of this process.
+///
+/// No method waits, and none calls anything else while it holds the lock.
 #[derive(Debug)]
 pub(super) struct Scheduler {
     state: Mutex<State>,
-    /// Told when there may be something to lease.
+    /// Notified when there may be something to lease or to attempt.
     wake: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    allocator: Allocator,
-    /// What is leased and not settled yet.
-    leases: HashMap<DeliveryId, Lease>,
-    /// What sits and waits for a slot, by client.
-    seats: HashMap<ClientId, Bench>,
-    /// What had to leave its seat, and is to be put back into the store's queue.
-    unseated: Vec<LeasedDelivery>,
-    /// Counts the changes of clients. What was leased before one may have the client as it was.
-    client_changes: u64,
-    /// No more slots are given out.
-    closed: bool,
-}
-
-impl State {
-    fn next_ready(&mut self, client_id: &ClientId, kind: SlotKind) -> Option<LeasedDelivery> {
-        let bench = self.seats.get_mut(client_id)?;
-        let delivery = bench.next(kind)?;
-        if bench.is_empty() {
-            self.seats.remove(client_id);
-        }
-        self.allocator.leave_seat(client_id, true);
-        Some(delivery)
-    }
-
-    /// Whoever sits for this client has to leave.
-    fn unseat(&mut self, client_id: &ClientId) {
-        let Bench { first_attempts, retries, .. } = self.seats.remove(client_id).unwrap_or_default();
-        for delivery in first_attempts.into_iter().chain(retries) {
-            self.allocator.leave_seat(client_id, true);
-            self.unseated.push(delivery);
-        }
-    }
 }
 
 impl Scheduler {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        let allocator = Allocator::new(limits);
-        let state = State {
-            allocator,
-            leases: HashMap::new(),
-            seats: HashMap::new(),
-            unseated: Vec::new(),
-            client_changes: 0,
-            closed: false,
-        };
-        Arc::new(Self { state: Mutex::new(state), wake: Notify::new() })
+        Arc::new(Self { state: Mutex::new(State::new(limits)), wake: Notify::new() })
     }
 
-    /// No more slots are given out: what is under way is the last, and what sits has to leave.
+    /// The one place that takes the lock. Permits take it when they are dropped, so none may be dropped in `work`.
+    fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives out no more slots, and has all buffered deliveries returned to the store.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let seated: Vec<ClientId> = state.seats.keys().cloned().collect();
-        for client_id in seated {
-            state.unseat(&client_id);
-        }
+        self.with_state(State::close);
     }
 
-    /// Returns when there may be something to lease. One who waits after it was told misses nothing.
+    /// Returns when there may be something to do. A call of [`wake`](Self::wake) before this one is not lost.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
     }
@@ -102,231 +107,168 @@ impl Scheduler {
         self.wake.notify_one();
     }
 
-    /// Makes room for a new delivery to each of these clients, as far as there is any.
-    pub(super) fn take(self: &Arc<Self>, clients: &[&ClientId], now: Timestamp) -> Vec<Option<Room>> {
-        let mut state = self.lock();
-        let closed = state.closed;
-        let take = |client_id: &&ClientId| {
-            let place = if closed { None } else { state.allocator.take(client_id, now) }?;
-            Some(match place {
-                Place::Slot(kind) => Room::Slot(self.slot(client_id, kind)),
-                Place::Seat => Room::Seat(self.seat(client_id)),
+    /// Takes a slot or buffer space for a new delivery to each of these clients, as far as there is any. The
+    /// deliveries that are stored then are to be [accepted](Self::accept).
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        clients: &[&ClientId],
+        now: Timestamp,
+    ) -> (Vec<Option<Placement>>, ClientsVersion) {
+        let (places, version) = self.with_state(|state| {
+            let places: Vec<_> = clients.iter().map(|client_id| state.place(client_id, now)).collect();
+            (places, state.clients_version())
+        });
+        let placement = |(place, client_id): (Option<Place>, &&ClientId)| {
+            Some(match place? {
+                Place::Slot(kind) => Placement::Slot(Slot::new(self, client_id, kind)),
+                Place::Buffer => Placement::Buffer(BufferSpace::new(self, client_id)),
             })
         };
-        clients.iter().map(take).collect()
+        (places.into_iter().zip(clients).map(placement).collect(), version)
+    }
+
+    /// Takes on deliveries that were leased when the clients were at `version`, and returns them. If a client has
+    /// changed since, they have its old settings: they are all returned to the store, and none here.
+    pub(super) fn accept(
+        &self,
+        deliveries: Vec<LeasedDelivery>,
+        version: ClientsVersion,
+    ) -> Vec<LeasedDelivery> {
+        self.with_state(|state| state.accept(deliveries, version))
     }
 
     /// What is to be done now.
     pub(super) fn plan(self: &Arc<Self>, now: Timestamp) -> Work {
-        let mut work = Work::default();
-        let mut spare = Vec::new();
-        {
-            let mut state = self.lock();
-            if state.closed {
-                return work;
-            }
-            let client_changes = state.client_changes;
-            for grant in state.allocator.plan_turns(now) {
-                let shared = self.slots(&grant.client_id, SlotKind::Shared, grant.any);
-                let reserved = self.slots(&grant.client_id, SlotKind::Reserved, grant.first);
-                match grant.source {
-                    Source::Store(order) => {
-                        let seats = (0..grant.seats).map(|_| self.seat(&grant.client_id)).collect();
-                        let Grant { client_id, any, first, seats: more, .. } = grant;
-                        let turn = Turn { client_id, any: any + more, first, order };
-                        work.leases.push(Leasing { turn, shared, reserved, seats, client_changes });
-                    }
-                    Source::Seats => {
-                        for slot in shared.into_iter().chain(reserved) {
-                            match state.next_ready(&grant.client_id, slot.kind) {
-                                Some(delivery) => work.ready.push((delivery, slot)),
-                                None => spare.push(slot),
-                            }
-                        }
-                    }
-                }
-            }
+        let Plan { ready, turns, version } = self.with_state(|state| state.plan(now));
+        let with_slot = |(delivery, kind): (LeasedDelivery, _)| {
+            let slot = Slot::new(self, &delivery.intent.client_id, kind);
+            (delivery, slot)
+        };
+        Work {
+            ready: ready.into_iter().map(with_slot).collect(),
+            requests: turns.into_iter().map(|turn| LeaseRequest::new(self, turn, version)).collect(),
         }
-        // They lock the state themselves.
-        drop(spare);
-        work
     }
 
-    /// What had to leave its seat since this was last called.
-    pub(super) fn take_unseated(&self) -> Vec<LeasedDelivery> {
-        std::mem::take(&mut self.lock().unseated)
-    }
-
-    /// Takes in what was leased, with a slot for each or on a seat; room that was not needed is given back.
-    /// Returns those with slots.
+    /// Takes on what was leased. Returns the deliveries that have slots; the others are buffered. What a request
+    /// had beyond that is given back.
     pub(super) fn admit(
-        &self,
-        leasings: Vec<Leasing>,
+        self: &Arc<Self>,
+        requests: Vec<LeaseRequest>,
         leased: Vec<LeasedTurn>,
     ) -> Vec<(LeasedDelivery, Slot)> {
         let mut admitted = Vec::new();
-        for (mut leasing, LeasedTurn { deliveries, due_at, .. }) in leasings.into_iter().zip(leased) {
-            self.hold(&deliveries);
-            let deliveries = self.turn_away_stale(deliveries, leasing.client_changes);
-            for delivery in deliveries {
-                match leasing.room(&delivery) {
-                    Some(Room::Slot(slot)) => admitted.push((delivery, slot)),
-                    Some(Room::Seat(seat)) => seat.sit(delivery),
-                    // A retry where only a reserved slot is left.
-                    None => self.lock().unseated.push(delivery),
+        for (mut request, LeasedTurn { deliveries, due_at, .. }) in requests.into_iter().zip(leased) {
+            for delivery in self.accept(deliveries, request.version()) {
+                match request.take(&delivery) {
+                    Some(Placement::Slot(slot)) => admitted.push((delivery, slot)),
+                    Some(Placement::Buffer(space)) => space.fill(delivery),
+                    // A retry where only reserved slots are left.
+                    None => self.with_state(|state| state.return_to_store([delivery])),
                 }
             }
             if let Some(due_at) = due_at {
-                self.note_due(&leasing.turn.client_id, due_at);
+                self.note_due(request.client_id(), due_at);
             }
         }
         admitted
     }
 
-    /// Nothing could be leased: the turns are to be planned again.
-    pub(super) fn put_off(&self, leasings: Vec<Leasing>, now: Timestamp) {
-        for leasing in leasings {
-            self.note_due(&leasing.turn.client_id, now);
+    /// The store failed: the turns are to be planned again.
+    pub(super) fn lease_failed(&self, requests: &[LeaseRequest], now: Timestamp) {
+        for request in requests {
+            self.note_due(request.client_id(), now);
         }
     }
 
-    /// How often a client has changed; for [`Self::turn_away_stale`].
-    pub(super) fn client_changes(&self) -> u64 {
-        self.lock().client_changes
+    /// The deliveries that are to be returned to the store, since this was last called.
+    pub(super) fn take_returned(&self) -> Vec<LeasedDelivery> {
+        self.with_state(State::take_returned)
     }
 
-    /// Deliveries that were leased when clients had changed `client_changes` times. If one has changed since,
-    /// they go back into the store's queue, to be leased again with their clients as they are now; else they
-    /// are returned.
-    pub(super) fn turn_away_stale(
-        &self,
-        deliveries: Vec<LeasedDelivery>,
-        client_changes: u64,
-    ) -> Vec<LeasedDelivery> {
-        let mut state = self.lock();
-        if state.client_changes == client_changes {
-            return deliveries;
-        }
-        state.unseated.extend(deliveries);
-        Vec::new()
-    }
-
-    /// A client is another than it was, or gone: what is in memory for it and not yet under way goes back into
-    /// the store's queue.
+    /// A client's settings were changed, or it was removed. Its buffered deliveries have the old settings, and are
+    /// returned to the store.
     pub(super) fn client_changed(&self, client_id: &ClientId, now: Timestamp) {
-        let mut state = self.lock();
-        state.client_changes += 1;
-        state.unseat(client_id);
-        // It may have been enabled.
-        state.allocator.note_due(client_id, now);
-        drop(state);
+        self.with_state(|state| state.client_changed(client_id, now));
         self.wake();
     }
 
-    fn slots(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind, count: u32) -> Vec<Slot> {
-        (0..count).map(|_| self.slot(client_id, kind)).collect()
-    }
-
-    fn seat(self: &Arc<Self>, client_id: &ClientId) -> Seat {
-        Seat { scheduler: Arc::clone(self), client_id: client_id.clone(), taken: false }
-    }
-
-    fn slot(self: &Arc<Self>, client_id: &ClientId, kind: SlotKind) -> Slot {
-        Slot { scheduler: Arc::clone(self), client_id: client_id.clone(), kind }
-    }
-
-    /// Something of this client is due then.
+    /// Something of this client is due at this time, or may be.
     pub(super) fn note_due(&self, client_id: &ClientId, due_at: Timestamp) {
-        self.lock().allocator.note_due(client_id, due_at);
+        self.with_state(|state| state.allocator.note_due(client_id, due_at));
     }
 
-    pub(super) fn restore(&self, client_id: &ClientId, breaker: OpenBreaker) {
-        self.lock().allocator.restore(client_id, breaker);
-    }
-
+    /// When it is worth calling [`plan`](Self::plan) again, unless a slot is released before that.
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        self.lock().allocator.next_due(now)
+        self.with_state(|state| state.allocator.next_due(now))
     }
 
-    pub(super) fn answered(&self, client_id: &ClientId) {
-        self.lock().allocator.answered(client_id);
-    }
-
-    /// An attempt failed recoverably. Returns whether the client's breaker opened by that; then what sits
-    /// for it has to leave.
-    pub(super) fn failed(&self, client_id: &ClientId, answered: bool, now: Timestamp, jitter: f64) -> bool {
-        let mut state = self.lock();
-        let opened = state.allocator.failed(client_id, answered, now, jitter);
-        if opened {
-            state.unseat(client_id);
-        }
-        opened
-    }
-
-    pub(super) fn take_changed_breakers(&self) -> BTreeMap<ClientId, Option<OpenBreaker>> {
-        self.lock().allocator.take_changed_breakers()
-    }
-
-    pub(super) fn return_changed_breakers(&self, changed: BTreeMap<ClientId, Option<OpenBreaker>>) {
-        self.lock().allocator.return_changed_breakers(changed);
-    }
-
+    /// The clock was set back by this much.
     pub(super) fn bring_forward(&self, by: Duration, now: Timestamp) {
-        self.lock().allocator.bring_forward(by, now);
+        self.with_state(|state| state.allocator.bring_forward(by, now));
+    }
+
+    /// How many attempts are in flight.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.with_state(|state| state.allocator.in_flight())
+    }
+}
+
+/// Circuit breakers.
+impl Scheduler {
+    /// The RP of a client answered.
+    pub(super) fn answered(&self, client_id: &ClientId) {
+        self.with_state(|state| state.allocator.answered(client_id));
+    }
+
+    /// An attempt failed recoverably, with an HTTP answer or without. Returns whether that opened the client's
+    /// breaker; its buffered deliveries are then returned to the store.
+    pub(super) fn failed(&self, client_id: &ClientId, answered: bool, now: Timestamp, jitter: f64) -> bool {
+        self.with_state(|state| state.failed(client_id, answered, now, jitter))
+    }
+
+    /// A breaker was open when an earlier process ended.
+    pub(super) fn restore_breaker(&self, client_id: &ClientId, breaker: OpenBreaker) {
+        self.with_state(|state| state.allocator.restore_breaker(client_id, breaker));
+    }
+
+    /// The breakers that opened or closed since this was last called, to be stored.
+    pub(super) fn take_changed_breakers(&self) -> BTreeMap<ClientId, Option<OpenBreaker>> {
+        self.with_state(|state| state.allocator.take_changed_breakers())
+    }
+
+    /// They could not be stored.
+    pub(super) fn return_changed_breakers(&self, changed: BTreeMap<ClientId, Option<OpenBreaker>>) {
+        self.with_state(|state| state.allocator.return_changed_breakers(changed));
     }
 
     /// The clients whose breakers are not closed, or have counted failures.
     pub(super) fn breakers(&self) -> Vec<(ClientId, Breaker)> {
-        self.lock().allocator.breakers().map(|(id, breaker)| (id.clone(), breaker)).collect()
+        self.with_state(|state| {
+            state.allocator.breakers().map(|(id, breaker)| (id.clone(), breaker)).collect()
+        })
+    }
+}
+
+/// Leases.
+impl Scheduler {
+    /// Whether this process still has this lease.
+    pub(super) fn holds_lease(&self, id: DeliveryId, token: Uuid, now: Timestamp) -> bool {
+        self.with_state(|state| state.leases.holds(id, token, now))
     }
 
-    /// How many attempts are under way.
-    pub(super) fn in_flight(&self) -> u32 {
-        self.lock().allocator.in_flight()
+    /// The leases that end before `before`.
+    pub(super) fn leases_ending_before(&self, before: Timestamp) -> Vec<(DeliveryId, Uuid)> {
+        self.with_state(|state| state.leases.ending_before(before))
     }
 
-    /// Remembers leases that were written elsewhere.
-    pub(super) fn hold(&self, leased: &[LeasedDelivery]) {
-        let mut state = self.lock();
-        for delivery in leased {
-            state.leases.insert(delivery.intent.id, delivery.lease);
-        }
+    /// These leases were extended.
+    pub(super) fn leases_extended(&self, ids: &[DeliveryId], until: Timestamp) {
+        self.with_state(|state| state.leases.extended(ids, until));
     }
 
-    /// Whether a lease is still this process's.
-    pub(super) fn holds(&self, id: DeliveryId, token: Uuid, now: Timestamp) -> bool {
-        self.lock().leases.get(&id).is_some_and(|lease| lease.token == token && lease.until > now)
-    }
-
-    /// The leases that run out before `before`.
-    pub(super) fn ending_leases(&self, before: Timestamp) -> Vec<(DeliveryId, Uuid)> {
-        let ending =
-            |(id, lease): (&DeliveryId, &Lease)| (lease.until < before).then_some((*id, lease.token));
-        self.lock().leases.iter().filter_map(ending).collect()
-    }
-
-    /// These leases now run until `until`.
-    pub(super) fn extended(&self, ids: &[DeliveryId], until: Timestamp) {
-        let mut state = self.lock();
-        for id in ids {
-            if let Some(lease) = state.leases.get_mut(id) {
-                lease.until = until;
-            }
-        }
-    }
-
-    /// These leases are over: settled, given back or lost. A lease of another token, which this process has
-    /// taken since, stays.
-    pub(super) fn let_go(&self, leases: impl IntoIterator<Item = (DeliveryId, Uuid)>) {
-        let mut state = self.lock();
-        for (id, token) in leases {
-            if state.leases.get(&id).is_some_and(|lease| lease.token == token) {
-                state.leases.remove(&id);
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// These leases are over: their deliveries were settled or returned, or the leases were lost.
+    pub(super) fn leases_ended(&self, leases: impl IntoIterator<Item = (DeliveryId, Uuid)>) {
+        self.with_state(|state| state.leases.ended(leases));
     }
 }

@@ -1,48 +1,50 @@
-//! What operators and the clock do to sessions, beside what sources report of them.
+//! Changes of sessions that no source reports: by operators, and by expiry.
 
 use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
-use super::{KnownSession, Moment, Plan, Planner, Refusal, Situation, check_metadata};
+use super::event_time::EventTime;
+use super::planner::{Planner, check_metadata};
+use super::{KnownSession, Plan, PlanInput, Refusal};
 use crate::domain::event::{NamedClients, SessionTerminated, Target};
 use crate::domain::ids::Sid;
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Ended, Member, Session, SessionKey};
 
-/// A change of sessions that no source reported. It has no idempotency key: done twice, it is as if it was
-/// done once.
+/// A change of sessions that no source reports. It needs no idempotency key: to apply it twice has the effect of
+/// applying it once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Replaces the metadata of a session that lives.
+    /// Replaces the metadata of a live session.
     ReplaceMetadata {
         /// The session.
         sid: Sid,
         /// The new metadata, whole.
         session_metadata: SessionMetadata,
-        /// Only then.
+        /// What must hold for it.
         precondition: Precondition,
     },
     /// Ends a session, or every session of a user, with `session-revoked`.
     Revoke {
         /// What ends.
         target: Target,
-        /// Only if the session is so. Nothing is asked of all sessions of a user.
+        /// What must hold for it; not checked for all sessions of a user.
         precondition: Precondition,
     },
-    /// Ends those of these sessions whose lifetimes ran out, with `session-expired`.
+    /// Ends those of these sessions that have expired, with `session-expired`.
     Expire(Vec<(Sid, SessionKey)>),
 }
 
-/// What must be so of a session for a command to be carried out.
+/// What must hold for a session if a command is to be applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing.
     None,
-    /// It lives.
+    /// It has not ended.
     Lives,
-    /// It lives, and its revision is still one of these.
+    /// It has not ended, and its revision is still one of these.
     Revision(Vec<u64>),
 }
 
@@ -58,10 +60,10 @@ impl Precondition {
     }
 }
 
-/// Why a command cannot be carried out. Nothing of it is stored.
+/// Why a command cannot be applied. Nothing of it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandRefusal {
-    /// For the reason an event would be.
+    /// For a reason that events are refused for too.
     #[error(transparent)]
     Plan(#[from] Refusal),
     /// The session was changed since its revision was read.
@@ -69,15 +71,15 @@ pub enum CommandRefusal {
     Revision,
 }
 
-/// Works out what follows from a command. `situation.sessions` has all sessions it is about.
+/// Works out what follows from a command. `input.sessions` has all sessions it is about.
 pub fn plan_command(
     command: &Command,
-    situation: Situation<'_>,
+    input: PlanInput<'_>,
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Result<Plan, CommandRefusal> {
-    let (mut planner, known) = Planner::new(situation, new_id);
-    // Whoever ends a session cannot mend a client first, and the clock least of all: the others are told.
-    planner.all_or_none = false;
+    let (mut planner, known) = Planner::new(input, new_id);
+    // Sessions end whether every client can be reached or not: the sender of a command cannot repair a client first.
+    planner.refuse_unreachable = false;
     match command {
         Command::ReplaceMetadata { sid: _, session_metadata, precondition } => {
             let known = planner.live(known.session())?;
@@ -85,21 +87,21 @@ pub fn plan_command(
             precondition.check(Some(&session))?;
             check_metadata(session.flow, session_metadata)?;
             session.session_metadata = session_metadata.clone();
-            // Whatever a source reported before this is older now.
+            // The change is newer than every report so far, even if those came from a clock that is ahead.
             let at = planner.now.max(session.last_reported_at());
             session.reported.insert(Member::SessionMetadata, at);
             planner.store(session, deliveries)?;
         }
         Command::Revoke { target, precondition } => {
             let event = revocation(target.clone());
-            let moment = Moment::new(None, planner.now);
+            let time = EventTime::new(None, planner.now);
             match target {
                 Target::Session { sid, sub } => {
                     let known = known.session();
                     precondition.check(known.as_ref().map(|it| &it.session))?;
-                    planner.session_terminated(&event, moment, sid, sub.as_ref(), known)?;
+                    planner.session_terminated(&event, time, sid, sub.as_ref(), known)?;
                 }
-                Target::Subject(sub) => planner.subject_terminated(&event, moment, sub, known)?,
+                Target::Subject(sub) => planner.subject_terminated(&event, time, sub, known)?,
             }
         }
         Command::Expire(expired) => planner.expire(known.sessions, expired)?,
@@ -108,7 +110,7 @@ pub fn plan_command(
 }
 
 impl Planner<'_> {
-    /// Ends those of the sessions that have expired, as many as there is room for.
+    /// Ends those of the sessions that have expired, until the participant budget is used up.
     fn expire(&mut self, sessions: Vec<KnownSession>, expired: &[(Sid, SessionKey)]) -> Result<(), Refusal> {
         let expired: HashSet<_> = expired.iter().map(|(sid, key)| (sid, key)).collect();
         for known in sessions {
@@ -117,7 +119,7 @@ impl Planner<'_> {
                 break;
             }
             let session = &known.session;
-            // It may have ended, begun anew or been prolonged since it was seen to have expired.
+            // It may have ended, been replaced or been prolonged since it was found expired.
             let due = session.ended.is_none() && session.ends_at().is_some_and(|at| at <= self.now);
             if due && expired.contains(&(&session.sid, &session.key)) {
                 self.plan.sids.push(session.sid.clone());

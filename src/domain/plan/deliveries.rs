@@ -1,10 +1,11 @@
-//! Who is told of an end: the deliveries that arise from it.
+//! The deliveries that the end of a session makes.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{KnownSession, Planner, Refusal, Registration, needs_sid};
+use super::planner::{Planner, needs_sid};
+use super::{Identifier, KnownSession, Refusal, Registration};
 use crate::domain::client::{Client, TokenSubject};
 use crate::domain::delivery::{DeliverySummary, Intent};
 use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
@@ -15,7 +16,7 @@ use crate::domain::session::{Ended, Session, SessionKey};
 use crate::domain::time;
 
 impl<'a> Planner<'a> {
-    /// Ends a session, tells its participants, and stores it.
+    /// Ends a session: plans its row, and a delivery to each participant.
     pub(super) fn end(
         &mut self,
         known: KnownSession,
@@ -32,18 +33,18 @@ impl<'a> Planner<'a> {
             Some(_) => {}
             None => session.ended = Some(end),
         }
-        // A termination is never refused for its metadata: what the OP reported earlier wins.
+        // A termination is never refused for its metadata: metadata that was reported earlier is kept.
         if session.session_metadata.is_empty() && session.flow.carries_metadata() {
             session.session_metadata = metadata.clone();
         }
-        // Whom an end leaves out stays left out of it, whatever is reported later.
+        // An excluded client stays excluded from this end, whatever is reported later.
         session.decided.extend(exclude.iter().cloned());
         self.ended_participants += session.participants.len();
         self.store(session, deliveries)
     }
 
-    /// Plans the session's row and, if it has ended, a delivery to each participant whose part in that is not decided
-    /// yet. Who is not registered, or does not want to hear of such an end, is left out of it for good.
+    /// Plans the session's row and, if the session has ended, a delivery to each participant about which nothing was
+    /// decided yet. A client that is not registered, or does not want tokens of such an end, gets none later either.
     pub(super) fn store(
         &mut self,
         mut session: Session,
@@ -66,28 +67,28 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Plans a delivery, if the client is to hear of this. `false` if it cannot be told until more is known of the
-    /// user.
+    /// Plans a delivery, if the client wants one. Returns `false` if the client is unreachable until more is known of
+    /// the user.
     pub(super) fn deliver(
         &mut self,
         client_id: &ClientId,
         initiator: Initiator,
         session: Option<(&SessionKey, &Sid)>,
-        told: Option<ToldSub>,
+        sub: Option<ToldSub>,
         metadata: &SessionMetadata,
     ) -> Result<bool, Refusal> {
         let Some(client) = self.recipient(client_id, initiator) else { return Ok(true) };
-        let needs = match (session, &told) {
-            (None, _) if needs_sid(client) => Some("sid"),
-            (_, None) if client.token.subject == TokenSubject::Sub => Some("sub"),
+        let missing = match (session, &sub) {
+            (None, _) if needs_sid(client) => Some(Identifier::Sid),
+            (_, None) if client.token.subject == TokenSubject::Sub => Some(Identifier::Sub),
             _ => None,
         };
-        match needs {
-            Some(needs) if self.all_or_none => {
+        match missing {
+            Some(needs) if self.refuse_unreachable => {
                 return Err(Refusal::NoIdentifier { client_id: client_id.clone(), needs });
             }
             Some(_) => {
-                self.plan.untold.insert(client_id.clone());
+                self.plan.unreachable.insert(client_id.clone());
                 return Ok(false);
             }
             None => {}
@@ -96,8 +97,8 @@ impl<'a> Planner<'a> {
             id: DeliveryId((self.new_id)()),
             session_key: session.map(|(key, _)| *key),
             sid: session.map(|(_, sid)| sid.clone()),
-            sub_is_public: told.as_ref().is_some_and(|told| told.is_public),
-            sub: told.map(|told| told.sub),
+            sub_is_public: sub.as_ref().is_some_and(|sub| sub.is_public),
+            sub: sub.map(|it| it.sub),
             client_id: client_id.clone(),
             initiator,
             session_metadata: metadata.chosen(&client.session_metadata),
@@ -107,12 +108,13 @@ impl<'a> Planner<'a> {
         Ok(true)
     }
 
-    /// Until when a delivery that is made now is attempted.
+    /// When attempts at a delivery that is made now stop.
     pub(super) fn expires_at(&self) -> Timestamp {
         time::after(self.now, self.max_age)
     }
 
-    /// The `sub` that the client may be told, if there is one: see [`Subjects::sub_for`](crate::domain::pairwise::Subjects::sub_for).
+    /// The `sub` for the client's token, if there is one: see
+    /// [`Subjects::sub_for`](crate::domain::pairwise::Subjects::sub_for).
     pub(super) fn sub_for(
         &self,
         client_id: &ClientId,
@@ -122,7 +124,7 @@ impl<'a> Planner<'a> {
         self.subjects.sub_for(&self.clients.get(client_id)?.client, own, public)
     }
 
-    /// The client, if it is to hear of this. A participant that was removed since has nobody left to tell.
+    /// The client, if it wants a token of such an end. `None` for one that is not registered any more.
     pub(super) fn recipient(&self, client_id: &ClientId, initiator: Initiator) -> Option<&'a Client> {
         let Registration { client, subscribed } = self.clients.get(client_id)?;
         (*subscribed && client.initiators.include(initiator)).then_some(&**client)

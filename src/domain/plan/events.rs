@@ -1,13 +1,12 @@
-//! What follows from each kind of event.
+//! What follows from each kind of event about one session.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{
-    KnownSession, Loaded, Moment, Planner, Refusal, add_participants, check_client_count, check_metadata,
-    check_sub,
-};
+use super::event_time::EventTime;
+use super::planner::{Loaded, Planner, add_participants, check_client_count, check_metadata, check_sub};
+use super::{Field, KnownSession, Refusal};
 use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, SessionUpdated};
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{Member, Session, SessionKey, SubjectEnd};
@@ -17,35 +16,35 @@ impl Planner<'_> {
         &mut self,
         event: &SessionCreated,
         known: Loaded,
-        moment: Moment,
+        time: EventTime,
     ) -> Result<(), Refusal> {
         check_metadata(event.flow, &event.session_metadata)?;
-        self.check_registered("data.clients", event.clients.keys())?;
+        self.check_registered(Field::Clients, event.clients.keys())?;
         self.plan.sids.push(event.sid.clone());
         let ended_since = known.ended_since.clone();
         match known.session() {
             // A report that was overtaken by the session's end must not bring the session back to life.
             Some(known)
-                if known.session.ended.is_none() || moment.is_overtaken_by(known.session.last_ended_at()) =>
+                if known.session.ended.is_none() || time.is_overtaken_by(known.session.last_ended_at()) =>
             {
-                self.created_again(event, known, moment)
+                self.reported_again(event, known, time)
             }
-            _ => self.begun(event, ended_since.as_deref(), moment),
+            _ => self.begun(event, ended_since.as_deref(), time),
         }
     }
 
-    /// A session that is known was reported to have begun.
-    fn created_again(
+    /// `session.created` for a session that is known.
+    fn reported_again(
         &mut self,
         event: &SessionCreated,
         known: KnownSession,
-        moment: Moment,
+        time: EventTime,
     ) -> Result<(), Refusal> {
         let KnownSession { mut session, deliveries } = known;
         check_sub(&session, Some(&event.sub))?;
         check_metadata(session.flow, &event.session_metadata)?;
-        session.began_earlier(moment.at);
-        let at = moment.among_reports_of(&session);
+        session.began_earlier(time.at);
+        let at = time.among_reports_of(&session);
         if !event.session_metadata.is_empty() && session.is_newest(Member::SessionMetadata, at) {
             session.session_metadata = event.session_metadata.clone();
         }
@@ -54,18 +53,18 @@ impl Planner<'_> {
         }
         session.set_details(&event.details, at);
         session.sub = Some(event.sub.clone());
-        self.live_until(&mut session, at, event.idle_expires_at, event.expires_at);
+        self.renew_lifetimes(&mut session, at, event.idle_expires_at, event.expires_at);
         add_participants(&mut session, &event.clients, at);
-        check_client_count(&session, "data.clients")?;
+        check_client_count(&session, Field::Clients)?;
         self.store(session, deliveries)
     }
 
-    /// A session began, or another one under the `sid` of one that ended.
+    /// `session.created` for a new session, whose `sid` may be that of one that has ended.
     fn begun(
         &mut self,
         event: &SessionCreated,
         ended_since: Option<&SubjectEnd>,
-        moment: Moment,
+        time: EventTime,
     ) -> Result<(), Refusal> {
         let mut session = Session {
             sub: Some(event.sub.clone()),
@@ -75,21 +74,21 @@ impl Planner<'_> {
             participants: event.clients.clone(),
             authenticated_at: event.authenticated_at,
             expires_at: event.expires_at,
-            begun_after: self.being_ended,
-            ..self.new_session(&event.sid, moment.at)
+            begun_after: self.unfinished_end,
+            ..self.new_session(&event.sid, time.at)
         };
-        check_client_count(&session, "data.clients")?;
-        self.lifetimes.renew(&mut session, moment.at.min(self.now), event.idle_expires_at);
+        check_client_count(&session, Field::Clients)?;
+        self.lifetimes.renew(&mut session, time.at.min(self.now), event.idle_expires_at);
         let known = KnownSession { session, deliveries: Vec::new() };
         match ended_since {
             // All sessions of the user ended since, and this one with them.
-            Some(end) if moment.is_overtaken_by(Some(end.ended.at)) => self.end_by_subject(known, end),
+            Some(end) if time.is_overtaken_by(Some(end.ended.at)) => self.end_with_subject(known, end),
             _ => self.store(known.session, known.deliveries),
         }
     }
 
-    /// Something was heard of a session: how long it lives from then on.
-    fn live_until(
+    /// Sets the reported lifetimes, and restarts the idle one.
+    fn renew_lifetimes(
         &self,
         session: &mut Session,
         at: Timestamp,
@@ -112,19 +111,19 @@ impl Planner<'_> {
         &mut self,
         event: &ClientAdded,
         known: Option<KnownSession>,
-        moment: Moment,
+        time: EventTime,
     ) -> Result<(), Refusal> {
-        self.check_registered("data.client_id", [&event.client_id])?;
+        self.check_registered(Field::ClientId, [&event.client_id])?;
         let Some(KnownSession { mut session, deliveries }) = known else {
             return Err(Refusal::UnknownSession);
         };
         self.plan.sids.push(session.sid.clone());
         let added = BTreeMap::from([(event.client_id.clone(), event.sub.clone())]);
-        let at = moment.among_reports_of(&session);
+        let at = time.among_reports_of(&session);
         add_participants(&mut session, &added, at);
-        check_client_count(&session, "data.client_id")?;
+        check_client_count(&session, Field::ClientId)?;
         self.lifetimes.renew(&mut session, at.min(self.now), None);
-        // If the session has ended meanwhile, `store` tells the client at once: it took part after all.
+        // If the session has ended since, `store` plans the client's delivery: it took part after all.
         self.store(session, deliveries)
     }
 
@@ -132,10 +131,10 @@ impl Planner<'_> {
         &mut self,
         event: &SessionUpdated,
         known: Option<KnownSession>,
-        moment: Moment,
+        time: EventTime,
     ) -> Result<(), Refusal> {
         let KnownSession { mut session, deliveries } = self.live(known)?;
-        let at = moment.among_reports_of(&session);
+        let at = time.among_reports_of(&session);
         if let Some(metadata) = &event.session_metadata {
             check_metadata(session.flow, metadata)?;
             if session.is_newest(Member::SessionMetadata, at) {
@@ -143,11 +142,11 @@ impl Planner<'_> {
             }
         }
         session.set_details(&event.details, at);
-        self.live_until(&mut session, at, event.idle_expires_at, event.expires_at);
+        self.renew_lifetimes(&mut session, at, event.idle_expires_at, event.expires_at);
         self.store(session, deliveries)
     }
 
-    /// A session that can still be changed.
+    /// The session, if it has not ended.
     pub(super) fn live(&mut self, known: Option<KnownSession>) -> Result<KnownSession, Refusal> {
         let known = known.ok_or(Refusal::UnknownSession)?;
         if known.session.ended.is_some() {
@@ -157,12 +156,12 @@ impl Planner<'_> {
         Ok(known)
     }
 
-    /// An end is never too old to count, whatever began since under the same `sid`: a logout too many costs a login,
-    /// one too few leaves somebody logged in.
+    /// An end is never too old to count, even if another session began under the same `sid` since: a logout too many
+    /// costs a login, one too few leaves a user logged in.
     pub(super) fn session_terminated(
         &mut self,
         event: &SessionTerminated,
-        moment: Moment,
+        time: EventTime,
         sid: &Sid,
         sub: Option<&Sub>,
         known: Option<KnownSession>,
@@ -175,12 +174,12 @@ impl Planner<'_> {
             }
             None if event.clients.is_empty() => return Err(Refusal::UnknownSession),
             None => {
-                let session = Session { sub: sub.cloned(), ..self.new_session(sid, moment.at) };
+                let session = Session { sub: sub.cloned(), ..self.new_session(sid, time.at) };
                 KnownSession { session, deliveries: Vec::new() }
             }
         };
-        let at = moment.among_reports_of(&known.session);
+        let at = time.among_reports_of(&known.session);
         add_participants(&mut known.session, &event.clients, at);
-        self.end(known, moment.end(event), &event.exclude_clients, &event.session_metadata)
+        self.end(known, time.end(event), &event.exclude_clients, &event.session_metadata)
     }
 }

@@ -78,7 +78,7 @@ const V4: &[[&str; 4]] = &[
     ["", "240.0.0.0", "255.255.255.255", ""],
 ];
 
-/// The same of <https://www.iana.org/assignments/iana-ipv6-special-registry>, and of what is not given out.
+/// The same of <https://www.iana.org/assignments/iana-ipv6-special-registry>, and of what is not allocated.
 const V6: &[[&str; 4]] = &[
     ["", "::", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2000::"],
     ["", "::1", "::1", ""],

@@ -1,4 +1,4 @@
-//! Connections: resolved under the operator's rules, counted, timed, and with TLS where the URI asks for it.
+//! The connector: connections to checked addresses, with a byte budget, timing, and TLS where the URI asks for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,21 +13,22 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::allowance::{Allowance, Counted};
-use super::places::Places;
+use super::byte_budget::{ByteBudget, Counted};
+use super::pool_limit::PoolLimit;
 use super::resolver::Resolver;
-use super::timing::{connected, connecting};
+use super::timing::{record_connected, record_connecting};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Tcp = TokioIo<Counted<TcpStream>>;
 
-/// How often a kept connection on which nothing happens is tried, and how often in vain.
-const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
+/// TCP keep-alive: the interval, and after how many unanswered probes a connection is closed.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
 
-/// What the kernel may hold of what came and was not read, for each connection, in bytes. It doubles it.
+/// The kernel's receive buffer of a connection, in bytes. Linux doubles it.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
-/// No connection came about in time.
+/// No connection was made in time.
 #[derive(Debug, thiserror::Error)]
 #[error("connecting took too long")]
 pub(super) struct ConnectTimedOut;
@@ -40,32 +41,32 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// `timeout` is for everything: name, TCP, TLS. `per_request` is what a connection may bring, in bytes, see
-    /// [`Allowance`]. `places` are for those that are kept; `None`: none is.
+    /// `timeout` is the limit for resolving, TCP and TLS together, `budget` the bytes that may be received for each
+    /// request (see [`ByteBudget`]). `pool_limit` is for pooled connections; `None`: the connections are not pooled.
     pub(super) fn new(
         resolver: Resolver,
         tls: ClientConfig,
         timeout: Duration,
-        per_request: usize,
-        places: Option<Places>,
+        budget: usize,
+        pool_limit: Option<PoolLimit>,
     ) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // It is shared out among a name's addresses, where the first may be a black hole.
+        // It is divided among a name's addresses, of which the first may drop packets.
         tcp.set_connect_timeout(Some(timeout));
         tcp.set_recv_buffer_size(Some(RECEIVE_BUFFER));
-        tcp.set_keepalive(Some(KEEPALIVE.0));
-        tcp.set_keepalive_interval(Some(KEEPALIVE.0));
-        tcp.set_keepalive_retries(Some(KEEPALIVE.1));
-        // What was sent and is not acknowledged keeps the kernel from trying a connection, for a quarter of an hour.
+        tcp.set_keepalive(Some(KEEPALIVE_INTERVAL));
+        tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+        tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+        // While sent data is not acknowledged the kernel sends no keep-alive probes, and gives up after 15 minutes only.
         #[cfg(target_os = "linux")]
-        tcp.set_tcp_user_timeout(Some(KEEPALIVE.0 * 2));
+        tcp.set_tcp_user_timeout(Some(KEEPALIVE_INTERVAL * 2));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(CountedTcp { tcp, per_request, places });
+            .wrap_connector(CountedTcp { tcp, budget, pool_limit });
         Self { https, timeout }
     }
 }
@@ -82,9 +83,9 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (connection, limit) = (self.https.call(uri), self.timeout);
         Box::pin(async move {
-            let began = connecting();
+            let began = record_connecting();
             let connection = timeout(limit, connection).await;
-            connected(began);
+            record_connected(began);
             connection.unwrap_or_else(|_| Err(ConnectTimedOut.into()))
         })
     }
@@ -94,8 +95,8 @@ impl Service<Uri> for Connector {
 #[derive(Clone, Debug)]
 struct CountedTcp {
     tcp: HttpConnector<Resolver>,
-    per_request: usize,
-    places: Option<Places>,
+    budget: usize,
+    pool_limit: Option<PoolLimit>,
 }
 
 impl Service<Uri> for CountedTcp {
@@ -108,11 +109,11 @@ impl Service<Uri> for CountedTcp {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let place = self.places.as_ref().map(Places::take).transpose();
-        let (connection, allowance) = (self.tcp.call(uri), Allowance::new(self.per_request));
+        let permit = self.pool_limit.as_ref().map(PoolLimit::acquire).transpose();
+        let (connection, budget) = (self.tcp.call(uri), ByteBudget::new(self.budget));
         Box::pin(async move {
-            let place = place?;
-            Ok(TokioIo::new(Counted::new(connection.await?.into_inner(), allowance, place)))
+            let permit = permit?;
+            Ok(TokioIo::new(Counted::new(connection.await?.into_inner(), budget, permit)))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Why there was no answer, told apart by type.
+//! Why there was no answer, found among the client's errors by type.
 
 use std::error::Error;
 use std::fmt;
@@ -6,18 +6,18 @@ use std::io;
 
 use hyper_util::client::legacy;
 
-use super::super::policy::PolicyError;
-use super::allowance::Spent;
+use super::byte_budget::BudgetExceeded;
 use super::connector::ConnectTimedOut;
-use super::places::NoPlace;
+use super::pool_limit::PoolFull;
 use super::resolver::ResolveError;
+use crate::egress::policy::PolicyError;
 
 /// There was no answer.
 #[derive(Debug)]
 pub struct SendError {
     /// What went wrong.
     pub kind: SendErrorKind,
-    /// Whether the request may have reached the other side all the same. Never where no connection came about.
+    /// Whether the request may have reached the peer all the same. Never if no connection was made.
     pub outcome_unknown: bool,
     source: Option<legacy::Error>,
 }
@@ -25,26 +25,26 @@ pub struct SendError {
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendErrorKind {
-    /// No connection can be made to such a URI. Only one that was registered under looser rules can be such.
+    /// No connection can be made to such a URI. It was registered when the rules for URIs were less strict.
     InvalidUri,
-    /// The operator's rules forbid the URI or an address it resolves to. Nothing was sent.
+    /// The policy forbids the URI or an address that its host resolves to. Nothing was sent.
     Policy(PolicyError),
     /// The name could not be resolved.
     Dns,
-    /// No connection came about: refused, unreachable.
+    /// No connection could be made: refused, unreachable.
     Connect,
     /// The TLS handshake failed, for example because the certificate is not trusted.
     Tls,
     /// The deadline passed.
     Timeout,
-    /// More came than an answer may have before its body: interim responses, or bytes of its head.
+    /// There were too many interim responses, or the head was too large.
     AnswerTooLarge,
-    /// The connection broke, or what came was no HTTP.
+    /// The connection broke, or the answer was not HTTP.
     Reset,
 }
 
 impl SendErrorKind {
-    /// The class under which it is recorded.
+    /// The error class under which attempts are recorded.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::InvalidUri => "invalid_uri",
@@ -95,16 +95,16 @@ impl SendError {
         Self { kind, outcome_unknown: false, source: None }
     }
 
-    /// It was given up. `handed_over`: whether a connection had the request by then.
+    /// The request was given up. `handed_over`: whether it had a connection by then.
     pub(super) fn given_up(kind: SendErrorKind, handed_over: bool) -> Self {
         Self { kind, outcome_unknown: handed_over, source: None }
     }
 
-    /// The client failed. `handed_over`: whether a connection had the request by then; `overrun`: whether that
-    /// one brought more than it may.
+    /// The client failed. `handed_over`: whether the request had a connection by then; `overrun`: whether the byte
+    /// budget of that was exceeded.
     pub(super) fn failed(error: legacy::Error, handed_over: bool, overrun: bool) -> Self {
-        // With TLS 1.3 a client learns of its refusal after it has spoken: then it is TLS that failed, and the
-        // request may have been read. A request that the connection gives back was never written.
+        // With TLS 1.3 the server may refuse a client after that has sent its request: then it is TLS that failed,
+        // and the request may have been read. A canceled request was never written.
         let outcome_unknown = handed_over
             && !error.is_connect()
             && !find::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
@@ -112,13 +112,13 @@ impl SendError {
         Self { kind, outcome_unknown, source: Some(error) }
     }
 
-    /// Whether no connection was made because it would have been kept, and there is no place for one more.
-    pub(super) fn is_for_want_of_a_place(&self) -> bool {
-        self.source.as_ref().is_some_and(|error| find::<NoPlace>(error).is_some())
+    /// Whether no connection was made because the pool is full.
+    pub(super) fn is_pool_full(&self) -> bool {
+        self.source.as_ref().is_some_and(|error| find::<PoolFull>(error).is_some())
     }
 
-    /// Whether the other side said, by HTTP/2, that it has not looked at the request (RFC 9113 §8.7): the stream
-    /// was refused, or the connection is being closed in good order.
+    /// Whether the peer said, over HTTP/2, that it has not processed the request (RFC 9113 §8.7): the stream was
+    /// refused, or the connection is being closed gracefully.
     pub(super) fn may_be_sent_again(&self) -> bool {
         let Some(error) = self.source.as_ref().and_then(|error| find::<h2::Error>(error)) else {
             return false;
@@ -136,7 +136,7 @@ fn kind(error: &legacy::Error) -> SendErrorKind {
             ResolveError::Lookup(_) | ResolveError::NoAddress => SendErrorKind::Dns,
         };
     }
-    if find::<Spent>(error).is_some()
+    if find::<BudgetExceeded>(error).is_some()
         || find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large)
     {
         return SendErrorKind::AnswerTooLarge;
@@ -152,8 +152,8 @@ fn kind(error: &legacy::Error) -> SendErrorKind {
     if timed_out { SendErrorKind::Timeout } else { SendErrorKind::Connect }
 }
 
-/// The error of this type among an error's causes. An [`io::Error`] hides what it wraps from `source()`,
-/// so it is opened.
+/// The error of this type among an error's causes. An [`io::Error`] does not return what it wraps as its `source()`,
+/// so that is looked at too.
 fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,7 +1,7 @@
-//! Interim responses (RFC 9110 §15.2): how many may come before the final one.
+//! A limit on interim responses (RFC 9110 §15.2) before the final one.
 //!
-//! HTTP sets no limit, and a client must take them. The one for HTTP/1 is here; over HTTP/2, where nobody is told of
-//! them, the connection's allowance of bytes is the limit.
+//! HTTP has no such limit, and a client must accept them. This one is for HTTP/1; over HTTP/2, where hyper does not
+//! report them, the byte budget of the connection limits them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,38 +10,38 @@ use hyper::Request;
 use hyper::ext::on_informational;
 use tokio::sync::Notify;
 
-use super::allowance::Allowance;
+use super::byte_budget::ByteBudget;
 
-/// How many come before the final response at the most. More than one or two (100, 103) is unheard of.
+/// How many may come before the final response. In practice there are one or two (100, 103).
 pub(super) const MAX_INTERIM: usize = 16;
 
 /// Counts the interim responses to one request.
 #[derive(Clone, Default)]
-pub(super) struct Interim(Arc<Inner>);
+pub(super) struct InterimResponses(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     count: AtomicUsize,
-    /// That of the connection they come by, as soon as it is known.
-    allowance: OnceLock<Allowance>,
+    /// The budget of the connection, once the request has one.
+    budget: OnceLock<ByteBudget>,
     too_many: Notify,
 }
 
-impl Interim {
-    /// Counts those to this request.
-    pub(super) fn of<B>(request: &mut Request<B>) -> Self {
-        let interim = Self::default();
-        let counting = interim.clone();
+impl InterimResponses {
+    /// Counts the interim responses to this request.
+    pub(super) fn count_of<B>(request: &mut Request<B>) -> Self {
+        let responses = Self::default();
+        let counting = responses.clone();
         on_informational(request, move |_| counting.count());
-        interim
+        responses
     }
 
-    /// The connection they come by is known: beyond the limit it is read no further, even if whoever waits for the
-    /// response does not get a turn.
-    pub(super) fn come_by(&self, allowance: &Allowance) {
-        let _ = self.0.allowance.set(allowance.clone());
+    /// The request has a connection. Beyond the limit that is not read any further, also while the task that waits
+    /// for the response is not scheduled.
+    pub(super) fn on_connection(&self, budget: &ByteBudget) {
+        let _ = self.0.budget.set(budget.clone());
         if self.are_too_many() {
-            allowance.withdraw();
+            budget.revoke();
         }
     }
 
@@ -58,8 +58,8 @@ impl Interim {
         if self.0.count.fetch_add(1, Ordering::SeqCst) < MAX_INTERIM {
             return;
         }
-        if let Some(allowance) = self.0.allowance.get() {
-            allowance.withdraw();
+        if let Some(budget) = self.0.budget.get() {
+            budget.revoke();
         }
         self.0.too_many.notify_one();
     }

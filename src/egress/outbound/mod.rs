@@ -1,20 +1,19 @@
-//! The HTTP client for what others host: relying parties' endpoints, issuers' keys.
+//! The HTTP client for servers that others run: relying parties' endpoints, issuers' keys.
 //!
-//! Whoever is asked controls what comes back, so everything of it has a limit: the time, the bytes that a connection
-//! brings, the interim responses, the fields and the size of a head. What is within the limits is read as leniently
-//! as can be: a status is a status, whatever is odd about the lines under it, but for what frames the message. A
-//! `Content-Length` that is no number or is given twice with different ones, and `Transfer-Encoding` in HTTP/1.0, are
-//! answers that broke off (RFC 9112 §6.3).
+//! Such a server controls what it sends, so all of it has limits: time, bytes on the connection, interim responses,
+//! fields and size of the head. Within the limits an answer is read leniently: a status counts whatever is wrong with
+//! the fields, unless they frame the message. A `Content-Length` that is invalid or contradictory, and
+//! `Transfer-Encoding` in HTTP/1.0, are errors (RFC 9112 §6.3).
 //!
-//! It is made of the parts that reqwest is made of (hyper, hyper-util, hyper-rustls), because reqwest 0.13 closes
-//! what the limits need: its connector layers cannot wrap a connection, it drops a request's extensions (and with
-//! them hyper's hook for interim responses), and it does not pass on the limit of hyper's read buffer.
+//! It is made of hyper, hyper-util and hyper-rustls, as reqwest is. Reqwest 0.13 does not give access to what the
+//! limits need: its connector layers cannot wrap a connection, it drops a request's extensions (and with them hyper's
+//! hook for interim responses), and it has no setting for hyper's read buffer.
 
-mod allowance;
+mod byte_budget;
 mod connector;
 mod error;
 mod interim;
-mod places;
+mod pool_limit;
 mod resolver;
 mod timing;
 mod tls;
@@ -35,13 +34,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, timeout_at};
 
-use self::allowance::{Allowance, Turn};
+use self::byte_budget::{ByteBudget, RequestGuard};
 use self::connector::Connector;
-use self::interim::Interim;
-use self::places::Places;
+use self::interim::InterimResponses;
+use self::pool_limit::PoolLimit;
 use self::resolver::Resolver;
 pub(super) use self::resolver::{Lookup, SystemLookup};
-pub(super) use self::timing::Connecting;
+pub(super) use self::timing::ConnectTiming;
 use super::policy::Policy;
 
 pub use self::error::{SendError, SendErrorKind};
@@ -56,87 +55,87 @@ const MAX_FIELDS: usize = 2048;
 /// The largest head over HTTP/2, in bytes as RFC 9113 §6.5.2 counts them: decompressed, and 32 more for each field.
 const MAX_FIELD_SECTION: u32 = 128 * 1024;
 
-/// How often an HTTP/2 connection that is in use is tried, and how long its peer may take to answer.
-const HTTP2_PING_EVERY: Duration = Duration::from_secs(15);
-const HTTP2_PING_PATIENCE: Duration = Duration::from_secs(10);
+/// The interval of HTTP/2 pings on a connection that is in use, and the time within which they must be answered.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(15);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much of a body the other side may send ahead over HTTP/2, in bytes: of one answer, and of all together.
-const HTTP2_WINDOWS: (u32, u32) = (32 * 1024, 1024 * 1024);
+/// The HTTP/2 flow control windows, in bytes: of a stream, and of a connection.
+const HTTP2_STREAM_WINDOW: u32 = 32 * 1024;
+const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// What a connection may bring for a request besides the body, in bytes: interim responses and the head, and what
-/// framing, TLS, and reading and sending ahead add.
-const BESIDES_BODY: usize = MAX_HEAD_BYTES + 64 * 1024;
+/// What may be received for a request besides the body, in bytes: interim responses, the head, the overhead of framing
+/// and TLS, and data that is buffered ahead.
+const OVERHEAD_BYTES: usize = MAX_HEAD_BYTES + 64 * 1024;
 
-/// How long an idle connection is kept.
+/// How long an idle connection stays in the pool.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How often a request is sent again because the other side says it has not looked at it.
+/// How often a request is sent again because the peer says that it has not processed it.
 const MAX_RESENDS: usize = 2;
 
-/// How things are asked for.
+/// The settings of the client.
 pub(super) struct OutboundConfig {
-    /// Looks names up.
+    /// Looks up host names.
     pub(super) lookup: Arc<dyn Lookup>,
     /// Which addresses are allowed; `None`: all.
     pub(super) policy: Option<Arc<Policy>>,
-    /// How long a connection may take to come about: name, TCP, TLS.
+    /// The limit for resolving, TCP and TLS together.
     pub(super) connect_timeout: Duration,
     /// Trusted beside the platform's.
     pub(super) authorities: Vec<CertificateDer<'static>>,
     /// The longest body that is read, in bytes.
     pub(super) max_body_bytes: usize,
-    /// How many connections are kept for later requests; 0: none.
-    pub(super) max_kept: usize,
+    /// How many connections may be pooled; 0: none.
+    pub(super) max_pooled: usize,
 }
 
-/// Asks others. Clones share connections.
+/// Sends requests. Clones share connections.
 #[derive(Clone, Debug)]
 pub(super) struct Outbound {
-    /// Keeps its connections.
+    /// Pools its connections; `None` if none may be pooled.
     pooled: Option<Client<Connector, Full<Bytes>>>,
-    /// Keeps none: for when there is no place for one more.
+    /// For when the pool is full.
     unpooled: Client<Connector, Full<Bytes>>,
     max_body_bytes: usize,
 }
 
-/// What came of a request.
+/// The result of a request.
 pub(super) struct Sent {
     pub(super) result: Result<Answered, SendError>,
-    /// What is known of the connection, if one was made for it.
-    pub(super) connecting: Connecting,
+    /// How the connection was made, if one was made for it.
+    pub(super) timing: ConnectTiming,
 }
 
-/// A status, its fields, and a body that is still to be read.
+/// An answer whose body is still to be read.
 pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    /// Who answered.
+    /// The address of the peer.
     pub(super) remote: Option<SocketAddr>,
     body: Incoming,
     max_body_bytes: usize,
-    /// Until the body is read, the request is under way.
-    _turn: Option<Turn>,
+    /// The request is in flight until its body is read.
+    _request: Option<RequestGuard>,
 }
 
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyEnd {
-    /// It is whole.
-    Whole,
-    /// It is longer than it may be.
+    /// It is complete.
+    Complete,
+    /// It is longer than the limit.
     TooLong,
-    /// It did not come in time, or broke off.
+    /// The deadline passed, or the connection broke, before it was complete.
     BrokenOff,
 }
 
 impl Outbound {
     /// Sets the client up.
     pub(super) fn new(config: OutboundConfig) -> Result<Self, TlsError> {
-        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, max_kept } =
+        let OutboundConfig { lookup, policy, connect_timeout, authorities, max_body_bytes, max_pooled } =
             config;
-        let per_request = max_body_bytes.saturating_add(BESIDES_BODY);
+        let budget = max_body_bytes.saturating_add(OVERHEAD_BYTES);
         let (resolver, tls) = (Resolver::new(lookup, policy), tls::config(authorities)?);
-        let (stream_window, connection_window) = HTTP2_WINDOWS;
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -148,28 +147,28 @@ impl Outbound {
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
             .http2_max_header_list_size(MAX_FIELD_SECTION)
-            .http2_initial_stream_window_size(stream_window)
-            .http2_initial_connection_window_size(connection_window)
-            // A shared connection would be kept for as long as it is asked, though nobody is there any more.
-            .http2_keep_alive_interval(HTTP2_PING_EVERY)
-            .http2_keep_alive_timeout(HTTP2_PING_PATIENCE);
+            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
+            // Else new requests would keep a dead connection in the pool.
+            .http2_keep_alive_interval(HTTP2_PING_INTERVAL)
+            .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT);
         let connector =
-            |places| Connector::new(resolver.clone(), tls.clone(), connect_timeout, per_request, places);
-        let pooled = (max_kept > 0).then(|| builder.build(connector(Some(Places::new(max_kept)))));
+            |pool_limit| Connector::new(resolver.clone(), tls.clone(), connect_timeout, budget, pool_limit);
+        let pooled = (max_pooled > 0).then(|| builder.build(connector(Some(PoolLimit::new(max_pooled)))));
         let unpooled = builder.pool_max_idle_per_host(0).build(connector(None));
         Ok(Self { pooled, unpooled, max_body_bytes })
     }
 
-    /// Sends a request. `deadline` is that of its answer's head.
+    /// Sends a request. `deadline` is for the answer's head.
     pub(super) async fn send(&self, mut request: Request<Full<Bytes>>, deadline: Instant) -> Sent {
         let agent = HeaderValue::from_static(concat!("logoutd/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(USER_AGENT, agent);
         let mut resends = 0;
         loop {
-            let (result, connecting) = timing::recorded(self.send_once(&request, deadline)).await;
+            let (result, timing) = timing::recorded(self.send_once(&request, deadline)).await;
             match result {
                 Err(error) if error.may_be_sent_again() && resends < MAX_RESENDS => resends += 1,
-                result => return Sent { result, connecting },
+                result => return Sent { result, timing },
             }
         }
     }
@@ -180,23 +179,23 @@ impl Outbound {
         deadline: Instant,
     ) -> Result<Answered, SendError> {
         if let Some(pooled) = &self.pooled {
-            match self.send_by(pooled, request.clone(), deadline).await {
-                Err(error) if error.is_for_want_of_a_place() => {}
+            match self.send_with(pooled, request.clone(), deadline).await {
+                Err(error) if error.is_pool_full() => {}
                 result => return result,
             }
         }
-        self.send_by(&self.unpooled, request.clone(), deadline).await
+        self.send_with(&self.unpooled, request.clone(), deadline).await
     }
 
-    async fn send_by(
+    async fn send_with(
         &self,
         client: &Client<Connector, Full<Bytes>>,
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<Answered, SendError> {
-        let interim = Interim::of(&mut request);
+        let interim = InterimResponses::count_of(&mut request);
         let captured = capture_connection(&mut request);
-        let mut exchange = Exchange { interim, captured, turn: None };
+        let mut exchange = Exchange { interim, captured, guard: None };
         match timeout_at(deadline, exchange.run(client, request)).await {
             Ok(Ok(response)) => Ok(self.answered(response, exchange)),
             Ok(Err(error)) => Err(error),
@@ -213,19 +212,18 @@ impl Outbound {
             remote,
             body,
             max_body_bytes: self.max_body_bytes,
-            _turn: exchange.turn,
+            _request: exchange.guard,
         }
     }
 }
 
 impl Answered {
-    /// The body, as far as it comes in time and may be. Whatever is left is dropped, with its connection where that
-    /// is how to be rid of it.
+    /// Reads the body until the deadline or the limit. What is left is discarded, over HTTP/1 with the connection.
     pub(super) async fn read(mut self, deadline: Instant) -> (Vec<u8>, BodyEnd) {
         let mut body = Vec::new();
         loop {
             match timeout_at(deadline, self.body.frame()).await {
-                Ok(None) => return (body, BodyEnd::Whole),
+                Ok(None) => return (body, BodyEnd::Complete),
                 Ok(Some(Ok(frame))) => body.extend_from_slice(frame.data_ref().map_or(&[], |it| &it[..])),
                 Ok(Some(Err(_))) | Err(_) => return (body, BodyEnd::BrokenOff),
             }
@@ -237,11 +235,12 @@ impl Answered {
     }
 }
 
-/// A request, and what is known of where it is.
+/// A request in progress.
 struct Exchange {
-    interim: Interim,
+    interim: InterimResponses,
     captured: CaptureConnection,
-    turn: Option<Turn>,
+    /// Set once the request has a connection.
+    guard: Option<RequestGuard>,
 }
 
 impl Exchange {
@@ -256,12 +255,12 @@ impl Exchange {
             tokio::select! {
                 biased;
                 response = &mut sending => break response,
-                () = handed_over(&mut self.captured), if self.turn.is_none() => self.begin_turn(),
+                () = handed_over(&mut self.captured), if self.guard.is_none() => self.on_connection(),
                 () = interim.too_many() => return Err(self.too_large()),
             }
         };
-        if self.turn.is_none() && self.is_handed_over() {
-            self.begin_turn();
+        if self.guard.is_none() && self.is_handed_over() {
+            self.on_connection();
         }
         if self.interim.are_too_many() {
             return Err(self.too_large());
@@ -269,15 +268,15 @@ impl Exchange {
         response.map_err(|error| self.failed(error))
     }
 
-    /// The connection has the request: from here on it may bring an answer.
-    fn begin_turn(&mut self) {
+    /// The request has a connection: its peer may send an answer.
+    fn on_connection(&mut self) {
         let mut extras = Extensions::new();
         if let Some(connected) = &*self.captured.connection_metadata() {
             connected.get_extras(&mut extras);
         }
-        if let Some(allowance) = extras.get::<Allowance>() {
-            self.interim.come_by(allowance);
-            self.turn = Some(allowance.begin());
+        if let Some(budget) = extras.get::<ByteBudget>() {
+            self.interim.on_connection(budget);
+            self.guard = Some(budget.begin_request());
         }
     }
 
@@ -290,16 +289,16 @@ impl Exchange {
     }
 
     fn failed(&self, error: legacy::Error) -> SendError {
-        let overrun = self.turn.as_ref().is_some_and(Turn::is_spent);
+        let overrun = self.guard.as_ref().is_some_and(RequestGuard::is_exceeded);
         SendError::failed(error, self.is_handed_over(), overrun)
     }
 }
 
-/// Returns when a connection has the request.
+/// Returns when the request has a connection.
 async fn handed_over(captured: &mut CaptureConnection) {
     let connected = captured.wait_for_connection_metadata().await.is_some();
     if !connected {
-        // None will have it: the request is over, and says why.
+        // It will not have one: the request itself ends, with an error.
         std::future::pending::<()>().await;
     }
 }

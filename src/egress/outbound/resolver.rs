@@ -1,4 +1,4 @@
-//! The resolver: the only source of addresses for names. With the operator's rules it checks every one.
+//! The resolver: the only source of addresses for host names. With a policy it checks every address.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
@@ -13,21 +13,21 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tower_service::Service;
 
-use super::super::policy::{ForbiddenAddress, Policy};
-use super::timing::note_dns;
+use super::timing::record_dns;
+use crate::egress::policy::{ForbiddenAddress, Policy};
 
-/// Looks names up: the seam for tests.
+/// Looks up host names; tests have their own.
 #[async_trait]
 pub(in crate::egress) trait Lookup: Send + Sync + 'static {
     /// The addresses of a host.
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// How many names are looked up at a time. Each takes a thread until the system gives up, whoever waits no longer;
-/// tokio has 512 of them, which also sign.
+/// How many names are looked up at a time. Each lookup blocks a thread until the system's resolver returns, even when
+/// its request has timed out. Tokio has 512 such threads, which also compute RSA signatures.
 const MAX_LOOKUPS: usize = 128;
 
-/// Asks the system.
+/// The system's resolver.
 pub(in crate::egress) struct SystemLookup(Arc<Semaphore>);
 
 impl SystemLookup {
@@ -39,11 +39,11 @@ impl SystemLookup {
 #[async_trait]
 impl Lookup for SystemLookup {
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        let turn = Arc::clone(&self.0).acquire_owned().await.map_err(io::Error::other)?;
+        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(io::Error::other)?;
         let host = host.to_owned();
         let look_up = move || {
             let found = (host.as_str(), 0).to_socket_addrs().map(|found| found.map(|it| it.ip()).collect());
-            drop(turn);
+            drop(permit);
             found
         };
         spawn_blocking(look_up).await.map_err(io::Error::other)?
@@ -54,11 +54,11 @@ impl Lookup for SystemLookup {
 #[derive(Clone)]
 pub(super) struct Resolver {
     lookup: Arc<dyn Lookup>,
-    /// `None`: any address will do.
+    /// `None`: every address is allowed.
     policy: Option<Arc<Policy>>,
 }
 
-/// Why a name gave no addresses. Found again in the client's error by its type.
+/// Why a name has no usable addresses. `error` finds it among the causes of the client's error, by its type.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveError {
     #[error("the name could not be resolved")]
@@ -79,9 +79,9 @@ impl Resolver {
         let found = self.lookup.addresses(host).await;
         let addresses = found.as_deref().unwrap_or_default();
         let forbidden = self.policy.as_ref().and_then(|policy| first_forbidden(policy, addresses));
-        // Of a name that is refused, the address that it is refused for.
+        // Of a name that is refused, the forbidden address.
         let shown = forbidden.map(|it| it.address).or_else(|| addresses.first().copied());
-        note_dns(began.elapsed(), shown);
+        record_dns(began.elapsed(), shown);
         let addresses = found.map_err(ResolveError::Lookup)?;
         if let Some(forbidden) = forbidden {
             return Err(forbidden.into());
@@ -93,7 +93,7 @@ impl Resolver {
     }
 }
 
-/// One forbidden address spoils the name: whoever controls it could have us try them all.
+/// One forbidden address makes the name unusable: its owner could otherwise have all its addresses tried.
 fn first_forbidden(policy: &Policy, addresses: &[IpAddr]) -> Option<ForbiddenAddress> {
     addresses.iter().find_map(|address| policy.check_address(*address).err())
 }

@@ -1,4 +1,4 @@
-//! TLS of the way out: the platform's certificate authorities, and those that an operator adds.
+//! TLS of outgoing connections: trusts the platform's certificate authorities, and those that an operator adds.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use rustls_platform_verifier::Verifier;
 #[error("TLS cannot be set up; are the platform's root certificates installed?")]
 pub struct TlsError(#[from] rustls::Error);
 
-/// What connections are made with. `authorities` are trusted beside the platform's.
+/// The TLS configuration. `authorities` are trusted beside the platform's.
 pub(super) fn config(authorities: Vec<CertificateDer<'static>>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = if authorities.is_empty() {

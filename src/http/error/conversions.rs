@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::intake::{AcceptError, CommandError};
 use crate::keyring::KeyringError;
 use crate::registry::{ClientError, InvalidMember};
-use crate::sources::cloudevents::WireError;
+use crate::sources::cloudevents::FieldError;
 use crate::storage::{Rejection, StorageError};
 
 /// When to try again to create a redelivery job: later than the commands wait by themselves.
@@ -46,8 +46,8 @@ impl From<Denied> for ApiError {
     }
 }
 
-impl From<WireError> for ApiError {
-    fn from(error: WireError) -> Self {
+impl From<FieldError> for ApiError {
+    fn from(error: FieldError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", error.to_string())
     }
 }
@@ -147,21 +147,19 @@ impl From<CommandError> for ApiError {
             CommandError::Refused(CommandRefusal::Revision) => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", error.to_string())
             }
-            CommandError::Refused(CommandRefusal::Plan(refusal)) => match refusal {
+            CommandError::Refused(CommandRefusal::Plan(refusal)) => match &refusal {
                 Refusal::UnknownSession | Refusal::UnknownSubject | Refusal::SessionEnded => {
                     Self::inexistent_session()
                 }
-                Refusal::MetadataFlow(flow) => {
-                    let problem = format!(
-                        "only sessions of the browser flow can carry metadata, and this one's flow is {}",
-                        flow.as_str()
-                    );
-                    Self::invalid_body("session_metadata", &problem)
-                }
-                other => refused(&other, ""),
+                Refusal::MetadataFlow(_) => Self::invalid_body("session_metadata", &refusal.to_string()),
+                _ => refused(&refusal, refusal.to_string()),
             },
             CommandError::Sensitive(refusal) => {
-                Self::new(StatusCode::BAD_REQUEST, "invalid_body", refusal.to_string())
+                let path = match refusal.key() {
+                    Some(key) => format!("session_metadata.{key}"),
+                    None => "session_metadata".to_owned(),
+                };
+                Self::invalid_body(&path, &refusal.to_string())
             }
             CommandError::Busy => Self::unavailable("busy", "Too many requests are waiting; try again"),
             CommandError::Unavailable => Self::store_unavailable(),
@@ -200,8 +198,8 @@ impl From<InvalidMember> for ApiError {
     }
 }
 
-/// A refusal of the planner; `at` is the prefix that names the event of a batch.
-fn refused(refusal: &Refusal, at: &str) -> ApiError {
+/// A refusal of the planner.
+fn refused(refusal: &Refusal, message: String) -> ApiError {
     let (status, code) = match refusal {
         Refusal::MetadataFlow(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
         Refusal::UnknownSession | Refusal::UnknownSubject => {
@@ -213,26 +211,28 @@ fn refused(refusal: &Refusal, at: &str) -> ApiError {
         Refusal::NoIdentifier { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_identifier"),
         Refusal::TooManyClients { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too_many_clients"),
     };
-    ApiError::new(status, code, format!("{at}{refusal}"))
+    ApiError::new(status, code, message)
 }
 
-/// An error of the intake. In a batch the message names the event by its index.
-pub(crate) fn not_accepted(error: &AcceptError, batch: bool) -> ApiError {
-    let at = |index: &usize| if batch { format!("[{index}].") } else { String::new() };
+/// Why intake did not accept an event: of a batch, the one with this index.
+pub(crate) fn not_accepted(error: &AcceptError, index: Option<usize>) -> ApiError {
+    let message = match (FieldError::of_rejected_event(error), index) {
+        (Some(at_fault), Some(index)) => at_fault.at_index(index).to_string(),
+        (Some(at_fault), None) => at_fault.to_string(),
+        (None, _) => error.to_string(),
+    };
     match error {
-        AcceptError::Refused { index, refusal } => refused(refusal, &at(index)),
-        AcceptError::Sensitive { index, .. } => {
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", format!("{}{error}", at(index)))
-        }
-        AcceptError::IdReused { index } => {
-            ApiError::new(StatusCode::CONFLICT, "event_id_reused", format!("{}{error}", at(index)))
-        }
-        AcceptError::TooMuch => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", error.to_string())
+        AcceptError::Refused(refusal) => refused(refusal, message),
+        AcceptError::Sensitive(_) => ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", message),
+        AcceptError::IdReused => ApiError::new(StatusCode::CONFLICT, "event_id_reused", message),
+        AcceptError::BatchTooLarge => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large", message)
         }
         AcceptError::Busy => ApiError::unavailable("busy", "Too many events are waiting; try again"),
         AcceptError::Unavailable => ApiError::store_unavailable(),
         AcceptError::Unreadable => ApiError::unreadable_row(),
+        // It comes with the error of the event at fault, which is answered instead.
+        AcceptError::BatchRefused => ApiError::internal(),
     }
 }
 

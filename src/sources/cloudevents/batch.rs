@@ -1,18 +1,37 @@
-//! The events of a batch, as they are written: no more of them than are wanted, however many there are.
+//! Batches: no more than [`MAX_BATCH`] events are kept, however many the body has.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::MAX_BATCH;
+use super::envelope::structured;
+use super::json_text::{checked, typed};
+use super::{FieldError, MAX_BATCH};
+use crate::domain::event::Event;
 
-/// The events of a batch.
-pub(super) struct Batch<'a> {
+/// Parses a batch.
+pub(super) fn parse_batch(body: &[u8]) -> Result<Vec<Event>, FieldError> {
+    let text = checked(body)?;
+    if !text.starts_with('[') {
+        return Err(FieldError::new("", "the body must be a JSON array of events"));
+    }
+    let Batch { events, count } = typed(text)?;
+    if count > MAX_BATCH {
+        let message = format!("a batch must have at most {MAX_BATCH} events, and this one has {count}");
+        return Err(FieldError::new("", message));
+    }
+    let parse =
+        |(index, event): (usize, &RawValue)| structured(event.get()).map_err(|error| error.at_index(index));
+    events.into_iter().enumerate().map(parse).collect()
+}
+
+/// The unparsed events of a batch.
+struct Batch<'a> {
     /// The first [`MAX_BATCH`] of them.
-    pub(super) events: Vec<&'a RawValue>,
+    events: Vec<&'a RawValue>,
     /// How many there are.
-    pub(super) count: usize,
+    count: usize,
 }
 
 impl<'de> Deserialize<'de> for Batch<'de> {

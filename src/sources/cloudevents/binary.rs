@@ -4,38 +4,65 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 
-use super::WireError;
+use super::FieldError;
+use super::envelope::{Attributes, event};
+use super::json_text::checked;
+use crate::domain::event::Event;
+use crate::domain::time;
 
-/// What names of headers with attributes begin with.
+/// The prefix of the headers that carry attributes.
 const PREFIX: &str = "ce-";
 
+/// Parses an event: `headers` are all of the request's, with names in lower case; the body is `data`.
+pub(super) fn parse_binary<'h>(
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+    body: &[u8],
+) -> Result<Event, FieldError> {
+    let mut headers = AttributeHeaders::read(headers)?;
+    let time = match headers.optional("ce-time") {
+        Some(text) => {
+            Some(time::parse(&text).map_err(|error| FieldError::new("ce-time", error.to_string()))?)
+        }
+        None => None,
+    };
+    let attributes = Attributes {
+        specversion: headers.required("ce-specversion")?,
+        id: headers.required("ce-id")?,
+        source: headers.required("ce-source")?,
+        r#type: headers.required("ce-type")?,
+        time,
+    };
+    let data = checked(body).map_err(|error| error.within("data"))?;
+    event(attributes, data)
+}
+
 /// The attributes of an event, by the name of their header.
-pub(super) struct AttributeHeaders(BTreeMap<String, String>);
+struct AttributeHeaders(BTreeMap<String, String>);
 
 impl AttributeHeaders {
-    /// Reads those of a request's headers that are attributes, extensions too. Names are in lower case.
-    pub(super) fn read<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Result<Self, WireError> {
+    /// Reads the headers with attributes, extensions included.
+    fn read<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Result<Self, FieldError> {
         let mut attributes = BTreeMap::new();
         for (name, value) in headers.filter(|(name, _)| name.starts_with(PREFIX)) {
-            let value = decode(value).map_err(|problem| WireError::new(name, problem))?;
+            let value = decode(value).map_err(|problem| FieldError::new(name, problem))?;
             if attributes.insert(name.to_owned(), value).is_some() {
-                return Err(WireError::new(name, "this header is given twice"));
+                return Err(FieldError::new(name, "this header is given twice"));
             }
         }
         Ok(Self(attributes))
     }
 
-    pub(super) fn optional(&mut self, name: &str) -> Option<String> {
+    fn optional(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)
     }
 
-    pub(super) fn required(&mut self, name: &str) -> Result<String, WireError> {
-        self.optional(name).ok_or_else(|| WireError::new(name, "this header is required in binary mode"))
+    fn required(&mut self, name: &str) -> Result<String, FieldError> {
+        self.optional(name).ok_or_else(|| FieldError::new(name, "this header is required in binary mode"))
     }
 }
 
-/// The value that a header stands for (section 3.1.3.2): a quoted string is unescaped first, as senders before
-/// 1.0.2 wrote it, then comes a single round of percent-decoding.
+/// Decodes a header's value (section 3.1.3.2): a quoted string, as senders before 1.0.2 wrote it, is unescaped first; then
+/// follows a single round of percent-decoding.
 fn decode(value: &[u8]) -> Result<String, &'static str> {
     if !value.is_ascii() {
         return Err("must be ASCII, with everything else percent-encoded as UTF-8");
@@ -52,7 +79,7 @@ fn decode(value: &[u8]) -> Result<String, &'static str> {
     Ok(decoded.into_owned())
 }
 
-/// What a quoted string without its opening quote says (RFC 7230 §3.2.6).
+/// Unescapes a quoted string, given without its opening quote (RFC 7230 §3.2.6).
 fn unescape(quoted: &str) -> Result<String, &'static str> {
     let mut text = String::with_capacity(quoted.len());
     let mut chars = quoted.chars();

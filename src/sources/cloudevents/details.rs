@@ -1,11 +1,11 @@
-//! Members of an event's data that tell more of a session, in Auth0's shapes.
+//! Optional members of an event's data about the session, in Auth0's shapes.
 
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::WireError;
+use super::FieldError;
 use crate::domain::session_details::{
     Asn, AuthenticationMethod, CookieMode, Device, MAX_METHODS, MethodName, SessionDetails, UserAgent,
     Whereabouts,
@@ -47,17 +47,17 @@ pub(super) struct CookieData {
     mode: CookieMode,
 }
 
-/// What is told, of these.
+/// The session details in these members.
 pub(super) fn details(
     device: Option<DeviceData>,
     authentication: Option<AuthenticationData>,
     last_interacted_at: Option<Timestamp>,
     cookie: Option<CookieData>,
-) -> Result<SessionDetails, WireError> {
+) -> Result<SessionDetails, FieldError> {
     let methods = authentication.map(|it| it.methods);
     if let Some(methods) = methods.as_ref().filter(|methods| methods.len() > MAX_METHODS) {
         let message = format!("must have at most {MAX_METHODS} methods, and has {}", methods.len());
-        return Err(WireError::new("authentication.methods", message));
+        return Err(FieldError::new("authentication.methods", message));
     }
     let method =
         |Object(MethodData { name, timestamp, r#type })| AuthenticationMethod { name, timestamp, r#type };

@@ -57,8 +57,7 @@ impl TryFrom<BTreeSet<ClientId>> for ExcludedClients {
     }
 }
 
-/// One more client of a list. That it is named again does no harm, but for what it is to be told there is only
-/// one `sub`.
+/// Adds one client of a list. A repeated client is allowed only with the same `sub`: its token can have only one.
 struct Item<'n>(&'n mut NamedClients);
 
 impl<'de> DeserializeSeed<'de> for Item<'_> {

@@ -1,15 +1,21 @@
-//! What is read from the wire, and what is said about what is not.
+//! What is parsed, and the errors for what is not.
 
 use serde_json::{Value, json};
 
+use super::batch::parse_batch;
+use super::binary::parse_binary;
 use super::*;
+use crate::domain::event::{EventBody, Target};
+use crate::domain::ids::Sub;
+use crate::domain::initiator::Initiator;
+use crate::domain::session::Flow;
 
 fn envelope(r#type: &str, data: &Value) -> Value {
     json!({"specversion": "1.0", "id": "evt-1", "source": "https://op.example.com", "type": r#type,
            "time": "2026-01-02T03:04:05Z", "data": data})
 }
 
-fn parse(value: &Value) -> Result<Event, WireError> {
+fn parse(value: &Value) -> Result<Event, FieldError> {
     parse_structured(value.to_string().as_bytes())
 }
 

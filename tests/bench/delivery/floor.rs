@@ -106,7 +106,6 @@ impl Floor {
         let claims = token::claims(&self.issuer, client, intent, now, jti)?;
         let header = token::header(alg, key.kid().as_str(), client.token.typ);
         let token = if alg.is_rsa() {
-            let claims = serde_json::to_value(&claims)?;
             tokio::task::spawn_blocking(move || key.encode(&header, &claims)).await??
         } else {
             key.encode(&header, &claims)?

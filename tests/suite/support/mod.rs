@@ -3,6 +3,7 @@
 pub mod app;
 pub mod authority;
 pub mod h2_rp;
+pub mod intake;
 pub mod process;
 pub mod raw_h2_rp;
 pub mod raw_rp;

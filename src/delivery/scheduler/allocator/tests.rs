@@ -1,4 +1,4 @@
-//! Turns, slots and breakers, without a store.
+//! Slots, turns, the buffer and breakers, without a store.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::breaker::BreakerRules;
+use crate::storage::Order;
 
 const LIMITS: Limits = Limits {
     total: 16,
     per_client: 8,
-    seats: 24,
+    buffer: 24,
     breaker: BreakerRules { failures: 3, pause: Duration::from_secs(5), max_pause: Duration::from_mins(1) },
 };
 
@@ -26,7 +27,7 @@ fn allocator() -> Allocator {
     Allocator::new(LIMITS)
 }
 
-/// An allocator that has heard of these clients' relying parties.
+/// An allocator in which these clients are proven.
 fn with_proven(clients: &[&str]) -> Allocator {
     let mut allocator = allocator();
     for client in clients {
@@ -35,19 +36,19 @@ fn with_proven(clients: &[&str]) -> Allocator {
     allocator
 }
 
-/// The turns at `now`, as (client, any, first).
+/// The turns at `now`, as (client, shared, reserved).
 fn turns(allocator: &mut Allocator, now: i64) -> Vec<(String, u32, u32)> {
     let grants = allocator.plan_turns(at(now));
-    grants.into_iter().map(|it| (it.client_id.to_string(), it.any, it.first)).collect()
+    grants.into_iter().map(|it| (it.client_id.to_string(), it.shared, it.reserved)).collect()
 }
 
-fn turn(client: &str, any: u32, first: u32) -> (String, u32, u32) {
-    (client.to_owned(), any, first)
+fn turn(client: &str, shared: u32, reserved: u32) -> (String, u32, u32) {
+    (client.to_owned(), shared, reserved)
 }
 
-fn give_back(allocator: &mut Allocator, client: &str, slots: u32) {
+fn release(allocator: &mut Allocator, client: &str, slots: u32) {
     for _ in 0..slots {
-        allocator.give_back(&id(client), SlotKind::Shared);
+        allocator.release_slots(&id(client), SlotKind::Shared, 1);
     }
 }
 
@@ -73,101 +74,101 @@ fn a_client_at_its_cap_waits_for_its_own_slots() {
     allocator.note_due(&id("slow"), at(0));
     assert_eq!(allocator.next_due(at(0)), None);
     assert_eq!(turns(&mut allocator, 0), []);
-    give_back(&mut allocator, "slow", 2);
+    release(&mut allocator, "slow", 2);
     assert_eq!(turns(&mut allocator, 0), [turn("slow", 2, 0)]);
 }
 
 #[test]
-fn a_stranger_has_one_attempt_until_it_answers() {
+fn an_unproven_client_has_one_attempt_until_it_answers() {
     let mut allocator = allocator();
     allocator.note_due(&id("new"), at(0));
     assert_eq!(turns(&mut allocator, 0), [turn("new", 1, 0)]);
     allocator.note_due(&id("new"), at(0));
     assert_eq!(turns(&mut allocator, 0), []);
-    assert_eq!(allocator.take(&id("new"), at(0)), None);
+    assert_eq!(allocator.place(&id("new"), at(0)), None);
     allocator.answered(&id("new"));
-    give_back(&mut allocator, "new", 1);
+    release(&mut allocator, "new", 1);
     assert_eq!(turns(&mut allocator, 0), [turn("new", 8, 0)]);
 
-    // One that was heard of once, and did nothing, is forgotten.
-    assert_eq!(allocator.take(&id("other"), at(0)), SHARED);
-    give_back(&mut allocator, "other", 1);
-    assert_eq!(allocator.lines.len(), 1);
+    // A client that was tried once, without an answer, is forgotten.
+    assert_eq!(allocator.place(&id("other"), at(0)), SHARED);
+    release(&mut allocator, "other", 1);
+    assert_eq!(allocator.clients.len(), 1);
 }
 
 #[test]
-fn new_deliveries_take_seats_behind_a_relying_party_that_works() {
+fn new_deliveries_are_buffered_for_a_client_that_works() {
     let mut allocator = with_proven(&["shop"]);
     let shop = id("shop");
     for _ in 0..8 {
-        assert_eq!(allocator.take(&shop, at(0)), SHARED);
+        assert_eq!(allocator.place(&shop, at(0)), SHARED);
     }
-    for _ in 0..LIMITS.seats_per_client() {
-        assert_eq!(allocator.take(&shop, at(0)), Some(Place::Seat));
-        allocator.sit(&shop);
+    for _ in 0..LIMITS.buffer_per_client() {
+        assert_eq!(allocator.place(&shop, at(0)), Some(Place::Buffer));
+        allocator.fill_buffer(&shop);
     }
-    assert_eq!(allocator.take(&shop, at(0)), None, "no client has all the seats");
+    assert_eq!(allocator.place(&shop, at(0)), None, "no client has the whole buffer");
 
-    give_back(&mut allocator, "shop", 3);
-    // Those that sit go first, whoever comes meanwhile.
-    assert_eq!(allocator.take(&shop, at(0)), None);
+    release(&mut allocator, "shop", 3);
+    // The buffered ones go first, before those that come now.
+    assert_eq!(allocator.place(&shop, at(0)), None);
     assert_eq!(allocator.next_due(at(0)), Some(at(0)));
     let grant = allocator.plan_turns(at(0)).remove(0);
-    assert_eq!((grant.any, grant.source), (3, Source::Seats));
+    assert_eq!((grant.shared, grant.source), (3, Source::Buffer));
     for _ in 0..3 {
-        allocator.leave_seat(&shop, true);
+        allocator.release_buffer(&shop, 1, true);
     }
-    assert_eq!(allocator.take(&shop, at(0)), Some(Place::Seat));
+    assert_eq!(allocator.place(&shop, at(0)), Some(Place::Buffer));
 
-    // What is due in the store is leased with seats for more of it.
+    // What is due in the store is leased with buffer space for more of it.
     let mut busy = with_proven(&["busy"]);
     busy.note_due(&id("busy"), at(0));
     let grant = busy.plan_turns(at(0)).remove(0);
-    assert_eq!((grant.any, grant.seats), (8, 12));
+    assert_eq!((grant.shared, grant.buffer), (8, 12));
 
-    // Behind one that fails nobody sits down.
+    // For one that fails nothing is buffered.
     allocator.failed(&shop, false, at(0), 0.0);
-    assert_eq!(allocator.take(&shop, at(0)), None);
+    assert_eq!(allocator.place(&shop, at(0)), None);
 }
 
 #[test]
-fn who_waited_longest_is_served_first_where_slots_are_short() {
+fn the_client_that_waited_longest_comes_first_where_slots_are_short() {
     let mut allocator = allocator();
     let clients: Vec<String> = (0..20).map(|n| format!("c{n:02}")).collect();
     let due = |allocator: &mut Allocator| clients.iter().for_each(|it| allocator.note_due(&id(it), at(0)));
     due(&mut allocator);
     let first: Vec<String> = turns(&mut allocator, 0).into_iter().map(|it| it.0).collect();
-    // 12 shared slots, then the reserve for 4 more of them.
+    // 12 shared slots, then the reserved ones for 4 more of them.
     assert_eq!(first, clients[..16]);
     due(&mut allocator);
     for client in &first[..12] {
-        allocator.give_back(&id(client), SlotKind::Shared);
+        allocator.release_slots(&id(client), SlotKind::Shared, 1);
     }
     let second: Vec<String> = turns(&mut allocator, 0).into_iter().map(|it| it.0).collect();
     assert_eq!(second[..4], clients[16..]);
 }
 
 #[test]
-fn the_reserve_is_for_first_attempts_of_clients_that_are_well_and_have_few() {
+fn reserved_slots_are_for_first_attempts_of_healthy_clients_with_few_in_flight() {
     let mut allocator = with_proven(&["h1", "h2", "new", "other"]);
     for hanging in ["h1", "h2"] {
         allocator.note_due(&id(hanging), at(0));
     }
-    // All the shared slots, and none of the reserve.
+    // All the shared slots, and none of the reserved ones.
     assert_eq!(turns(&mut allocator, 0), [turn("h1", 6, 0), turn("h2", 6, 0)]);
     for hanging in ["h1", "h2"] {
-        (0..LIMITS.seats_per_client()).for_each(|_| allocator.leave_seat(&id(hanging), false));
+        (0..LIMITS.buffer_per_client()).for_each(|_| allocator.release_buffer(&id(hanging), 1, false));
     }
-    assert_eq!(allocator.take(&id("h1"), at(0)), Some(Place::Seat));
+    assert_eq!(allocator.place(&id("h1"), at(0)), Some(Place::Buffer));
     allocator.failed(&id("failing"), false, at(0), 0.0);
-    assert_eq!(allocator.take(&id("failing"), at(0)), None);
+    assert_eq!(allocator.place(&id("failing"), at(0)), None);
     for _ in 0..2 {
-        assert_eq!(allocator.take(&id("new"), at(0)), RESERVED);
+        assert_eq!(allocator.place(&id("new"), at(0)), RESERVED);
     }
-    assert_eq!(allocator.take(&id("new"), at(0)), Some(Place::Seat), "it has had its part");
+    assert_eq!(allocator.place(&id("new"), at(0)), Some(Place::Buffer), "it has its part of them");
     allocator.note_due(&id("other"), at(0));
     assert_eq!(turns(&mut allocator, 0), [turn("other", 0, 2)]);
-    assert_eq!(allocator.take(&id("late"), at(0)), None, "the reserve is used up");
+    assert_eq!(allocator.place(&id("late"), at(0)), None, "all reserved slots are taken");
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
     }
     allocator.note_due(&down, at(0));
     assert_eq!(turns(&mut allocator, 4), []);
-    assert_eq!(allocator.take(&down, at(4)), None);
+    assert_eq!(allocator.place(&down, at(4)), None);
     assert_eq!(allocator.next_due(at(4)), Some(at(5)));
     assert_eq!(turns(&mut allocator, 5), [turn("down", 1, 0)]);
     allocator.note_due(&down, at(0));
@@ -188,11 +189,11 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
 
     // It fails, then the next one goes well.
     assert!(allocator.failed(&down, false, at(6), 0.0));
-    give_back(&mut allocator, "down", 1);
+    release(&mut allocator, "down", 1);
     assert_eq!(turns(&mut allocator, 15), []);
     assert_eq!(turns(&mut allocator, 16), [turn("down", 1, 0)]);
     allocator.answered(&down);
-    give_back(&mut allocator, "down", 1);
+    release(&mut allocator, "down", 1);
     allocator.note_due(&down, at(0));
     assert_eq!(turns(&mut allocator, 16), [turn("down", 8, 0)]);
     assert_eq!(allocator.take_changed_breakers(), BTreeMap::from([(down, None)]));
@@ -204,7 +205,7 @@ fn one_turn_in_four_begins_with_retries_and_so_does_a_probe() {
     let source = |allocator: &mut Allocator, now: i64| {
         allocator.note_due(&id("shop"), at(0));
         let grant = allocator.plan_turns(at(now)).remove(0);
-        give_back(allocator, "shop", grant.any);
+        release(allocator, "shop", grant.shared);
         grant.source
     };
     let sources: Vec<Source> = (0..8).map(|_| source(&mut allocator, 0)).collect();
@@ -223,7 +224,7 @@ fn one_turn_in_four_begins_with_retries_and_so_does_a_probe() {
 fn a_clock_that_was_set_back_delays_nothing() {
     let mut allocator = allocator();
     allocator.note_due(&id("shop"), at(1_005));
-    allocator.restore(&id("down"), OpenBreaker { since: at(900), until: at(1_020), probes: 0 });
+    allocator.restore_breaker(&id("down"), OpenBreaker { since: at(900), until: at(1_020), probes: 0 });
     allocator.note_due(&id("down"), at(1_000));
     allocator.bring_forward(Duration::from_mins(10), at(400));
     assert_eq!(allocator.next_due(at(400)), Some(at(405)));
@@ -233,10 +234,10 @@ fn a_clock_that_was_set_back_delays_nothing() {
 #[derive(Clone, Debug)]
 enum Step {
     Due(usize),
-    Take(usize),
-    Sit(usize),
+    Place(usize),
+    FillBuffer(usize),
     Plan,
-    GiveBack(usize),
+    Release(usize),
     Fail(usize),
     Answer(usize),
     Pass(i64),
@@ -245,10 +246,10 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0..5_usize).prop_map(Step::Due),
-        (0..5_usize).prop_map(Step::Take),
-        (0..64_usize).prop_map(Step::Sit),
+        (0..5_usize).prop_map(Step::Place),
+        (0..64_usize).prop_map(Step::FillBuffer),
         Just(Step::Plan),
-        (0..64_usize).prop_map(Step::GiveBack),
+        (0..64_usize).prop_map(Step::Release),
         (0..5_usize).prop_map(Step::Fail),
         (0..5_usize).prop_map(Step::Answer),
         (1..10_i64).prop_map(Step::Pass),
@@ -261,55 +262,55 @@ proptest! {
         let mut allocator = allocator();
         let mut now = 0;
         let mut held: Vec<(ClientId, SlotKind)> = Vec::new();
-        // Seats that were taken, and those where a delivery sits.
-        let mut seats: Vec<ClientId> = Vec::new();
-        let mut sitting: Vec<ClientId> = Vec::new();
+        // Buffer space that is taken and empty, and space with a delivery in it.
+        let mut empty: Vec<ClientId> = Vec::new();
+        let mut filled: Vec<ClientId> = Vec::new();
         let client = |n: usize| id(&format!("c{n}"));
         for step in steps {
             match step {
                 Step::Due(n) => allocator.note_due(&client(n), at(now)),
-                Step::Take(n) => match allocator.take(&client(n), at(now)) {
+                Step::Place(n) => match allocator.place(&client(n), at(now)) {
                     Some(Place::Slot(kind)) => held.push((client(n), kind)),
-                    Some(Place::Seat) => seats.push(client(n)),
+                    Some(Place::Buffer) => empty.push(client(n)),
                     None => {}
                 },
-                Step::Sit(n) if !seats.is_empty() => {
-                    let client_id = seats.swap_remove(n % seats.len());
+                Step::FillBuffer(n) if !empty.is_empty() => {
+                    let client_id = empty.swap_remove(n % empty.len());
                     if n % 3 == 0 {
-                        allocator.leave_seat(&client_id, false);
+                        allocator.release_buffer(&client_id, 1, false);
                     } else {
-                        allocator.sit(&client_id);
-                        sitting.push(client_id);
+                        allocator.fill_buffer(&client_id);
+                        filled.push(client_id);
                     }
                 }
-                Step::Sit(_) => {}
+                Step::FillBuffer(_) => {}
                 Step::Plan => {
                     for grant in allocator.plan_turns(at(now)) {
-                        let slots = grant.any + grant.first;
-                        seats.extend((0..grant.seats).map(|_| grant.client_id.clone()));
+                        let slots = grant.shared + grant.reserved;
+                        empty.extend((0..grant.buffer).map(|_| grant.client_id.clone()));
                         for n in 0..slots {
-                            let kind = if n < grant.any { SlotKind::Shared } else { SlotKind::Reserved };
+                            let kind = if n < grant.shared { SlotKind::Shared } else { SlotKind::Reserved };
                             held.push((grant.client_id.clone(), kind));
-                            if grant.source == Source::Seats
-                                && let Some(at) = sitting.iter().position(|it| *it == grant.client_id)
+                            if grant.source == Source::Buffer
+                                && let Some(at) = filled.iter().position(|it| *it == grant.client_id)
                             {
-                                allocator.leave_seat(&sitting.remove(at), true);
+                                allocator.release_buffer(&filled.remove(at), 1, true);
                             }
                         }
                     }
                 }
-                Step::GiveBack(n) if !held.is_empty() => {
+                Step::Release(n) if !held.is_empty() => {
                     let (client_id, kind) = held.swap_remove(n % held.len());
-                    allocator.give_back(&client_id, kind);
+                    allocator.release_slots(&client_id, kind, 1);
                 }
-                Step::GiveBack(_) => {}
+                Step::Release(_) => {}
                 Step::Fail(n) => drop(allocator.failed(&client(n), false, at(now), 0.5)),
                 Step::Answer(n) => allocator.answered(&client(n)),
                 Step::Pass(seconds) => now += seconds,
             }
             prop_assert_eq!(allocator.in_flight() as usize, held.len());
-            prop_assert_eq!(allocator.seated as usize, seats.len() + sitting.len());
-            prop_assert!(allocator.seated <= LIMITS.seats);
+            prop_assert_eq!(allocator.buffer_space as usize, empty.len() + filled.len());
+            prop_assert!(allocator.buffer_space <= LIMITS.buffer);
             prop_assert!(held.len() <= LIMITS.total as usize);
             for n in 0..5 {
                 let own = held.iter().filter(|(it, _)| *it == client(n)).count();
@@ -317,7 +318,7 @@ proptest! {
             }
         }
         for (client_id, kind) in held {
-            allocator.give_back(&client_id, kind);
+            allocator.release_slots(&client_id, kind, 1);
         }
         prop_assert_eq!(allocator.in_flight(), 0);
     }

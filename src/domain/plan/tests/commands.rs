@@ -7,9 +7,6 @@ use proptest::prelude::*;
 use super::world::*;
 use crate::domain::client::{SubjectType, TokenOptions};
 use crate::domain::event::{ClientAdded, SessionCreated, SessionUpdated};
-use crate::domain::initiator::Initiator;
-use crate::domain::plan::*;
-use crate::domain::session::SessionKey;
 use crate::domain::session_details::SessionDetails;
 
 fn ended() -> Ended {
@@ -101,13 +98,13 @@ fn a_client_that_cannot_be_told_keeps_nobody_logged_in_elsewhere() {
         let world = World::new([mute(), client("shop")]).knowing(session(), &[]);
         let plan = world.carry_out(&command).unwrap();
         assert_eq!(told(&plan), ["shop"]);
-        assert_eq!(plan.untold, BTreeSet::from([client_id("mute")]));
+        assert_eq!(plan.unreachable, BTreeSet::from([client_id("mute")]));
         assert!(plan.sessions[0].ended.is_some());
     }
     // A source is told to mend its event.
     let world = World::new([mute(), client("shop")]).knowing(session(), &[]);
     let refused = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap_err();
-    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("mute"), needs: "sub" });
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("mute"), needs: Identifier::Sub });
 }
 
 #[test]

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use super::world::*;
 use crate::domain::event::{ClientAdded, SessionTerminated, SessionUpdated};
-use crate::domain::initiator::Initiator;
-use crate::domain::plan::*;
-use crate::domain::session::{EndNumber, Ended, SessionKey, SubjectEnd};
+use crate::domain::metadata::SessionMetadata;
 use crate::domain::session_details::SessionDetails;
 
 fn end(second: i64, exclude: &[&str]) -> SubjectEnd {
@@ -113,43 +111,49 @@ fn a_report_of_the_same_instant_as_the_end_is_overtaken_and_one_without_a_time_i
 }
 
 #[test]
-fn sessions_that_there_is_no_room_for_are_left() {
+fn sessions_beyond_the_participant_budget_are_left() {
     let other = |n: u128| Session {
         key: SessionKey(Uuid::from_u128(n)),
         sid: format!("s-{n}").parse().unwrap(),
         ..session(&["shop", "blog"])
     };
-    let world = |room| {
-        let world = World { room, ..World::new([client("shop"), client("blog")]) };
+    let world = |participant_budget| {
+        let world = World { participant_budget, ..World::new([client("shop"), client("blog")]) };
         world.knowing(other(11), &[]).knowing(other(12), &[]).knowing(other(13), &[])
     };
     let event = || EventBody::Terminated(terminated(None, Some("alice")));
-    for (room, sessions, more) in [(0, 0, true), (1, 1, true), (3, 2, true), (5, 3, false), (6, 3, false)] {
-        let plan = world(room).plan(event()).unwrap();
-        assert_eq!((plan.sessions.len(), plan.sids.len(), plan.more), (sessions, sessions, more), "{room}");
+    for (participant_budget, sessions, more) in
+        [(0, 0, true), (1, 1, true), (3, 2, true), (5, 3, false), (6, 3, false)]
+    {
+        let plan = world(participant_budget).plan(event()).unwrap();
+        assert_eq!(
+            (plan.sessions.len(), plan.sids.len(), plan.more),
+            (sessions, sessions, more),
+            "{participant_budget}"
+        );
         assert_eq!(plan.subject_end.map(|end| (end.number, end.ended.at)), Some((EndNumber(7), at(100))));
 
-        let rest = world(room).plan_rest(&end(50, &["blog"]));
+        let rest = world(participant_budget).plan_rest(&end(50, &["blog"]));
         assert!(rest.deliveries.iter().all(|it| it.client_id == client_id("shop")));
         assert_eq!(rest.more, rest.sessions.len() < 3);
         assert!(rest.sessions.iter().all(|it| it.ended == Some(end(50, &[]).ended)));
         assert_eq!(rest.subject_end, None);
     }
     let due: Vec<_> = [11, 12, 13].map(other).iter().map(|it| (it.sid.clone(), it.key)).collect();
-    let expire = |room| {
+    let expire = |participant_budget| {
         let due_by = |session: Session| Session { expires_at: Some(at(99)), ..session };
-        let world = World { room, ..World::new([client("shop"), client("blog")]) };
+        let world = World { participant_budget, ..World::new([client("shop"), client("blog")]) };
         world.knowing(due_by(other(11)), &[]).knowing(due_by(other(12)), &[]).knowing(due_by(other(13)), &[])
     };
-    for (room, sessions) in [(1, 1), (3, 2), (100, 3)] {
-        let plan = expire(room).carry_out(&Command::Expire(due.clone())).unwrap();
+    for (participant_budget, sessions) in [(1, 1), (3, 2), (100, 3)] {
+        let plan = expire(participant_budget).carry_out(&Command::Expire(due.clone())).unwrap();
         assert_eq!((plan.sessions.len(), plan.more), (sessions, sessions < 3));
     }
 }
 
 #[test]
 fn who_is_left_out_of_an_end_is_decided_once() {
-    let picky = Client { initiators: crate::domain::initiator::Initiators::default(), ..client("picky") };
+    let picky = Client { initiators: Initiators::default(), ..client("picky") };
     let world = || World::new([picky.clone(), client("left"), client("shop"), client("new")]);
     let event = SessionTerminated {
         initiator: Initiator::SessionRevoked,
@@ -187,10 +191,10 @@ fn a_session_has_so_many_clients_and_no_more() {
     assert_eq!(world().plan(most).unwrap().sessions[0].participants.len(), MAX_CLIENTS);
     let refusal = |field| Refusal::TooManyClients { field, count: MAX_CLIENTS + 1 };
     let more = EventBody::Created(created("s-2", &names));
-    assert_eq!(world().plan(more).unwrap_err(), refusal("data.clients"));
+    assert_eq!(world().plan(more).unwrap_err(), refusal(Field::Clients));
     let added = ClientAdded { sid: "s-1".parse().unwrap(), client_id: client_id("c-1000"), sub: None };
     let full = world().knowing(session(&names[..MAX_CLIENTS]), &[]);
-    assert_eq!(full.plan(EventBody::ClientAdded(added)).unwrap_err(), refusal("data.client_id"));
+    assert_eq!(full.plan(EventBody::ClientAdded(added)).unwrap_err(), refusal(Field::ClientId));
     // An end is never refused for it.
     let event = SessionTerminated { clients: named(&names), ..terminated(Some("s-1"), None) };
     let plan =

@@ -4,14 +4,9 @@ use std::collections::BTreeSet;
 
 use super::world::*;
 use crate::domain::client::{SubjectLogout, SubjectType, TokenOptions};
-use crate::domain::delivery::State;
 use crate::domain::event::{ClientAdded, SessionCreated, SessionTerminated, SessionUpdated};
-use crate::domain::ids::DeliveryId;
-use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
 use crate::domain::pairwise::{Pairwise, PairwiseFormat};
-use crate::domain::plan::*;
-use crate::domain::session::SessionKey;
 use crate::domain::session_details::SessionDetails;
 
 #[test]
@@ -72,19 +67,19 @@ fn unregistered_clients_are_refused_by_field() {
     let world = || World::new([client("shop")]).knowing(session(&["shop"]), &[]);
 
     let event = SessionTerminated { clients: named(&["shop", "nobody"]), ..terminated(Some("s-1"), None) };
-    assert_eq!(world().plan(EventBody::Terminated(event)).unwrap_err(), unknown("data.clients"));
+    assert_eq!(world().plan(EventBody::Terminated(event)).unwrap_err(), unknown(Field::Clients));
 
     let event = SessionTerminated {
         exclude_clients: BTreeSet::from([client_id("nobody")]),
         ..terminated(Some("s-1"), None)
     };
-    assert_eq!(world().plan(EventBody::Terminated(event)).unwrap_err(), unknown("data.exclude_clients"));
+    assert_eq!(world().plan(EventBody::Terminated(event)).unwrap_err(), unknown(Field::ExcludeClients));
 
     let event = created("s-2", &["nobody"]);
-    assert_eq!(world().plan(EventBody::Created(event)).unwrap_err(), unknown("data.clients"));
+    assert_eq!(world().plan(EventBody::Created(event)).unwrap_err(), unknown(Field::Clients));
 
     let event = ClientAdded { sid: "s-1".parse().unwrap(), client_id: client_id("nobody"), sub: None };
-    assert_eq!(world().plan(EventBody::ClientAdded(event)).unwrap_err(), unknown("data.client_id"));
+    assert_eq!(world().plan(EventBody::ClientAdded(event)).unwrap_err(), unknown(Field::ClientId));
 }
 
 #[test]
@@ -252,7 +247,7 @@ fn a_client_that_cannot_be_identified_to_is_refused() {
     let strict = Client { backchannel_logout_session_required: true, ..client("strict") };
     let event = SessionTerminated { clients: named(&["strict"]), ..terminated(None, Some("alice")) };
     let refused = World::new([strict]).plan(EventBody::Terminated(event)).unwrap_err();
-    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("strict"), needs: "sid" });
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("strict"), needs: Identifier::Sid });
 
     let by_sub = Client {
         token: TokenOptions { subject: TokenSubject::Sub, ..TokenOptions::default() },
@@ -260,7 +255,7 @@ fn a_client_that_cannot_be_identified_to_is_refused() {
     };
     let event = SessionTerminated { clients: named(&["by-sub"]), ..terminated(Some("s-9"), None) };
     let refused = World::new([by_sub]).plan(EventBody::Terminated(event)).unwrap_err();
-    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("by-sub"), needs: "sub" });
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("by-sub"), needs: Identifier::Sub });
 }
 
 #[test]
@@ -354,7 +349,7 @@ fn a_pairwise_client_whose_sub_is_unknown_gets_the_sid_alone() {
     // And where there is no session either, nothing could be said.
     let event = SessionTerminated { clients: named(&["own"]), ..terminated(None, Some("alice")) };
     let refused = World::new([own]).plan(EventBody::Terminated(event)).unwrap_err();
-    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("own"), needs: "sub" });
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("own"), needs: Identifier::Sub });
 }
 
 #[test]

@@ -3,8 +3,6 @@
 use super::world::*;
 use crate::domain::client::SubjectLogout;
 use crate::domain::event::{SessionCreated, SessionTerminated};
-use crate::domain::plan::*;
-use crate::domain::session::EndNumber;
 use crate::domain::session_details::SessionDetails;
 
 #[test]
@@ -17,7 +15,7 @@ fn a_session_is_what_was_reported_of_it() {
         details: details.clone(),
         ..created("s-2", &["shop"])
     };
-    let world = World { being_ended: Some(EndNumber(5)), ..World::new([client("shop")]) };
+    let world = World { unfinished_end: Some(EndNumber(5)), ..World::new([client("shop")]) };
     let plan = world.at(95).plan(EventBody::Created(reported.clone())).unwrap();
     let began = &plan.sessions[0];
     assert_eq!((&began.sub, began.flow, began.created_at), (&Some(sub("alice")), Flow::Browser, at(95)));
@@ -62,5 +60,5 @@ fn a_token_about_the_user_is_nothing_for_a_client_that_must_have_a_sid() {
     };
     let world = World::new([strict]).knowing(session(&["strict"]), &[]);
     let refused = world.plan(EventBody::Terminated(terminated(None, Some("alice")))).unwrap_err();
-    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("strict"), needs: "sid" });
+    assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("strict"), needs: Identifier::Sid });
 }

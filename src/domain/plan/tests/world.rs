@@ -1,10 +1,20 @@
 //! A small world to plan in: it is second 100.
 
-use crate::domain::delivery::State;
-use crate::domain::ids::DeliveryId;
-use crate::domain::initiator::Initiators;
-use crate::domain::plan::*;
-use crate::domain::session::{EndNumber, SessionKey, SubjectEnd};
+pub(super) use std::collections::BTreeMap;
+pub(super) use std::sync::Arc;
+pub(super) use std::time::Duration;
+
+pub(super) use jiff::Timestamp;
+pub(super) use uuid::Uuid;
+
+pub(super) use crate::domain::client::{Client, TokenSubject};
+pub(super) use crate::domain::delivery::{DeliverySummary, Intent, State};
+pub(super) use crate::domain::event::{Event, EventBody, NamedClients, Target};
+pub(super) use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
+pub(super) use crate::domain::initiator::{Initiator, Initiators};
+pub(super) use crate::domain::pairwise::Subjects;
+pub(super) use crate::domain::plan::*;
+pub(super) use crate::domain::session::{EndNumber, Ended, Flow, Lifetimes, Session, SessionKey, SubjectEnd};
 pub(super) use crate::domain::test_support::*;
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
@@ -34,8 +44,8 @@ pub(super) struct World {
     pub(super) subject_known: bool,
     pub(super) waiting: WaitingSubjects,
     pub(super) ended_since: Option<SubjectEnd>,
-    pub(super) being_ended: Option<EndNumber>,
-    pub(super) room: usize,
+    pub(super) unfinished_end: Option<EndNumber>,
+    pub(super) participant_budget: usize,
     pub(super) subjects: Subjects,
     pub(super) time: Option<Timestamp>,
     pub(super) lifetimes: Lifetimes,
@@ -53,8 +63,8 @@ impl World {
             subject_known: false,
             waiting: WaitingSubjects::default(),
             ended_since: None,
-            being_ended: None,
-            room: usize::MAX,
+            unfinished_end: None,
+            participant_budget: usize::MAX,
             subjects: Subjects::default(),
             time: None,
             lifetimes: Lifetimes::default(),
@@ -84,21 +94,21 @@ impl World {
     /// Plans one event.
     pub(super) fn plan(self, body: EventBody) -> Result<Plan, Refusal> {
         let event = Event { source: "op".into(), id: "1".into(), time: self.time, body };
-        plan(&event, self.situation(), &mut ids())
+        plan(&event, self.input(), &mut ids())
     }
 
     /// Plans one command.
     pub(super) fn carry_out(self, command: &Command) -> Result<Plan, CommandRefusal> {
-        plan_command(command, self.situation(), &mut ids())
+        plan_command(command, self.input(), &mut ids())
     }
 
     /// Ends sessions that an earlier end is about.
     pub(super) fn plan_rest(self, end: &SubjectEnd) -> Plan {
-        plan_rest(end, end.told.clone(), self.situation(), &mut ids())
+        plan_rest(end, end.told.clone(), self.input(), &mut ids())
     }
 
-    fn situation(&self) -> Situation<'_> {
-        Situation {
+    fn input(&self) -> PlanInput<'_> {
+        PlanInput {
             now: at(100),
             max_age: HOUR,
             lifetimes: self.lifetimes,
@@ -107,9 +117,9 @@ impl World {
             more_sessions: false,
             subject_known: self.subject_known,
             ended_since: self.ended_since.clone().map(Arc::new),
-            being_ended: self.being_ended,
+            unfinished_end: self.unfinished_end,
             next_end: EndNumber(7),
-            room: self.room,
+            participant_budget: self.participant_budget,
             waiting: &self.waiting,
             subjects: &self.subjects,
         }

@@ -1,4 +1,4 @@
-//! The body of `POST /events`: read into room that was made for it before, and within a time.
+//! The body of `POST /events`: read within a time limit, into memory that was reserved for it before.
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -12,73 +12,77 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::access::Reporter;
 use crate::http::error::{ApiError, MAX_BODY_BYTES, not_accepted};
-use crate::intake::{Charge, Intake, SMALL_BODY};
+use crate::intake::{Intake, MemoryPermit, SMALL_BODY};
 
-/// How long a body may take, from its first byte to its last. Whoever is slower holds room that others need.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a body may take, from its first byte to its last. A slower one holds memory that others need.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// From how many bytes on a body is parsed elsewhere than where requests are answered, which it would hold up.
-const LONG_TO_PARSE: usize = 64 * 1024;
+/// The length from which a body is parsed on a blocking thread, in bytes: it would hold up an async worker.
+const MIN_BLOCKING_PARSE: usize = 64 * 1024;
 
-/// A body, and the room that it takes.
+/// A body, and the memory that is reserved for it.
 pub(super) struct EventBytes {
     pub(super) bytes: Vec<u8>,
-    pub(super) charge: Charge,
+    pub(super) memory: MemoryPermit,
 }
 
-/// Reads a body. Nothing of it is taken off the wire before there is room for it.
+/// Reads a body. Nothing of it is read before memory is reserved for it.
 pub(super) async fn read(
     intake: &Intake,
     reporter: &Reporter,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<EventBytes, ApiError> {
-    // A body whose length is not said is a small one until it shows that it is not; then it may be any.
+    // A body of unknown length counts as small until it is longer; then it may have any length.
     let expected = declared_length(headers).unwrap_or(SMALL_BODY);
     if expected > MAX_BODY_BYTES {
         return Err(ApiError::body_too_large());
     }
-    let charge = make_room(intake, reporter, expected).await?;
-    let mut arriving = Arriving::begin(body);
-    if arriving.up_to(expected).await? {
-        return Ok(EventBytes { bytes: arriving.bytes, charge });
+    let memory = reserve_memory(intake, reporter, expected).await?;
+    let mut reader = BodyReader::new(body);
+    if reader.read_up_to(expected).await? {
+        return Ok(EventBytes { bytes: reader.bytes, memory });
     }
-    drop(charge);
-    let charge = make_room(intake, reporter, MAX_BODY_BYTES).await?;
-    if arriving.up_to(MAX_BODY_BYTES).await? {
-        return Ok(EventBytes { bytes: arriving.bytes, charge });
+    drop(memory);
+    let memory = reserve_memory(intake, reporter, MAX_BODY_BYTES).await?;
+    if reader.read_up_to(MAX_BODY_BYTES).await? {
+        return Ok(EventBytes { bytes: reader.bytes, memory });
     }
     Err(ApiError::body_too_large())
 }
 
-/// What `Content-Length` says. Only room is made by it: how much is read does not depend on it.
+/// The value of `Content-Length`. It only decides how much memory is reserved, and not how much is read.
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn make_room(intake: &Intake, reporter: &Reporter, bytes: usize) -> Result<Charge, ApiError> {
-    intake.make_room(reporter, bytes).await.map_err(|error| not_accepted(&error, false))
+async fn reserve_memory(
+    intake: &Intake,
+    reporter: &Reporter,
+    bytes: usize,
+) -> Result<MemoryPermit, ApiError> {
+    intake.reserve_memory(reporter, bytes).await.map_err(|error| not_accepted(&error, None))
 }
 
-/// A body as it arrives.
-struct Arriving {
+/// A body that is being read.
+struct BodyReader {
     body: Body,
     bytes: Vec<u8>,
-    /// When it must be here.
+    /// When it must be complete.
     deadline: Instant,
 }
 
-impl Arriving {
-    fn begin(body: Body) -> Self {
-        Self { body, bytes: Vec::new(), deadline: Instant::now() + DEADLINE }
+impl BodyReader {
+    fn new(body: Body) -> Self {
+        Self { body, bytes: Vec::new(), deadline: Instant::now() + READ_TIMEOUT }
     }
 
-    /// Reads on to the end, or until there are more than so many bytes: then it is `false`.
-    async fn up_to(&mut self, most: usize) -> Result<bool, ApiError> {
+    /// Reads until the end, or until there are more than `most` bytes: then it returns `false`.
+    async fn read_up_to(&mut self, most: usize) -> Result<bool, ApiError> {
         while self.bytes.len() <= most {
             let frame = poll_fn(|context| Pin::new(&mut self.body).poll_frame(context));
             match timeout_at(self.deadline, frame).await {
-                // What is not data is trailers, which nothing is read from.
+                // A frame without data has trailers, which are ignored.
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
                         self.bytes.extend_from_slice(&data);
@@ -86,24 +90,24 @@ impl Arriving {
                 }
                 Ok(None) => return Ok(true),
                 Ok(Some(Err(_))) => return Err(ApiError::body_unreadable()),
-                Err(_) => return Err(ApiError::body_too_slow(DEADLINE)),
+                Err(_) => return Err(ApiError::body_too_slow(READ_TIMEOUT)),
             }
         }
         Ok(false)
     }
 }
 
-/// What comes of parsing a body, which a long one does on a thread where it holds nobody up.
-pub(super) async fn parsed<T: Send + 'static>(
+/// Parses a body; a long one on a blocking thread.
+pub(super) async fn parse<T: Send + 'static>(
     bytes: Vec<u8>,
-    parse: impl FnOnce(&[u8]) -> T + Send + 'static,
+    parser: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> T {
-    if bytes.len() < LONG_TO_PARSE {
-        return parse(&bytes);
+    if bytes.len() < MIN_BLOCKING_PARSE {
+        return parser(&bytes);
     }
-    match tokio::task::spawn_blocking(move || parse(&bytes)).await {
-        Ok(events) => events,
-        Err(ended) => resume_unwind(ended.into_panic()),
+    match tokio::task::spawn_blocking(move || parser(&bytes)).await {
+        Ok(parsed) => parsed,
+        Err(error) => resume_unwind(error.into_panic()),
     }
 }
 
@@ -114,35 +118,35 @@ mod tests {
 
     use super::*;
 
-    /// So many bytes, one a second.
-    fn slow(bytes: usize) -> Arriving {
-        Arriving::begin(Body::from_stream(stream::unfold(bytes, async |left| {
+    /// `bytes` bytes, one a second.
+    fn slow(bytes: usize) -> BodyReader {
+        BodyReader::new(Body::from_stream(stream::unfold(bytes, async |left| {
             tokio::time::sleep(Duration::from_secs(1)).await;
             left.checked_sub(1).map(|left| (Ok::<_, std::io::Error>(vec![b'x']), left))
         })))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_has_a_time_by_which_it_must_be_here() {
-        let mut arriving = slow(25);
-        assert!(arriving.up_to(100).await.unwrap());
-        assert_eq!(arriving.bytes.len(), 25);
+    async fn a_body_must_be_complete_within_the_time_limit() {
+        let mut reader = slow(25);
+        assert!(reader.read_up_to(100).await.unwrap());
+        assert_eq!(reader.bytes.len(), 25);
 
-        let mut arriving = slow(100);
-        let refused = arriving.up_to(100).await.unwrap_err().into_response();
+        let mut reader = slow(100);
+        let refused = reader.read_up_to(100).await.unwrap_err().into_response();
         assert_eq!(refused.status(), 408);
-        assert!(arriving.bytes.len() <= 30, "{}", arriving.bytes.len());
-        // However it is read: the time goes on.
-        let mut arriving = slow(100);
-        assert!(!arriving.up_to(20).await.unwrap());
-        assert_eq!(arriving.up_to(100).await.unwrap_err().into_response().status(), 408);
+        assert!(reader.bytes.len() <= 30, "{}", reader.bytes.len());
+        // The time limit is for all reads together.
+        let mut reader = slow(100);
+        assert!(!reader.read_up_to(20).await.unwrap());
+        assert_eq!(reader.read_up_to(100).await.unwrap_err().into_response().status(), 408);
     }
 
     #[tokio::test]
-    async fn no_more_is_read_than_there_may_be() {
-        let mut arriving = Arriving::begin(Body::from(vec![b'x'; 100]));
-        assert!(!arriving.up_to(99).await.unwrap());
-        let mut arriving = Arriving::begin(Body::from(vec![b'x'; 100]));
-        assert!(arriving.up_to(100).await.unwrap());
+    async fn no_more_than_the_limit_is_read() {
+        let mut reader = BodyReader::new(Body::from(vec![b'x'; 100]));
+        assert!(!reader.read_up_to(99).await.unwrap());
+        let mut reader = BodyReader::new(Body::from(vec![b'x'; 100]));
+        assert!(reader.read_up_to(100).await.unwrap());
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,13 +31,13 @@ use crate::http::extract::prefer;
 use crate::http::route::Route;
 use crate::http::schema as doc;
 use crate::http::state::SharedState;
-use crate::intake::{Accepted, Intake};
+use crate::intake::{Accepted, BatchMode, Intake, all_accepted};
 use crate::shutdown::Shutdown;
-use crate::sources::cloudevents::{WireError, parse_batch, parse_binary, parse_structured};
+use crate::sources::cloudevents::{Mode, parse};
 use crate::storage::DeliveryReader;
 
-/// From how many sessions and deliveries on an answer is long.
-const LONG: usize = 1_000;
+/// The sessions and deliveries from which an answer is written on a blocking thread.
+const MIN_BLOCKING_WRITE: usize = 1_000;
 
 /// The route of this folder, which both listeners serve.
 pub(crate) fn routes() -> Vec<Route> {
@@ -61,15 +61,7 @@ impl FromRef<SharedState> for Outcomes {
     }
 }
 
-/// How a body is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Structured,
-    Batch,
-    Binary,
-}
-
-/// What came of an event.
+/// The answer to an event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventAnswer)]
 struct Answer {
@@ -143,7 +135,7 @@ enum Answers {
         (status = 413, description = "`body_too_large`; `batch_too_large`: it is about more clients than one \
             transaction can tell. Split it.", body = Error),
         (status = 415, description = "`unsupported_media_type`: none of those listed.", body = Error),
-        (status = 422, description = "There is nobody to tell, or not like this: `unknown_session`, `session_ended`, \
+        (status = 422, description = "The event cannot be applied: `unknown_session`, `session_ended`, \
             `sub_mismatch`, `unknown_client`, `no_identifier`, `too_many_clients`.", body = Error),
     )
 )]
@@ -156,22 +148,26 @@ async fn receive(
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let reporter = Reporter::of(&grant.caller);
-    let EventBytes { bytes, charge } = body::read(&intake, &reporter, &headers, body).await?;
-    let mode = mode(&headers, &bytes).ok_or_else(ApiError::unsupported_media_type)?;
-    let (headers, events) = body::parsed(bytes, move |bytes| {
-        let events = parse(mode, &headers, bytes);
+    let EventBytes { bytes, memory } = body::read(&intake, &reporter, &headers, body).await?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let mode = content_type.and_then(|it| Mode::of(it, headers.contains_key("ce-specversion"), &bytes));
+    let mode = mode.ok_or_else(ApiError::unsupported_media_type)?;
+    let (headers, events) = body::parse(bytes, move |bytes| {
+        let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let events = parse(mode, all, bytes);
         (headers, events)
     })
     .await;
     let events = events?;
     let batch = mode == Mode::Batch;
     check_sources(&grant.sources, &events, batch)?;
-    let accepted = intake.accept(reporter, events, charge).await;
-    let accepted = accepted.map_err(|error| not_accepted(&error, batch))?;
+    let results = intake.accept(&reporter, events, BatchMode::AllOrNothing, memory).await;
+    let accepted =
+        all_accepted(results).map_err(|(index, error)| not_accepted(&error, batch.then_some(index)))?;
 
-    let wish = prefer::wait(&headers);
-    let states = match wish {
-        Some(patience) => wait(&outcomes, &accepted, patience).await,
+    let preferred = prefer::wait(&headers);
+    let states = match preferred {
+        Some(timeout) => wait(&outcomes, &accepted, timeout).await,
         None => None,
     };
     let waited = states.is_some();
@@ -179,26 +175,15 @@ async fn receive(
     let json = HeaderValue::from_static("application/json");
     let mut response = (if waited { StatusCode::OK } else { StatusCode::ACCEPTED }, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, json);
-    if let Some(patience) = wish.filter(|_| waited) {
-        let applied = format!("wait={}", patience.as_secs());
+    if let Some(timeout) = preferred.filter(|_| waited) {
+        let applied = format!("wait={}", timeout.as_secs());
         let applied = HeaderValue::from_str(&applied).expect("digits are valid in a header");
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
 }
 
-fn parse(mode: Mode, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WireError> {
-    match mode {
-        Mode::Structured => Ok(vec![parse_structured(body)?]),
-        Mode::Batch => parse_batch(body),
-        Mode::Binary => {
-            let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-            Ok(vec![parse_binary(all, body)?])
-        }
-    }
-}
-
-/// A token that is limited to sources reports for no other: neither does one event of a batch.
+/// A token that is limited to sources must not report for others, not even with one event of a batch.
 fn check_sources(limit: &SourceLimit, events: &[Event], batch: bool) -> Result<(), ApiError> {
     match events.iter().position(|event| !limit.allows(&event.source)) {
         Some(index) => Err(ApiError::source_not_allowed(batch.then_some(index), &events[index].source)),
@@ -206,38 +191,39 @@ fn check_sources(limit: &SourceLimit, events: &[Event], batch: bool) -> Result<(
     }
 }
 
-/// Waits until every delivery is final or patience runs out, and returns the states reached. `None` if that could
-/// not be found out: the events are stored all the same.
+/// Waits until every delivery is final or `timeout` has passed, and returns the states reached. `None` if they could
+/// not be read: the events are stored all the same.
 async fn wait(
     Outcomes { waiting, deliveries, shutdown }: &Outcomes,
     accepted: &[Accepted],
-    patience: Duration,
+    timeout: Duration,
 ) -> Option<HashMap<DeliveryId, DeliveryState>> {
     let ids: Vec<DeliveryId> =
         accepted.iter().flat_map(|it| &it.receipt.deliveries).map(|it| it.id).collect();
     let states = tokio::select! {
-        states = waiting.wait(&**deliveries, &ids, patience) => states,
-        // A service that winds down keeps nobody waiting.
+        states = waiting.wait(&**deliveries, &ids, timeout) => states,
+        // A service that drains answers at once.
         () = shutdown.draining() => states(&**deliveries, &ids).await,
     };
     states.inspect_err(|error| tracing::error!(error = %Causes(error), "deliveries could not be read")).ok()
 }
 
-/// Writes the answers, away from those who serve others if they are long.
+/// Writes the answers; long ones on a blocking thread.
 async fn write(accepted: Vec<Accepted>, states: HashMap<DeliveryId, DeliveryState>, mode: Mode) -> Vec<u8> {
     let length: usize =
         accepted.iter().map(|it| it.receipt.deliveries.len() + it.receipt.sessions.len()).sum();
     let write = move || {
-        let mut rooms = Vec::new();
+        // Held until the answers are written.
+        let mut permits = Vec::new();
         let mut answers: Vec<Answer> =
-            accepted.into_iter().map(|it| Answer::new(it, &states, &mut rooms)).collect();
+            accepted.into_iter().map(|it| Answer::new(it, &states, &mut permits)).collect();
         let json = match mode {
             Mode::Batch => serde_json::to_vec(&answers),
             Mode::Structured | Mode::Binary => serde_json::to_vec(&answers.pop()),
         };
         json.expect("an answer has string keys and no failing serializers")
     };
-    if length < LONG {
+    if length < MIN_BLOCKING_WRITE {
         return write();
     }
     match tokio::task::spawn_blocking(write).await {
@@ -246,29 +232,14 @@ async fn write(accepted: Vec<Accepted>, states: HashMap<DeliveryId, DeliveryStat
     }
 }
 
-/// Content types of the CloudEvents HTTP binding §3; plain `application/json` without `ce-` headers is
-/// taken for what its first character says, since that is what people send with curl.
-fn mode(headers: &HeaderMap, body: &[u8]) -> Option<Mode> {
-    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media_type.as_str() {
-        "application/cloudevents+json" => Some(Mode::Structured),
-        "application/cloudevents-batch+json" => Some(Mode::Batch),
-        "application/json" if headers.contains_key("ce-specversion") => Some(Mode::Binary),
-        "application/json" if body.trim_ascii_start().starts_with(b"[") => Some(Mode::Batch),
-        "application/json" => Some(Mode::Structured),
-        _ => None,
-    }
-}
-
 impl Answer {
     fn new(
         accepted: Accepted,
         states: &HashMap<DeliveryId, DeliveryState>,
-        rooms: &mut Vec<Option<OwnedSemaphorePermit>>,
+        permits: &mut Vec<Option<OwnedSemaphorePermit>>,
     ) -> Self {
-        let Accepted { receipt, duplicate, is_complete, room } = accepted;
-        rooms.push(room);
+        let Accepted { receipt, duplicate, is_complete, permit } = accepted;
+        permits.push(permit);
         let Receipt { id, sessions, mut deliveries } = receipt;
         for delivery in &mut deliveries {
             if let Some(state) = states.get(&delivery.id) {

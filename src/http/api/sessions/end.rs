@@ -17,7 +17,7 @@ use crate::domain::plan::{Command, CommandRefusal};
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::{ApiPath, IfMatch, OptionalApiJson};
 use crate::http::schema as doc;
-use crate::intake::{CarriedOut, CommandError, Intake};
+use crate::intake::{CommandError, CommandOutcome, Intake};
 use crate::storage::SessionReader;
 
 /// What ended, and who is told. Auth0 answers with an empty object, and its SDKs do not look.
@@ -168,10 +168,11 @@ async fn end(
     if_match: &IfMatch,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
     let command = Command::Revoke { target, precondition: if_match.precondition() };
-    let CarriedOut { sessions, deliveries, untold, is_complete, .. } = match intake.carry_out(command).await {
-        Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
-        carried_out => carried_out?,
-    };
+    let CommandOutcome { sessions, deliveries, unreachable, is_complete, .. } =
+        match intake.execute(command).await {
+            Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
+            outcome => outcome?,
+        };
     let complete = (!is_complete).then_some(false);
-    Ok((StatusCode::ACCEPTED, Json(Ended { sessions, deliveries, untold, complete })))
+    Ok((StatusCode::ACCEPTED, Json(Ended { sessions, deliveries, untold: unreachable, complete })))
 }

@@ -64,7 +64,7 @@ pub(super) async fn update(
 
     let command = Command::ReplaceMetadata { sid, session_metadata, precondition: if_match.precondition() };
     // As this change left it: if it were read again, it could have another change.
-    let changed = match intake.carry_out(command).await {
+    let changed = match intake.execute(command).await {
         Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
         carried_out => carried_out?.changed,
     };

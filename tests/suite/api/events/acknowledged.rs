@@ -7,29 +7,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use logoutd::clock::SystemClock;
-use logoutd::config::Config;
-use logoutd::domain::access::{Caller, Reporter};
-use logoutd::domain::client::Client;
-use logoutd::domain::event::Event;
 use logoutd::domain::ids::{ClientId, Sub};
-use logoutd::domain::pairwise::Subjects;
 use logoutd::domain::plan::{Command, Precondition, Registration, WaitingSubjects};
 use logoutd::domain::receipt::Receipt;
-use logoutd::domain::session::{EndNumber, Lifetimes, SessionKey, SubjectEnd};
+use logoutd::domain::session::{EndNumber, SessionKey, SubjectEnd};
 use logoutd::entropy::{Entropy, SystemEntropy};
-use logoutd::intake::{
-    AcceptError, Accepted, CommandError, Handoff, Intake, MetadataGuard, Reserved, WriterConfig,
-};
-use logoutd::sources::cloudevents::parse_structured;
+use logoutd::intake::{AcceptError, CommandError, Handoff, Reserved};
 use logoutd::storage::sqlite::SqliteStore;
 use logoutd::storage::{
-    AnswerKey, Changes, ClientStore as _, DeliveryReader as _, IntakeStore, IntakeTransaction, Known, Lease,
-    LeasedDelivery, LeftToEnd, Part, Result, SessionReader as _, StorageError, Wanted,
+    AnswerKey, Changes, DeliveryReader as _, IntakeStore, IntakeTransaction, Known, Lease, LeasedDelivery,
+    LeftToEnd, Part, Result, SessionReader as _, StorageError, Wanted,
 };
-use logoutd::telemetry::Metrics;
 
 use crate::support::app::Setup;
+use crate::support::intake::{BareIntake, store_with_shop};
 use crate::support::{ends, event};
 
 /// SQLite, with commits that fail for as long as they are to.
@@ -136,59 +127,31 @@ impl Reserved for Room {
     }
 }
 
-async fn accept(intake: &Intake, events: Vec<Event>) -> std::result::Result<Vec<Accepted>, AcceptError> {
-    let reporter = Reporter::of(&Caller::Bootstrap);
-    let charge = intake.make_room(&reporter, 1_000).await?;
-    intake.accept(reporter, events, charge).await
-}
-
-fn parsed(event: &serde_json::Value) -> Event {
-    parse_structured(event.to_string().as_bytes()).unwrap()
-}
-
 #[tokio::test]
 async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
     let setup = Setup::new();
-    let loaded = Config::load(&setup.write(), []).unwrap_or_else(|problems| panic!("{problems}"));
-    let store = SqliteStore::open(&loaded.config.store.url.to_string()).await.unwrap();
-    let client = Client {
-        backchannel_logout_uri: Some("https://shop.example.com/".parse().unwrap()),
-        ..Client::new("shop".parse().unwrap())
-    };
-    store.create_client(&client, Timestamp::now()).await.unwrap();
+    let store = store_with_shop(setup.folder.path()).await;
     let failing = Arc::new(Failing { store, fails: AtomicBool::new(true) });
     let handoff = Counting::default();
-    let metrics = Arc::new(Metrics::new());
-    let (intake, writer) = Intake::new(WriterConfig {
-        store: Arc::clone(&failing) as _,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy::new()),
-        max_age: Duration::from_hours(1),
-        lifetimes: Lifetimes::default(),
-        handoff: Box::new(handoff.clone()),
-        subjects: Arc::new(Subjects::default()),
-        guard: Arc::new(MetadataGuard::new(loaded.config.metadata.sensitive, Arc::clone(&metrics))),
-        metrics,
-    });
-    let writing = tokio::spawn(writer.run());
+    let service = BareIntake::start(Arc::clone(&failing) as _, handoff.clone());
 
     let begin =
         event("session.created", serde_json::json!({"sid": "s-1", "sub": "alice", "clients": ["shop"]}));
     let end = ends("s-1", &["shop"]);
     let sid = "s-1".parse().unwrap();
-    assert_eq!(accept(&intake, vec![parsed(&begin)]).await.unwrap_err(), AcceptError::Unavailable);
-    let both = vec![parsed(&begin), parsed(&end)];
-    assert_eq!(accept(&intake, both.clone()).await.unwrap_err(), AcceptError::Unavailable);
+    assert_eq!(service.accept_all(std::slice::from_ref(&begin)).await.unwrap_err(), AcceptError::Unavailable);
+    let both = [begin.clone(), end];
+    assert_eq!(service.accept_all(&both).await.unwrap_err(), AcceptError::Unavailable);
     assert_eq!(failing.store.session(&sid).await.unwrap(), None);
     assert_eq!(handoff.started.load(Ordering::Relaxed), 0, "sent, and nothing says that it is to be");
     assert!(handoff.queued.lock().unwrap().is_empty());
 
     failing.fails.store(false, Ordering::Relaxed);
-    accept(&intake, vec![parsed(&begin)]).await.unwrap();
+    service.accept_all(std::slice::from_ref(&begin)).await.unwrap();
     failing.fails.store(true, Ordering::Relaxed);
     let target = logoutd::domain::event::Target::Session { sid: sid.clone(), sub: None };
     assert_eq!(
-        intake.carry_out(Command::Revoke { target, precondition: Precondition::None }).await,
+        service.intake.execute(Command::Revoke { target, precondition: Precondition::None }).await,
         Err(CommandError::Unavailable)
     );
     assert!(failing.store.session(&sid).await.unwrap().unwrap().ended.is_none());
@@ -196,11 +159,10 @@ async fn what_could_not_be_committed_is_neither_acknowledged_nor_sent() {
 
     // The same events again, when it works: nothing of them was kept, and now all of it is.
     failing.fails.store(false, Ordering::Relaxed);
-    let accepted = accept(&intake, both).await.unwrap();
+    let accepted = service.accept_all(&both).await.unwrap();
     assert_eq!(accepted.iter().map(|it| it.duplicate).collect::<Vec<_>>(), [true, false]);
     assert_eq!(handoff.started.load(Ordering::Relaxed), 1);
     let id = accepted[1].receipt.deliveries[0].id;
     assert!(failing.store.delivery(id).await.unwrap().is_some());
-    drop(intake);
-    writing.await.unwrap();
+    service.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logoutd::intake::{LARGE_ROOM, PER_BYTE};
+use logoutd::intake::{LARGE_BODY_BUDGET, MEMORY_PER_BODY_BYTE};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +16,7 @@ use crate::support::authority::address;
 const LARGE: usize = 1024 * 1024;
 
 /// How many bodies of a mebibyte one reporter may have under way.
-const ROOM: usize = LARGE_ROOM / 2 / PER_BYTE / LARGE;
+const ROOM: usize = LARGE_BODY_BUDGET / 2 / MEMORY_PER_BODY_BYTE / LARGE;
 
 /// An event of this many bytes.
 fn event(id: &str, bytes: usize) -> String {

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod acknowledged;
+mod independent;
 mod memory;
 mod order;
 mod rejected;

@@ -5,15 +5,15 @@ use crate::domain::ids::Sub;
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session_details::SessionDetails;
 
-/// What every event costs, in bytes: itself, and the first node of each of its maps.
+/// What every event takes, in bytes: itself, and the first node of each of its maps.
 const BASE: usize = size_of::<Event>() + 1024;
 
-/// What an entry of a map costs beside the bytes of its texts: two of them, in a node that is two thirds full, and
-/// what the allocator adds.
+/// What an entry of a map takes beside the bytes of its texts: two texts, in a node that is two thirds full, and the
+/// allocator's overhead.
 const ENTRY: usize = 96;
 
 /// About how many bytes an event takes in memory.
-pub(super) fn weight(event: &Event) -> usize {
+pub(super) fn estimated_size(event: &Event) -> usize {
     let body = match &event.body {
         EventBody::Created(it) => {
             it.sid.as_str().len()

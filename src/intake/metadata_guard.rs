@@ -1,8 +1,8 @@
-//! The data-minimisation guard: what is done about metadata that looks like a secret or like high-risk
-//! personal data (`metadata.sensitive`).
+//! The data-minimisation guard: rejects, or logs, metadata that looks like a secret or like high-risk personal data
+//! (`metadata.sensitive`).
 //!
-//! Every way by which metadata comes in goes through here. What was accepted before is not judged again. No
-//! value is in a log line, a metric or an error.
+//! It inspects all metadata that comes in, of events and of commands; metadata that is stored already is not inspected
+//! again. Log lines, metrics and errors never contain a value.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,25 +14,31 @@ use crate::domain::metadata::SessionMetadata;
 use crate::domain::metadata::sensitive::{Finding, Kind, SensitivePolicy, find};
 use crate::telemetry::Metrics;
 
-/// How long the same key and kind are not logged again.
-const LOG_EVERY: Duration = Duration::from_mins(1);
+/// How long a key and kind are not logged again.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How many keys and kinds are remembered for that. Sources choose the keys, so there must be an end: beyond
-/// it nothing is logged until some are forgotten. The metric counts on.
+/// How many keys and kinds are remembered for that. Sources choose the keys, so there must be a limit: above it nothing
+/// is logged until some are dropped. The metric counts all.
 const MAX_REMEMBERED: usize = 1_000;
 
-/// Metadata was refused because of what it looks like.
+/// Metadata was rejected because it looks sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "session_metadata{at}: {subject} like {kind}; session metadata is not for secrets or high-risk personal data; \
-     remove it, or set metadata.sensitive to \"warn\"",
-    at = .0.key.as_ref().map_or_else(String::new, |key| format!(".{key}")),
+    "{subject} like {kind}; session metadata is not for secrets or high-risk personal data; remove it, or set \
+     metadata.sensitive to \"warn\"",
     subject = if .0.key.is_some() { "looks" } else { "one of its keys looks" },
     kind = .0.kind
 )]
 pub struct SensitiveMetadata(Finding);
 
-/// Judges metadata by the configured policy.
+impl SensitiveMetadata {
+    /// The key of the entry; `None` if the key itself looks sensitive and must not be named.
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+}
+
+/// Applies the configured policy to metadata.
 #[derive(Debug)]
 pub struct MetadataGuard {
     policy: SensitivePolicy,
@@ -41,13 +47,12 @@ pub struct MetadataGuard {
 }
 
 impl MetadataGuard {
-    /// A guard with this policy, which counts what it finds.
+    /// A guard with this policy.
     pub fn new(policy: SensitivePolicy, metrics: Arc<Metrics>) -> Self {
         Self { policy, metrics, logged: Mutex::default() }
     }
 
-    /// Looks for sensitive entries; finds none where the policy is off. It takes time, so let it not be the
-    /// writer's.
+    /// Finds sensitive entries; none if the policy is off. It takes CPU time, so the writer must not call it.
     pub(super) fn inspect(&self, metadata: Option<&SessionMetadata>) -> Vec<Finding> {
         match self.policy {
             SensitivePolicy::Off => Vec::new(),
@@ -55,8 +60,8 @@ impl MetadataGuard {
         }
     }
 
-    /// Refuses metadata in which this was found, if that is the policy.
-    pub(super) fn admit(&self, findings: &[Finding]) -> Result<(), SensitiveMetadata> {
+    /// Rejects metadata with these findings, if that is the policy.
+    pub(super) fn check(&self, findings: &[Finding]) -> Result<(), SensitiveMetadata> {
         match findings.first() {
             Some(first) if self.policy == SensitivePolicy::Reject => {
                 self.count(findings);
@@ -66,16 +71,16 @@ impl MetadataGuard {
         }
     }
 
-    /// Metadata in which this was found was accepted from `source`, a CloudEvents source or what stands for one.
-    pub(super) fn accepted(&self, findings: &[Finding], source: &str, now: Timestamp) {
+    /// Counts and logs findings in metadata that was accepted. `source` is an event's source, or names the API.
+    pub(super) fn log_accepted(&self, findings: &[Finding], source: &str, now: Timestamp) {
         self.count(findings);
         for Finding { key, kind } in findings {
-            if self.is_news(key.as_deref(), *kind, now) {
+            if self.should_log(key.as_deref(), *kind, now) {
                 tracing::warn!(
-                    key = key.as_deref().unwrap_or("(one that looks so itself)"),
+                    key = key.as_deref().unwrap_or("(sensitive itself)"),
                     kind = kind.as_str(),
                     source,
-                    "session metadata looks like what does not belong there; see metadata.sensitive"
+                    "session metadata looks sensitive; see metadata.sensitive"
                 );
             }
         }
@@ -87,10 +92,10 @@ impl MetadataGuard {
         }
     }
 
-    fn is_news(&self, key: Option<&str>, kind: Kind, now: Timestamp) -> bool {
+    fn should_log(&self, key: Option<&str>, kind: Kind, now: Timestamp) -> bool {
         let recent = |then: Timestamp| {
             let age = now.duration_since(then).abs();
-            age < LOG_EVERY.try_into().expect("a minute is a signed duration")
+            age < LOG_INTERVAL.try_into().expect("a minute is a signed duration")
         };
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let this = (key.map(str::to_owned), kind);
@@ -100,11 +105,11 @@ impl MetadataGuard {
         if logged.len() >= MAX_REMEMBERED {
             logged.retain(|_, then| recent(*then));
         }
-        let room = logged.len() < MAX_REMEMBERED;
-        if room {
+        let fits = logged.len() < MAX_REMEMBERED;
+        if fits {
             logged.insert(this, now);
         }
-        room
+        fits
     }
 }
 
@@ -127,30 +132,29 @@ mod tests {
         let card = metadata("card");
         let judged = |policy| {
             let guard = guard(policy);
-            guard.admit(&guard.inspect(Some(&card))).map_err(|error| error.to_string())
+            let checked = guard.check(&guard.inspect(Some(&card)));
+            checked.map_err(|error| (error.key().map(str::to_owned), error.to_string()))
         };
         assert_eq!(judged(SensitivePolicy::Off), Ok(()));
         assert_eq!(judged(SensitivePolicy::Warn), Ok(()));
-        let refused = "session_metadata.card: looks like a payment card number; session metadata is not for secrets \
-                       or high-risk personal data; remove it, or set metadata.sensitive to \"warn\"";
-        assert_eq!(judged(SensitivePolicy::Reject), Err(refused.to_owned()));
+        let refused = "looks like a payment card number; session metadata is not for secrets or high-risk personal \
+                       data; remove it, or set metadata.sensitive to \"warn\"";
+        assert_eq!(judged(SensitivePolicy::Reject), Err((Some("card".to_owned()), refused.to_owned())));
         assert_eq!(guard(SensitivePolicy::Off).inspect(Some(&card)), []);
     }
 
     #[test]
     fn a_key_that_is_itself_sensitive_is_not_named() {
         let guard = guard(SensitivePolicy::Reject);
-        let refused =
-            guard.admit(&guard.inspect(Some(&metadata("4111111111111111")))).unwrap_err().to_string();
-        assert!(
-            refused.starts_with("session_metadata: one of its keys looks like a payment card"),
-            "{refused}"
-        );
+        let refused = guard.check(&guard.inspect(Some(&metadata("4111111111111111")))).unwrap_err();
+        assert_eq!(refused.key(), None);
+        let refused = refused.to_string();
+        assert!(refused.starts_with("one of its keys looks like a payment card"), "{refused}");
         assert!(!refused.contains("4111"));
     }
 
     #[test]
-    fn every_finding_is_counted_and_each_key_and_kind_is_news_once_a_minute() {
+    fn every_finding_is_counted_and_each_key_and_kind_is_logged_once_a_minute() {
         let guard = guard(SensitivePolicy::Warn);
         let second = |second: i64| Timestamp::from_second(1_000 + second).unwrap();
         let card = |key| (Some(key), Kind::PaymentCard);
@@ -161,14 +165,14 @@ mod tests {
             (59, (Some("a"), Kind::ApiKey), true),
             (59, (None, Kind::ApiKey), true),
             (60, card("a"), true),
-            // A clock that was set back silences nobody for long.
+            // A clock that was set back suppresses no line for long.
             (-100, card("a"), true),
         ] {
-            assert_eq!(guard.is_news(key, kind, second(time)), expected, "{time} {key:?}");
+            assert_eq!(guard.should_log(key, kind, second(time)), expected, "{time} {key:?}");
         }
         let findings = guard.inspect(Some(&metadata("card")));
-        guard.accepted(&findings, "test", second(0));
-        guard.accepted(&findings, "test", second(1));
+        guard.log_accepted(&findings, "test", second(0));
+        guard.log_accepted(&findings, "test", second(1));
         let counted = "logoutd_sensitive_metadata_total{kind=\"payment_card\"} 2";
         assert!(guard.metrics.encode().contains(counted), "{}", guard.metrics.encode());
     }
@@ -177,10 +181,10 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let guard = guard(SensitivePolicy::Warn);
         let start = Timestamp::from_second(1_000).unwrap();
-        let news = |n: usize, now| guard.is_news(Some(&format!("k{n}")), Kind::ApiKey, now);
+        let news = |n: usize, now| guard.should_log(Some(&format!("k{n}")), Kind::ApiKey, now);
         assert_eq!((0..2 * MAX_REMEMBERED).filter(|n| news(*n, start)).count(), MAX_REMEMBERED);
         assert_eq!(guard.logged.lock().unwrap().len(), MAX_REMEMBERED);
-        let later = start.saturating_add(LOG_EVERY).unwrap();
+        let later = start.saturating_add(LOG_INTERVAL).unwrap();
         assert!(news(5 * MAX_REMEMBERED, later));
         assert_eq!(guard.logged.lock().unwrap().len(), 1);
     }
