@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::domain::access::Scope;
@@ -14,10 +15,8 @@ use crate::domain::breaker::Breaker;
 use crate::domain::ids::ClientId;
 use crate::http::error::ApiError;
 use crate::http::route::Route;
-use crate::http::schema as doc;
 use crate::http::schema::{Shown, shown};
 use crate::storage::DeliveryReader;
-use utoipa_axum::routes;
 
 /// The route of this file.
 pub(crate) fn routes() -> Vec<Route> {
@@ -34,7 +33,6 @@ struct Breakers {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Breaker)]
 struct BreakerView {
-    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
     /// `open`, or `half_open` when the next attempt is a probe.
     #[schema(pattern = "^(open|half_open)$")]

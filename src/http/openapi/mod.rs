@@ -61,7 +61,7 @@ pub fn document() -> Value {
             router.routes(route.operation.clone())
         });
     let mut document = router.into_openapi();
-    document.components.get_or_insert_default().schemas.extend(schema::stand_ins());
+    document.components.get_or_insert_default().schemas.extend(schema::shared_schemas());
     let document = serde_json::to_value(document).expect("a document has string keys");
     complete::complete(document, &server, &management)
 }

@@ -9,8 +9,6 @@ pub(super) use parameters::{
 };
 pub(super) use time::{Shown, shown};
 pub(super) use types::{
-    ClientId, CookieMode, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, Initiators,
-    JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice, OidcLogoutInitiators, Origin,
-    SearchEngine, SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout, SubjectType,
-    TokenSubject, TokenTyp, Uuid, any_of, described, identifier, one_of, reference, stand_ins, text,
+    DeliverySummary, FinalStates, JwtConfiguration, LogSort, OidcLogoutInitiators, SearchEngine, Uuid,
+    any_of, described, identifier, one_of, reference, shared_schemas, text,
 };

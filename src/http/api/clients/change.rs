@@ -28,7 +28,6 @@ const MAX_NAME_CHARS: usize = 255;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(super) struct ClientChange {
     /// Of a new client only. One is made up where it is left out.
-    #[schema(value_type = Option<doc::ClientId>)]
     pub(super) client_id: Option<ClientId>,
 
     // OpenID Connect registration, and logoutd's own.
@@ -36,31 +35,31 @@ pub(super) struct ClientChange {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, pattern = "^[^<>]+$")]
     client_name: Member<String>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::LogoutUri>)]
+    #[schema(value_type = Option<LogoutUri>)]
     backchannel_logout_uri: Member<LogoutUri>,
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     backchannel_logout_session_required: Member<bool>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::SigningAlg>)]
+    #[schema(value_type = Option<SigningAlg>)]
     id_token_signed_response_alg: Member<SigningAlg>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::Initiators>)]
+    #[schema(value_type = Option<Initiators>)]
     initiators: Member<Initiators>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::MetadataChoice>)]
+    #[schema(value_type = Option<MetadataChoice>)]
     session_metadata: Member<MetadataChoice>,
     #[serde(default, deserialize_with = "object")]
     #[schema(value_type = Option<TokenChange>)]
     token: Member<TokenChange>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::SubjectLogout>)]
+    #[schema(value_type = Option<SubjectLogout>)]
     subject_logout: Member<SubjectLogout>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::SubjectType>)]
+    #[schema(value_type = Option<SubjectType>)]
     subject_type: Member<SubjectType>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::SectorIdentifierUri>)]
+    #[schema(value_type = Option<SectorIdentifierUri>)]
     sector_identifier_uri: Member<SectorIdentifierUri>,
     #[serde(default)]
     #[schema(value_type = Option<bool>)]

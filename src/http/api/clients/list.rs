@@ -31,7 +31,7 @@ const MAX_SKIPPED: u32 = 100_000;
         ("per_page" = Option<u32>, Query, minimum = 0, maximum = 100,
             description = "How many clients a page has at the most; 50 by default."),
         ("include_totals" = Option<bool>, Query, description = "Whether the answer says how many there are."),
-        ("from" = Option<doc::ClientId>, Query, description = "The `next` of the page before."),
+        ("from" = Option<ClientId>, Query, description = "The `next` of the page before."),
         doc::Take,
         schema::FieldNames,
         ("app_type" = Option<Vec<String>>, Query, style = Form, explode = false,

@@ -16,19 +16,15 @@ use crate::domain::plan::Registration;
 use crate::http::api::deliveries::{AttemptView, attempt_view};
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::ApiPath;
-use crate::http::schema as doc;
 use crate::registry::ClientRegistry;
 
 /// What came of it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TestedClient)]
 pub(super) struct ProbeView {
-    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
-    #[schema(value_type = doc::LogoutUri)]
     backchannel_logout_uri: LogoutUri,
     /// What a delivery would be after this attempt: `pending` if it would be tried again.
-    #[schema(value_type = doc::DeliveryState)]
     state: DeliveryState,
     attempt: AttemptView,
     /// The header and the claims that were sent. Never the token: whoever has it could play it back.
@@ -47,7 +43,7 @@ pub(super) struct ProbeView {
     path = "/api/v2/clients/{id}/test",
     tag = "clients",
     operation_id = "testClient",
-    params(("id" = doc::ClientId, Path, description = "The client.")),
+    params(("id" = ClientId, Path, description = "The client.")),
     responses(
         (status = 200, description = "What came of it.", body = ProbeView),
         (status = 404, description = "`inexistent_client`: there is none.", body = Error),

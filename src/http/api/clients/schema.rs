@@ -11,7 +11,8 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::change::ClientChange;
 use super::descriptive;
 use super::view::ClientView;
-use crate::http::schema::{ClientId, described, field_parameters, one_of, reference, text, whole_number};
+use crate::domain::ids::ClientId;
+use crate::http::schema::{described, field_parameters, one_of, reference, text, whole_number};
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 

@@ -10,7 +10,6 @@ use crate::domain::ids::ClientId;
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::ApiPath;
 use crate::http::extract::Query;
-use crate::http::schema as doc;
 use crate::registry::ClientRegistry;
 
 /// Reads a client.
@@ -19,7 +18,7 @@ use crate::registry::ClientRegistry;
     path = "/api/v2/clients/{id}",
     tag = "clients",
     operation_id = "getClient",
-    params(("id" = doc::ClientId, Path, description = "The client."), schema::FieldNames),
+    params(("id" = ClientId, Path, description = "The client."), schema::FieldNames),
     responses(
         (status = 200, description = "The client.", body = schema::ClientFields),
         (status = 404, description = "`inexistent_client`: there is none.", body = Error),

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use crate::domain::client::{TokenOptions, TokenSubject, TokenTyp};
 use crate::http::extract::Member;
-use crate::http::schema as doc;
 use crate::registry::InvalidMember;
 
 /// What is left out stays as it is.
@@ -19,10 +18,10 @@ pub(super) struct TokenChange {
     #[schema(value_type = Option<String>, example = "2m")]
     ttl: Member<String>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::TokenTyp>)]
+    #[schema(value_type = Option<TokenTyp>)]
     typ: Member<TokenTyp>,
     #[serde(default)]
-    #[schema(value_type = Option<doc::TokenSubject>)]
+    #[schema(value_type = Option<TokenSubject>)]
     subject: Member<TokenSubject>,
 }
 

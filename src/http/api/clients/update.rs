@@ -10,7 +10,6 @@ use crate::domain::ids::ClientId;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::{ApiChange, ApiPath};
-use crate::http::schema as doc;
 use crate::registry::ClientRegistry;
 
 /// Changes a client.
@@ -22,7 +21,7 @@ use crate::registry::ClientRegistry;
     path = "/api/v2/clients/{id}",
     tag = "clients",
     operation_id = "updateClient",
-    params(("id" = doc::ClientId, Path, description = "The client.")),
+    params(("id" = ClientId, Path, description = "The client.")),
     request_body(content = schema::Change, example = json!({"initiators": ["rp-logout", "password-changed"]})),
     responses(
         (status = 200, description = "The client.", body = schema::Client),

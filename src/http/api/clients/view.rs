@@ -24,7 +24,6 @@ use crate::http::schema::{Shown, shown};
 #[schema(as = Client)]
 #[expect(clippy::struct_excessive_bools, reason = "they are members of the registration, not states")]
 pub(super) struct ClientView {
-    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
     /// Its name; of a client that has none, its id, since Auth0's tools go by it.
     name: String,
@@ -39,29 +38,23 @@ pub(super) struct ClientView {
     #[schema(value_type = String, format = DateTime)]
     updated_at: Shown,
     /// `file`: it is read-only here. `api`: it is managed here.
-    #[schema(value_type = doc::Origin)]
     origin: Origin,
     enabled: bool,
     /// Whether it gets logout tokens: it has a URI, and has not answered 410 (Gone) since that was set.
     subscribed: bool,
 
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::LogoutUri)]
+    #[schema(value_type = LogoutUri)]
     backchannel_logout_uri: Option<LogoutUri>,
     backchannel_logout_session_required: bool,
-    #[schema(value_type = doc::SigningAlg)]
     id_token_signed_response_alg: SigningAlg,
-    #[schema(value_type = doc::Initiators)]
     initiators: Initiators,
-    #[schema(value_type = doc::MetadataChoice)]
     session_metadata: MetadataChoice,
     token: TokenView,
-    #[schema(value_type = doc::SubjectLogout)]
     subject_logout: SubjectLogout,
-    #[schema(value_type = doc::SubjectType)]
     subject_type: SubjectType,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::SectorIdentifierUri)]
+    #[schema(value_type = SectorIdentifierUri)]
     sector_identifier_uri: Option<SectorIdentifierUri>,
 
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,9 +76,7 @@ struct TokenView {
     /// A duration with a unit.
     #[schema(example = "2m")]
     ttl: String,
-    #[schema(value_type = doc::TokenTyp)]
     typ: TokenTyp,
-    #[schema(value_type = doc::TokenSubject)]
     subject: TokenSubject,
 }
 

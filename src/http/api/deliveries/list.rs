@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 
 use super::view::DeliveryView;
 use crate::domain::delivery::{self, DeliveryFilter};
+use crate::domain::ids::ClientId;
 use crate::domain::ids::{DeliveryId, Sid};
+use crate::domain::initiator::Initiator;
 use crate::http::error::ApiError;
 use crate::http::extract::ListPermit;
 use crate::http::extract::Query;
@@ -36,13 +38,13 @@ pub(super) struct Page {
     tag = "deliveries",
     operation_id = "listDeliveries",
     params(
-        ("client_id" = Option<doc::ClientId>, Query, description = "Of this client."),
-        ("state" = Option<Vec<doc::DeliveryState>>, Query, style = Form, explode = false, min_items = 1,
+        ("client_id" = Option<ClientId>, Query, description = "Of this client."),
+        ("state" = Option<Vec<delivery::State>>, Query, style = Form, explode = false, min_items = 1,
             description = "In one of these states, separated by commas."),
-        ("initiator" = Option<doc::Initiator>, Query, description = "Of sessions that ended so."),
+        ("initiator" = Option<Initiator>, Query, description = "Of sessions that ended so."),
         ("created_after" = Option<String>, Query, format = DateTime, description = "Made at this time or later."),
         ("created_before" = Option<String>, Query, format = DateTime, description = "Made before this time."),
-        ("sid" = Option<doc::Sid>, Query, description = "Of this session."),
+        ("sid" = Option<Sid>, Query, description = "Of this session."),
         doc::Checkpoint,
         doc::Take,
         ("include_totals" = Option<bool>, Query, description = "Taken as by the other lists; the answer has no totals."),

@@ -26,12 +26,10 @@ use crate::http::schema::{Shown, shown};
 #[schema(as = RedeliveryFilter)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    #[schema(value_type = Option<doc::ClientId>)]
     client_id: Option<ClientId>,
     /// `rejected`, `exhausted`, `discarded` or `delivered`, or a list of these.
     #[schema(value_type = Option<doc::FinalStates>)]
     state: Option<States>,
-    #[schema(value_type = Option<doc::Initiator>)]
     initiator: Option<Initiator>,
     /// Those made at this time or later.
     #[serde(default, deserialize_with = "time::option")]
@@ -88,13 +86,13 @@ pub(super) struct JobView {
 #[schema(as = DeliveryFilter)]
 struct FilterView {
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::ClientId)]
+    #[schema(value_type = ClientId)]
     client_id: Option<ClientId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<doc::DeliveryState>)]
+    #[schema(value_type = Vec<delivery::State>)]
     states: Option<BTreeSet<delivery::State>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::Initiator)]
+    #[schema(value_type = Initiator)]
     initiator: Option<Initiator>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]

@@ -6,7 +6,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use utoipa::ToSchema;
 
-use crate::http::schema as doc;
+use crate::domain::algorithm::SigningAlg;
 use crate::keyring::Keyring;
 
 /// Far shorter than `keys.publish_before`, so that relying parties have a new key before it signs.
@@ -27,7 +27,7 @@ struct Jwk {
     kty: String,
     #[schema(example = "es256-20261124-9f2c1a")]
     kid: String,
-    alg: doc::SigningAlg,
+    alg: SigningAlg,
     #[schema(example = "sig")]
     r#use: String,
 }

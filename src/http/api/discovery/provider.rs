@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::algorithm::SigningAlg;
-use crate::http::schema as doc;
 use crate::http::state::Issuer;
 use crate::keyring::Keyring;
 
@@ -18,12 +17,11 @@ pub(super) struct Metadata {
     /// The `iss` of logout tokens.
     issuer: String,
     /// Where the public keys are.
-    #[schema(value_type = String, format = "uri")]
+    #[schema(format = "uri")]
     jwks_uri: String,
     backchannel_logout_supported: bool,
     backchannel_logout_session_supported: bool,
     /// What logout tokens can be signed with now.
-    #[schema(value_type = Vec<doc::SigningAlg>)]
     id_token_signing_alg_values_supported: Vec<SigningAlg>,
 }
 

@@ -24,7 +24,7 @@ use crate::delivery::{Waiting, states};
 use crate::domain::access::{Reporter, Scope, SourceLimit};
 use crate::domain::delivery::{DeliverySummary, State as DeliveryState};
 use crate::domain::event::Event;
-use crate::domain::ids::DeliveryId;
+use crate::domain::ids::{DeliveryId, Sid};
 use crate::domain::receipt::Receipt;
 use crate::http::error::{ApiError, Body as Error, not_accepted};
 use crate::http::extract::prefer;
@@ -70,8 +70,8 @@ struct Answer {
     /// Whether it had been accepted before; then this is the answer it had.
     duplicate: bool,
     /// The sessions that it is about.
-    #[schema(value_type = Vec<doc::Sid>)]
-    sessions: Vec<crate::domain::ids::Sid>,
+    #[schema(value_type = Vec<Sid>)]
+    sessions: Vec<Sid>,
     /// The logout tokens that are to be delivered since.
     #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,

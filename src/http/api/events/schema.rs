@@ -5,10 +5,12 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::http::schema::{
-    ClientId, CookieMode, Flow, Initiator, SessionMetadata, Sid, Sub, any_of, described, identifier, one_of,
-    reference, text,
-};
+use crate::domain::ids::{ClientId, Sid, Sub};
+use crate::domain::initiator::Initiator;
+use crate::domain::metadata::SessionMetadata;
+use crate::domain::session::Flow;
+use crate::domain::session_details::CookieMode;
+use crate::http::schema::{any_of, described, identifier, one_of, reference, text};
 use crate::sources::cloudevents::MAX_BATCH;
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
@@ -33,7 +35,7 @@ struct SessionCreatedData {
     sid: Sid,
     sub: Sub,
     /// The clients known at the start.
-    #[schema(value_type = Vec<NamedClient>, required = false)]
+    #[schema(required = false)]
     clients: Vec<NamedClient>,
     #[schema(required = false)]
     session_metadata: SessionMetadata,
@@ -154,7 +156,7 @@ struct SessionTerminatedData {
     sub: Option<Sub>,
     initiator: Initiator,
     /// Clients to tell beside those known. A session that was never reported must name them here.
-    #[schema(value_type = Vec<NamedClient>, required = false)]
+    #[schema(required = false)]
     clients: Vec<NamedClient>,
     /// Of a session that was never reported, or was reported without any.
     #[schema(required = false)]

@@ -13,7 +13,6 @@ use super::with_keys;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::ApiPath;
-use crate::http::schema as doc;
 use crate::keyring::{Keyring, Kid};
 
 /// The key as it is now.
@@ -24,7 +23,7 @@ pub(super) struct Revoked {
     key: SigningKeyView,
     /// What signs in its place, if it was the current key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::Kid)]
+    #[schema(value_type = Kid)]
     successor: Option<Kid>,
 }
 
@@ -37,7 +36,7 @@ pub(super) struct Revoked {
     path = "/api/v2/keys/signing/{kid}/revoke",
     tag = "keys",
     operation_id = "revokeSigningKey",
-    params(("kid" = doc::Kid, Path, description = "The key.")),
+    params(("kid" = Kid, Path, description = "The key.")),
     responses(
         (status = 200, description = "The key.", body = Revoked),
         (status = 404, description = "`inexistent_resource`: there is none.", body = Error),

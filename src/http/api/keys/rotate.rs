@@ -13,7 +13,6 @@ use crate::domain::algorithm::SigningAlg;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::OptionalApiJson;
-use crate::http::schema as doc;
 use crate::keyring::{Keyring, Kid, RotatedKey};
 
 /// Which keys are to be rotated.
@@ -22,7 +21,6 @@ use crate::keyring::{Keyring, Kid, RotatedKey};
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
     /// Only the key of this alg; else those of every alg in `keys.algorithms`.
-    #[schema(value_type = Option<doc::SigningAlg>)]
     alg: Option<SigningAlg>,
 }
 
@@ -39,9 +37,7 @@ pub(super) struct Rotated {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RotatedSigningKey)]
 struct RotatedView {
-    #[schema(value_type = doc::Kid)]
     kid: Kid,
-    #[schema(value_type = doc::SigningAlg)]
     alg: SigningAlg,
     /// Whether it was made for this, rather than waiting already.
     made: bool,

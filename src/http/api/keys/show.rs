@@ -7,7 +7,6 @@ use super::view::SigningKeyView;
 use super::with_keys;
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::ApiPath;
-use crate::http::schema as doc;
 use crate::keyring::{Keyring, Kid};
 
 /// Reads a signing key.
@@ -16,7 +15,7 @@ use crate::keyring::{Keyring, Kid};
     path = "/api/v2/keys/signing/{kid}",
     tag = "keys",
     operation_id = "getSigningKey",
-    params(("kid" = doc::Kid, Path, description = "The key.")),
+    params(("kid" = Kid, Path, description = "The key.")),
     responses(
         (status = 200, description = "The key.", body = SigningKeyView),
         (status = 404, description = "`inexistent_resource`: there is none.", body = Error),

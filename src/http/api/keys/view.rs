@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::algorithm::SigningAlg;
-use crate::http::schema as doc;
 use crate::http::schema::{Shown, shown};
 use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 
@@ -16,9 +15,7 @@ use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 #[schema(as = SigningKey)]
 #[expect(clippy::struct_excessive_bools, reason = "they are Auth0's")]
 pub(super) struct SigningKeyView {
-    #[schema(value_type = doc::Kid)]
     kid: Kid,
-    #[schema(value_type = doc::SigningAlg)]
     alg: SigningAlg,
     /// RSA with its size in bits, or the curve.
     kind: String,

@@ -10,7 +10,6 @@ use crate::domain::log::LogId;
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::ApiPath;
 use crate::http::extract::ListPermit;
-use crate::http::schema as doc;
 use crate::http::state::AuditSubjects;
 use crate::storage::LogStore;
 
@@ -20,7 +19,7 @@ use crate::storage::LogStore;
     path = "/api/v2/logs/{id}",
     tag = "logs",
     operation_id = "getLog",
-    params(("id" = doc::LogId, Path, description = "The entry.")),
+    params(("id" = LogId, Path, description = "The entry.")),
     responses(
         (status = 200, description = "The entry.", body = LogView),
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use crate::domain::session_details::{
     Asn, AuthenticationMethod, CookieMode, Device, MethodName, UserAgent, Whereabouts,
 };
-use crate::http::schema as doc;
 use crate::http::schema::{Shown, shown};
 
 /// Where the user logged in, and was last seen.
@@ -63,7 +62,6 @@ struct MethodView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionCookie)]
 pub(super) struct CookieView {
-    #[schema(value_type = doc::CookieMode)]
     pub(super) mode: CookieMode,
 }
 

@@ -25,14 +25,13 @@ use crate::storage::SessionReader;
 #[schema(as = EndedSessions)]
 pub(super) struct Ended {
     /// The sessions that ended.
-    #[schema(value_type = Vec<doc::Sid>)]
     sessions: Vec<Sid>,
     /// The logout tokens that are to be delivered since.
     #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,
     /// Clients that cannot be told, because their tokens need an identifier that is not known for the user; left
     /// out if there are none.
-    #[schema(value_type = Vec<doc::ClientId>, required = false)]
+    #[schema(value_type = Vec<ClientId>, required = false)]
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     untold: BTreeSet<ClientId>,
     /// `false` if more sessions of the user end and more deliveries follow: there are so many that they are not all
@@ -51,7 +50,7 @@ pub(super) struct Ended {
     tag = "sessions",
     operation_id = "deleteSession",
     params(
-        ("id" = doc::Sid, Path, description = "The session."),
+        ("id" = Sid, Path, description = "The session."),
         doc::IfMatch,
     ),
     responses(
@@ -78,7 +77,7 @@ pub(super) async fn delete(
     tag = "sessions",
     operation_id = "revokeSession",
     params(
-        ("id" = doc::Sid, Path, description = "The session."),
+        ("id" = Sid, Path, description = "The session."),
         doc::IfMatch,
     ),
     responses(
@@ -104,7 +103,7 @@ pub(super) async fn revoke(
     path = "/api/v2/users/{id}/sessions",
     tag = "sessions",
     operation_id = "deleteUserSessions",
-    params(("id" = doc::Sub, Path, description = "The user's `sub`.")),
+    params(("id" = Sub, Path, description = "The user's `sub`.")),
     responses(
         (status = 202, description = "They have ended; their clients are being told.", body = Ended),
         (status = 400, description = "`invalid_uri`: it cannot be a `sub`.", body = Error),
@@ -123,7 +122,6 @@ pub(super) async fn delete_all(
 #[serde(deny_unknown_fields)]
 pub(super) struct Revocation {
     /// Only this session, which must be the user's.
-    #[schema(value_type = Option<doc::Sid>)]
     session_id: Option<Sid>,
     /// Auth0's. logoutd knows of no refresh tokens: both values come to the same.
     #[serde(rename = "preserve_refresh_tokens")]
@@ -138,7 +136,7 @@ pub(super) struct Revocation {
     path = "/api/v2/users/{id}/revoke-access",
     tag = "sessions",
     operation_id = "revokeUserAccess",
-    params(("id" = doc::Sub, Path, description = "The user's `sub`.")),
+    params(("id" = Sub, Path, description = "The user's `sub`.")),
     request_body(content = Option<Revocation>, example = json!({"session_id": "s-1"})),
     responses(
         (status = 202, description = "They have ended; their clients are being told.", body = Ended),

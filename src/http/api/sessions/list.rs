@@ -37,7 +37,7 @@ pub(super) struct Page {
     tag = "sessions",
     operation_id = "listUserSessions",
     params(
-        ("id" = doc::Sub, Path, description = "The user's `sub`."),
+        ("id" = Sub, Path, description = "The user's `sub`."),
         doc::Checkpoint,
         doc::Take,
         ("include_totals" = Option<bool>, Query, description = "Auth0's SDKs send it; the answer has no totals."),

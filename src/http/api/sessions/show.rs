@@ -10,7 +10,6 @@ use super::view::SessionView;
 use crate::domain::ids::Sid;
 use crate::http::error::{ApiError, Body as Error};
 use crate::http::extract::ApiPath;
-use crate::http::schema as doc;
 use crate::storage::SessionReader;
 
 /// Reads a session.
@@ -19,7 +18,7 @@ use crate::storage::SessionReader;
     path = "/api/v2/sessions/{id}",
     tag = "sessions",
     operation_id = "getSession",
-    params(("id" = doc::Sid, Path, description = "The session.")),
+    params(("id" = Sid, Path, description = "The session.")),
     responses(
         (status = 200, description = "The session.", body = SessionView,
             headers(("ETag" = String, description = "Its revision, for `If-Match`."))),

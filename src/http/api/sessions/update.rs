@@ -25,7 +25,7 @@ use crate::intake::{CommandError, Intake};
 pub(super) struct SessionChange {
     /// Replaces the metadata whole. `null` and `{}` remove all of it.
     #[serde(default)]
-    #[schema(value_type = Option<doc::SessionMetadata>, required = true)]
+    #[schema(value_type = Option<SessionMetadata>, required = true)]
     session_metadata: Member<BTreeMap<String, String>>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct SessionChange {
     tag = "sessions",
     operation_id = "updateSession",
     params(
-        ("id" = doc::Sid, Path, description = "The session."),
+        ("id" = Sid, Path, description = "The session."),
         doc::IfMatch,
     ),
     request_body(content = SessionChange, example = json!({"session_metadata": {"org_id": "org_abc123"}})),

@@ -12,17 +12,15 @@ use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Flow, Session};
 use crate::domain::session_details::SessionDetails;
-use crate::http::schema as doc;
 use crate::http::schema::{Shown, shown};
 
 /// A session. Its user and metadata are personal data: they are for whoever may read sessions.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(super) struct SessionView {
-    #[schema(value_type = doc::Sid)]
     id: Sid,
     /// The user; `null` for a session that was never reported.
-    #[schema(value_type = Option<doc::Sub>, required = true)]
+    #[schema(required = true)]
     user_id: Option<Sub>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Shown,
@@ -54,16 +52,13 @@ pub(super) struct SessionView {
     cookie: Option<CookieView>,
     /// The clients the user logged in to.
     clients: Vec<ClientRef>,
-    #[schema(value_type = doc::SessionMetadata)]
     session_metadata: SessionMetadata,
-    #[schema(value_type = doc::Flow)]
     flow: Flow,
 }
 
 /// A client that takes part in a session.
 #[derive(Serialize, ToSchema)]
 struct ClientRef {
-    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
 }
 
