@@ -34,8 +34,8 @@ pub struct Route {
 impl Route {
     /// The route of a handler, as `utoipa_axum::routes!` has it, which requires no token.
     ///
-    /// What changes something below `/api/v2/` is recorded even where nobody has [named](Self::recorded) it: by method and
-    /// path, without the ids in the path.
+    /// Requests that change something below `/api/v2/` are recorded even if the route has no [name](Self::recorded): by
+    /// method and path, without the ids in the path.
     pub(crate) fn open(operation: UtoipaMethodRouter<SharedState>) -> Self {
         let (_, paths, _) = &operation;
         let (path, item) = paths.paths.first_key_value().expect("a handler has a path");

@@ -41,8 +41,7 @@ pub(crate) fn routes() -> Vec<Route> {
 /// The grant. Other parameters, such as `audience` and `scope`, are ignored (RFC 6749 §3.2): there is one API, and an API
 /// token has its scopes.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(as = TokenRequest)]
-struct Wish {
+struct TokenRequest {
     /// The only one there is: `client_credentials`.
     #[schema(
         required = true,
@@ -75,7 +74,7 @@ struct Answer<'a> {
     scope: String,
 }
 
-/// Why nobody was logged in (RFC 6749 §5.2).
+/// Why no token was issued (RFC 6749 §5.2).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OAuthError)]
 #[expect(clippy::struct_field_names, reason = "they are the RFC's")]
@@ -102,8 +101,8 @@ struct Error {
     tag = "service",
     operation_id = "logIn",
     request_body(content(
-        (Wish = "application/x-www-form-urlencoded"),
-        (Wish = "application/json", example = json!({
+        (TokenRequest = "application/x-www-form-urlencoded"),
+        (TokenRequest = "application/json", example = json!({
             "grant_type": "client_credentials", "client_id": "019a2b3c-…", "client_secret": "logoutd_…"
         })),
     )),
@@ -161,8 +160,8 @@ async fn try_to(
         status: StatusCode::PAYLOAD_TOO_LARGE,
         ..Error::invalid_request("the body could not be read, or has more than 16384 bytes")
     })?;
-    let wish = Wish::read(&parts.headers, &body)?;
-    match wish.grant_type.as_deref() {
+    let request = TokenRequest::read(&parts.headers, &body)?;
+    match request.grant_type.as_deref() {
         Some("client_credentials") => {}
         Some(_) => {
             return Err(Error::new(
@@ -173,7 +172,7 @@ async fn try_to(
         }
         None => return Err(Error::invalid_request("grant_type is required: client_credentials")),
     }
-    let (id, secret) = wish.credentials(&parts.headers)?;
+    let (id, secret) = request.credentials(&parts.headers)?;
     let login = authenticator.log_in(source, &id, &secret, now).await?;
     match authenticator.spend(&login.caller).and_then(|budget| budget.exceeded) {
         Some(wait) => Err(Error::too_many_requests("The rate limit of this token has been reached", wait)),
@@ -181,7 +180,7 @@ async fn try_to(
     }
 }
 
-impl Wish {
+impl TokenRequest {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Error> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -204,19 +203,19 @@ impl Wish {
     fn of_form(body: &[u8]) -> Result<Self, Error> {
         let text = std::str::from_utf8(body).ok().filter(|text| is_percent_encoded(text));
         let text = text.ok_or_else(|| Error::invalid_request("the body must be percent-encoded UTF-8"))?;
-        let mut wish = Self::default();
+        let mut request = Self::default();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let parameter = match &*name {
-                "grant_type" => &mut wish.grant_type,
-                "client_id" => &mut wish.client_id,
-                "client_secret" => &mut wish.client_secret,
+                "grant_type" => &mut request.grant_type,
+                "client_id" => &mut request.client_id,
+                "client_secret" => &mut request.client_secret,
                 _ => continue,
             };
             if parameter.replace(value.into_owned()).is_some() {
                 return Err(Error::invalid_request("a parameter must be given once"));
             }
         }
-        Ok(wish)
+        Ok(request)
     }
 
     /// The id and the secret, by either of the ways of RFC 6749 §2.3.1, and not by both.

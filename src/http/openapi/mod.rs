@@ -38,7 +38,7 @@ use crate::http::schema;
         (name = "keys", description = "Signing keys, in Auth0's shape."),
         (name = "logs", description = "The audit trail: changes, and outcomes of deliveries."),
         (name = "discovery", description = "What relying parties need to verify logout tokens."),
-        (name = "service", description = "For whoever runs logoutd."),
+        (name = "service", description = "Health, metrics, the API token login and this document."),
     ),
     components(schemas(Error)),
 )]

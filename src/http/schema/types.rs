@@ -201,7 +201,7 @@ fn nullable(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]))
 }
 
-/// One of the program's identifiers.
+/// An identifier: of a client, a session or a user.
 pub(crate) fn identifier(example: &str) -> Object {
     text()
         .min_length(Some(1))
@@ -228,7 +228,7 @@ fn final_states() -> Object {
     names(State::ALL.into_iter().filter(|state| state.is_final()), json!("rejected"))
 }
 
-/// A reference to another schema. Whoever uses it names that schema among its own, too.
+/// A reference to another schema. The schema that has it must list the other among its own, too.
 pub(crate) fn reference<T: ToSchema>() -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(T::name()))
 }
@@ -258,7 +258,7 @@ pub(crate) fn described(schema: impl Into<Schema>, description: &str) -> RefOr<S
         Schema::OneOf(one_of) => one_of.description = description,
         Schema::AllOf(all_of) => all_of.description = description,
         Schema::AnyOf(any_of) => any_of.description = description,
-        // There is no other kind; utoipa keeps itself the right to add some.
+        // No other kind exists yet; the enum is non-exhaustive.
         _ => {}
     }
     RefOr::T(schema)

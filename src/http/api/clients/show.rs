@@ -8,8 +8,7 @@ use super::fields::Fields;
 use super::schema;
 use crate::domain::ids::ClientId;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::ApiPath;
-use crate::http::extract::Query;
+use crate::http::extract::{ApiPath, Query};
 use crate::registry::ClientRegistry;
 
 /// Reads a client.

@@ -9,13 +9,11 @@ use utoipa::ToSchema;
 
 use super::view::DeliveryView;
 use crate::domain::delivery::{self, DeliveryFilter};
-use crate::domain::ids::ClientId;
-use crate::domain::ids::{DeliveryId, Sid};
+use crate::domain::ids::{ClientId, DeliveryId, Sid};
 use crate::domain::initiator::Initiator;
 use crate::http::error::ApiError;
-use crate::http::extract::ListPermit;
-use crate::http::extract::Query;
 use crate::http::extract::query::NOT_A_CHECKPOINT;
+use crate::http::extract::{ListPermit, Query};
 use crate::http::schema as doc;
 use crate::storage::DeliveryReader;
 

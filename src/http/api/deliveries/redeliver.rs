@@ -26,8 +26,8 @@ use crate::storage::DeliveryReader;
     responses(
         (status = 202, description = "The delivery.", body = DeliveryView),
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
-        (status = 409, description = "`delivery_in_flight`: an attempt is under way. `client_not_subscribed`: there \
-            is nobody to deliver to.", body = Error),
+        (status = 409, description = "`delivery_in_flight`: an attempt is under way. `client_not_subscribed`: the \
+            client has no logout URI, or its subscription has ended.", body = Error),
     )
 )]
 pub(super) async fn redeliver(

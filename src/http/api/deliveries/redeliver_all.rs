@@ -77,7 +77,7 @@ pub(super) struct JobView {
     matched_is_final: bool,
     /// How many it has put back into the queue.
     redelivered: u64,
-    /// How many it has passed over, since their clients are subscribed no more, or somebody else has changed them.
+    /// How many it has skipped, since their clients are no longer subscribed, or another request has changed them.
     skipped: u64,
 }
 

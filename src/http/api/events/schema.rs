@@ -42,7 +42,7 @@ struct SessionCreatedData {
     /// When the user authenticated; else that was when the session began.
     #[schema(format = DateTime)]
     authenticated_at: Option<String>,
-    /// When it is to end unless something is heard of it before.
+    /// When it ends unless it is used before.
     #[schema(format = DateTime)]
     idle_expires_at: Option<String>,
     /// When it is to end by itself.
@@ -58,7 +58,7 @@ struct SessionCreatedData {
     cookie: Option<SessionCookieData>,
 }
 
-/// Where the user logged in, and was last seen. It replaces what was told before, whole.
+/// Where the user logged in, and was last seen. It replaces what was reported before, whole.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it describes what the intake reads")]
@@ -79,7 +79,7 @@ struct SessionDeviceData {
     last_asn: Option<String>,
 }
 
-/// How the user authenticated. It replaces what was told before, whole.
+/// How the user authenticated. It replaces what was reported before, whole.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it describes what the intake reads")]

@@ -1,7 +1,7 @@
 //! `GET /api/v2/logs`: entries that match, page by page, or from a checkpoint on.
 //!
-//! Pages are for people: the newest first, the first thousand. Checkpoints are for programs that want every
-//! entry once: the oldest first, each page after the last entry of the one before.
+//! Pages are for people: the newest entries first, and at most a thousand. Checkpoints are for programs that read every
+//! entry once: the oldest first, each page beginning after the last entry of the one before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,7 @@ use crate::clock::Clock;
 use crate::domain::ids::ClientId;
 use crate::domain::log::{LogField, LogFilter, LogId, LogTerm, LogType, Pattern};
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::ListPermit;
-use crate::http::extract::Query;
+use crate::http::extract::{ListPermit, Query};
 use crate::http::schema as doc;
 use crate::http::state::AuditSubjects;
 use crate::storage::{LogOrder, LogPage, LogRecord, LogStore};
@@ -34,12 +33,11 @@ use crate::storage::{LogOrder, LogPage, LogRecord, LogStore};
 const DEFAULT_ENTRIES: u32 = 50;
 const MAX_ENTRIES: u32 = 100;
 
-/// How far pages reach, Auth0's limit too. What lies beyond is for checkpoints.
+/// The most entries that can be reached by pages, as at Auth0. Checkpoints reach the others.
 const MAX_PAGED: u32 = 1_000;
 
-/// How old an entry is before it is shown to those who go on from a checkpoint. Times are taken before the
-/// commit, so that of two entries the later one can be there first: whoever had seen it would never look for
-/// the earlier.
+/// The age from which entries are shown in checkpoint paging. Their times are taken before the commit, so that of two
+/// entries the later can be committed first: a reader that went on after it would miss the earlier.
 const HOLD_BACK: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
@@ -51,17 +49,17 @@ struct Page {
     logs: Vec<Map<String, Value>>,
 }
 
-/// What is asked for, in either mode.
+/// What the parameters of either kind of paging ask for.
 struct Wanted {
     filter: LogFilter,
     fields: Fields,
-    /// What the filter was made of, for the link to the next page.
+    /// The parameters of the filter, for the link to the next page.
     parameters: Vec<(&'static str, String)>,
     /// Whether entries name users.
     users: bool,
 }
 
-/// Where to go on, and for how many entries.
+/// Where to continue, and for how many entries.
 struct Checkpoint {
     from: Option<LogId>,
     take: u32,
@@ -153,10 +151,10 @@ async fn from_checkpoint(
     let LogPage { records, stopped_at } =
         logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
     let next = match (stopped_at, records.last()) {
-        // Up to there every entry was looked at.
+        // Every entry up to this time was searched.
         (Some(stopped_at), _) => LogId::new(stopped_at, Uuid::max()),
         (None, Some(last)) => last.entry.id,
-        // After an empty page the same checkpoint goes on.
+        // After an empty page, continue from the same checkpoint.
         (None, None) => from,
     };
     let link = wanted.link(next, checkpoint.take);
@@ -166,7 +164,7 @@ async fn from_checkpoint(
 }
 
 impl Wanted {
-    /// What the parameters ask for: all of it has to hold. `users`: whether entries name users.
+    /// Parses the parameters; entries must match all of them. `users`: whether entries name users.
     fn of(query: &mut Query, users: bool) -> Result<Self, ApiError> {
         let mut parameters = Vec::new();
         let mut filter = LogFilter::default();

@@ -8,8 +8,7 @@ use axum::extract::State;
 use super::view::LogView;
 use crate::domain::log::LogId;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::ApiPath;
-use crate::http::extract::ListPermit;
+use crate::http::extract::{ApiPath, ListPermit};
 use crate::http::state::AuditSubjects;
 use crate::storage::LogStore;
 

@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::ids::{ClientId, Sub};
-use crate::domain::log::LogId;
-use crate::domain::log::LogType;
-use crate::domain::log::{Change, LogEvent, Outcome};
+use crate::domain::log::{Change, LogEvent, LogId, LogType, Outcome};
 use crate::http::schema::{Shown, shown};
 use crate::storage::LogRecord;
 

@@ -29,7 +29,7 @@ pub(super) async fn live() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// Events can be accepted: the store took a write within the last second, and the service is not winding down.
+/// Events can be accepted: the store took a write within the last second, and the service is not shutting down.
 #[utoipa::path(
     get,
     path = "/readyz",

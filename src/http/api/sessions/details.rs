@@ -1,4 +1,4 @@
-//! What a source told of a session, in Auth0's members. What was not told is left out.
+//! What a source has reported of a session besides its user, in Auth0's members. What was not reported is left out.
 
 use std::net::IpAddr;
 

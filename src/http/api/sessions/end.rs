@@ -1,4 +1,4 @@
-//! What ends sessions with `session-revoked`: `DELETE /api/v2/sessions/{id}`, `POST …/revoke`, and
+//! Ends sessions with the initiator `session-revoked`: `DELETE /api/v2/sessions/{id}`, `POST …/revoke`, and
 //! `DELETE /api/v2/users/{id}/sessions` and `POST /api/v2/users/{id}/revoke-access` for all of a user's.
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use crate::http::schema as doc;
 use crate::intake::{CommandError, CommandOutcome, Intake};
 use crate::storage::SessionReader;
 
-/// What ended, and who is told. Auth0 answers with an empty object, and its SDKs do not look.
+/// The sessions that ended, and the deliveries that follow. Auth0 answers with an empty object, which its SDKs ignore.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EndedSessions)]
 pub(super) struct Ended {
@@ -29,8 +29,8 @@ pub(super) struct Ended {
     /// The logout tokens that are to be delivered since.
     #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,
-    /// Clients that cannot be told, because their tokens need an identifier that is not known for the user; left
-    /// out if there are none.
+    /// Clients that get no logout token, because it needs an identifier that is not known for the user; left out if there
+    /// are none.
     #[schema(value_type = Vec<ClientId>, required = false)]
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     untold: BTreeSet<ClientId>,
@@ -43,7 +43,7 @@ pub(super) struct Ended {
 
 /// Ends a session.
 ///
-/// It ends with the initiator `session-revoked`. To end one that has ended is no error, and tells nobody twice.
+/// It ends with the initiator `session-revoked`. To end one that has ended is no error, and makes no further deliveries.
 #[utoipa::path(
     delete,
     path = "/api/v2/sessions/{id}",
@@ -54,7 +54,7 @@ pub(super) struct Ended {
         doc::IfMatch,
     ),
     responses(
-        (status = 202, description = "It has ended; its clients are being told.", body = Ended),
+        (status = 202, description = "It has ended; logout tokens are being delivered.", body = Ended),
         (status = 404, description = "`inexistent_session`: it was never reported.", body = Error),
         (status = 412, description = "`revision_mismatch`: the session has changed since its `ETag` was read.",
             body = Error),
@@ -81,7 +81,7 @@ pub(super) async fn delete(
         doc::IfMatch,
     ),
     responses(
-        (status = 202, description = "It has ended; its clients are being told.", body = Ended),
+        (status = 202, description = "It has ended; logout tokens are being delivered.", body = Ended),
         (status = 404, description = "`inexistent_session`: it was never reported.", body = Error),
         (status = 412, description = "`revision_mismatch`: the session has changed since its `ETag` was read.",
             body = Error),
@@ -105,7 +105,7 @@ pub(super) async fn revoke(
     operation_id = "deleteUserSessions",
     params(("id" = Sub, Path, description = "The user's `sub`.")),
     responses(
-        (status = 202, description = "They have ended; their clients are being told.", body = Ended),
+        (status = 202, description = "They have ended; logout tokens are being delivered.", body = Ended),
         (status = 400, description = "`invalid_uri`: it cannot be a `sub`.", body = Error),
     )
 )]
@@ -139,7 +139,7 @@ pub(super) struct Revocation {
     params(("id" = Sub, Path, description = "The user's `sub`.")),
     request_body(content = Option<Revocation>, example = json!({"session_id": "s-1"})),
     responses(
-        (status = 202, description = "They have ended; their clients are being told.", body = Ended),
+        (status = 202, description = "They have ended; logout tokens are being delivered.", body = Ended),
         (status = 400, description = "`invalid_uri`: it cannot be a `sub`. `invalid_body`.", body = Error),
         (status = 404, description = "`inexistent_session`: `session_id` is no session of this user.", body = Error),
     )

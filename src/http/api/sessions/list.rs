@@ -12,10 +12,8 @@ use super::view::SessionView;
 use crate::domain::ids::Sub;
 use crate::domain::session::SessionKey;
 use crate::http::error::ApiError;
-use crate::http::extract::ApiPath;
-use crate::http::extract::ListPermit;
-use crate::http::extract::Query;
 use crate::http::extract::query::NOT_A_CHECKPOINT;
+use crate::http::extract::{ApiPath, ListPermit, Query};
 use crate::http::schema as doc;
 use crate::storage::SessionReader;
 

@@ -28,25 +28,25 @@ pub(super) struct SessionView {
     updated_at: Shown,
     #[schema(value_type = String, format = DateTime)]
     authenticated_at: Shown,
-    /// When it is to end unless something is heard of it before.
+    /// When it ends unless it is used before.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     idle_expires_at: Option<Shown>,
     /// When it is to end by itself.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Shown>,
-    /// When the user was last there, if a source told.
+    /// When the user was last there, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, required = false)]
     last_interacted_at: Option<Shown>,
-    /// Where the user logged in, and was last seen, if a source told.
+    /// Where the user logged in, and was last seen, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = DeviceView, required = false)]
     device: Option<DeviceView>,
-    /// How the user authenticated, if a source told.
+    /// How the user authenticated, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = AuthenticationView, required = false)]
     authentication: Option<AuthenticationView>,
-    /// The OP's cookie, if a source told.
+    /// The OP's cookie, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = CookieView, required = false)]
     cookie: Option<CookieView>,
