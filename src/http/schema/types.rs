@@ -13,7 +13,7 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::algorithm::SigningAlg;
-use crate::domain::client::{LogoutUri, Origin, SubjectLogout, SubjectType, TokenSubject, TokenTyp};
+use crate::domain::client::{LogoutUri, Origin};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, MAX_ID_CHARS, Sid, Sub};
 use crate::domain::initiator::{Initiator, Initiators};
@@ -104,12 +104,6 @@ schemas! {
     /// `oidc_backchannel_logout_succeeded`: a logout token was delivered. `oidc_backchannel_logout_failed`: it was not.
     /// `sapi`: something was changed through the API or by a command. `fapi`: such a change was refused, or failed.
     "LogType" for LogType = names(LogType::ALL.map(LogType::as_str), json!("oidc_backchannel_logout_failed"));
-    /// How a client is told that every session of a user ended: by a token for each session (`sid`), or by one
-    /// with the `sub` alone.
-    "SubjectLogout" for SubjectLogout =
-        names([SubjectLogout::Sid, SubjectLogout::Sub], json!("sid"));
-    /// What a client knows users by (OpenID Connect Core, section 8).
-    "SubjectType" for SubjectType = names([SubjectType::Public, SubjectType::Pairwise], json!("public"));
     /// What groups the clients that share pairwise subjects: an absolute `https` URI, without fragment, user name
     /// and password.
     "SectorIdentifierUri" for SectorIdentifierUri = text()
@@ -118,16 +112,6 @@ schemas! {
         .pattern(Some(r"^[Hh][Tt][Tt][Pp][Ss]://[!-~]+$"))
         .examples([json!("https://shop.example.com/sector.json")])
         .build();
-    /// The `typ` header of a client's tokens; `none` leaves it out.
-    "TokenTyp" for TokenTyp = names(
-        [TokenTyp::LogoutJwt, TokenTyp::Jwt, TokenTyp::None],
-        json!("logout+jwt"),
-    );
-    /// Which of `sid` and `sub` a client's tokens carry, where both are known.
-    "TokenSubject" for TokenSubject = names(
-        [TokenSubject::SidAndSub, TokenSubject::Sid, TokenSubject::Sub],
-        json!("sid+sub"),
-    );
     /// Where a client's logout tokens go, by POST: absolute, `https` (or `http`, where the configuration allows
     /// it), without fragment, user name and password. Its host must have public addresses only, but for those
     /// that `egress.allow_networks` exempts.
@@ -201,7 +185,7 @@ fn nullable(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]))
 }
 
-/// An identifier: of a client, a session or a user.
+/// One of the program's identifiers.
 pub(crate) fn identifier(example: &str) -> Object {
     text()
         .min_length(Some(1))
@@ -228,7 +212,7 @@ fn final_states() -> Object {
     names(State::ALL.into_iter().filter(|state| state.is_final()), json!("rejected"))
 }
 
-/// A reference to another schema. The schema that has it must list the other among its own, too.
+/// A reference to another schema. Whoever uses it names that schema among its own, too.
 pub(crate) fn reference<T: ToSchema>() -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(T::name()))
 }
@@ -258,7 +242,7 @@ pub(crate) fn described(schema: impl Into<Schema>, description: &str) -> RefOr<S
         Schema::OneOf(one_of) => one_of.description = description,
         Schema::AllOf(all_of) => all_of.description = description,
         Schema::AnyOf(any_of) => any_of.description = description,
-        // No other kind exists yet; the enum is non-exhaustive.
+        // There is no other kind; utoipa keeps itself the right to add some.
         _ => {}
     }
     RefOr::T(schema)

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::storage::Maintenance;
 
 /// How long a result is reused.
@@ -21,14 +21,14 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Readiness {
     store: Arc<dyn Maintenance>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     last: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 impl Readiness {
     /// Checks `store` when it is first asked.
-    pub fn new(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, last: Arc::default() }
+    pub fn new(store: Arc<dyn Maintenance>, ambient: Ambient) -> Self {
+        Self { store, ambient, last: Arc::default() }
     }
 
     /// Whether the store takes writes.
@@ -50,7 +50,7 @@ impl Readiness {
     }
 
     async fn ping(&self) -> bool {
-        match timeout(PING_TIMEOUT, self.store.ping(self.clock.now())).await {
+        match timeout(PING_TIMEOUT, self.store.ping(self.ambient.now())).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 tracing::error!(error = %Causes(&error), "not ready: the store does not take writes");
@@ -73,7 +73,6 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
-    use crate::clock::SystemClock;
     use crate::storage::Result;
 
     /// A store that answers after `takes`.
@@ -99,7 +98,7 @@ mod tests {
 
     fn stage(takes: Duration) -> (Arc<Store>, Readiness) {
         let store = Arc::new(Store { takes, pings: AtomicUsize::new(0) });
-        (Arc::clone(&store), Readiness::new(store, Arc::new(SystemClock)))
+        (Arc::clone(&store), Readiness::new(store, Ambient::system()))
     }
 
     #[tokio::test(start_paused = true)]

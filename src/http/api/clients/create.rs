@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use super::change::ClientChange;
+use super::change::{ClientBody, ClientChange};
 use super::schema;
 use super::view::ClientView;
 use crate::http::audit::Note;
@@ -32,8 +32,9 @@ use crate::registry::ClientRegistry;
 )]
 pub(super) async fn create(
     State(registry): State<ClientRegistry>,
-    ApiJson(change): ApiJson<ClientChange>,
+    ApiJson(body): ApiJson<ClientBody>,
 ) -> Result<(StatusCode, Extension<Note>, Json<ClientView>), ApiError> {
+    let change = ClientChange::try_from(body)?;
     let mut record = registry.blank(change.client_id.clone());
     change.apply(&mut record)?;
     let record = registry.create(record.client).await?;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 
-use super::change::ClientChange;
+use super::change::{ClientBody, ClientChange};
 use super::schema;
 use super::view::ClientView;
 use crate::domain::ids::ClientId;
@@ -34,8 +34,9 @@ use crate::registry::ClientRegistry;
 pub(super) async fn update(
     State(registry): State<ClientRegistry>,
     ApiPath(client_id): ApiPath<ClientId>,
-    ApiChange { change, members }: ApiChange<ClientChange>,
+    ApiChange { change: body, members }: ApiChange<ClientBody>,
 ) -> Result<(Extension<Note>, Json<ClientView>), ApiError> {
+    let change = ClientChange::try_from(body)?;
     if change.client_id.as_ref().is_some_and(|other| *other != client_id) {
         return Err(ApiError::invalid_body("client_id", "cannot be changed; register a new client"));
     }

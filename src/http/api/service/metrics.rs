@@ -10,7 +10,6 @@ use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::delivery::Gauges;
 use crate::http::state::MetricsText;
-use crate::keyring::Keyring;
 use crate::storage::DeliveryReader;
 use crate::telemetry::Metrics;
 
@@ -28,7 +27,6 @@ pub(super) async fn show(
     State(gauges): State<Gauges>,
     State(metrics): State<Arc<Metrics>>,
     State(deliveries): State<Arc<dyn DeliveryReader>>,
-    State(keyring): State<Keyring>,
     State(clock): State<Arc<dyn Clock>>,
     State(text): State<MetricsText>,
 ) -> impl IntoResponse {
@@ -38,8 +36,6 @@ pub(super) async fn show(
             // The counters are still served: they matter most when the store fails.
             tracing::error!(error = %Causes(&error), "the gauges of the queue could not be refreshed");
         }
-        let reloads = keyring.reloads();
-        metrics.keys().set_reloads(reloads.loaded, reloads.failed);
         metrics.encode()
     };
     ([(CONTENT_TYPE, OPEN_METRICS)], text.get(make).await)

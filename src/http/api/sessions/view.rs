@@ -28,10 +28,10 @@ pub(super) struct SessionView {
     updated_at: Shown,
     #[schema(value_type = String, format = DateTime)]
     authenticated_at: Shown,
-    /// When it ends unless it is used before.
+    /// When the session ends unless it is reported again before.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     idle_expires_at: Option<Shown>,
-    /// When it is to end by itself.
+    /// When the session expires.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Shown>,
     /// When the user was last there, if a source has reported it.
