@@ -1,5 +1,7 @@
 //! Who may import whom: the table of the design, against the `use crate::` lines of the sources.
 
+mod circles;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
