@@ -1,7 +1,6 @@
 //! `logoutd keys`: manages the signing keys in their folder. A running service applies a change within a second or two.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -9,11 +8,11 @@ use jiff::Timestamp;
 
 use super::table::aligned;
 use super::terminal::out_block;
-use crate::clock::{Clock, SystemClock};
+use crate::ambient::Ambient;
+use crate::config;
 use crate::domain::algorithm::SigningAlg;
-use crate::entropy::{Entropy, SystemEntropy};
 use crate::keyring::{
-    GenerateKey, ImportKey, KeyInfo, KeyState, Keyring, KeyringConfig, Kid, RetiredKey, RotatedKey, RsaBits,
+    GenerateKey, ImportKey, KeyInfo, KeyState, Keyring, Kid, RetiredKey, RotatedKey, RsaBits,
 };
 
 /// The signing keys.
@@ -100,19 +99,14 @@ fn parse_bits(text: &str) -> Result<RsaBits, String> {
 }
 
 /// Runs the command on the folder in `config`, and prints what it did.
-pub(super) fn run(args: KeysArgs, config: KeyringConfig) -> anyhow::Result<()> {
-    let text = execute(args.command, config, Arc::new(SystemClock), Arc::new(SystemEntropy::new()))?;
+pub(super) fn run(args: KeysArgs, config: config::Keys) -> anyhow::Result<()> {
+    let text = execute(args.command, config, Ambient::system())?;
     out_block(&text);
     Ok(())
 }
 
-fn execute(
-    command: KeysCommand,
-    config: KeyringConfig,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-) -> anyhow::Result<String> {
-    let keyring = Keyring::inspect(config, clock, entropy)?;
+fn execute(command: KeysCommand, config: config::Keys, ambient: Ambient) -> anyhow::Result<String> {
+    let keyring = Keyring::inspect(config, ambient)?;
     match command {
         KeysCommand::Generate(args) => {
             let GenerateArgs { alg, kid, bits, activate_now } = args;
@@ -211,6 +205,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use std::sync::Arc;
+
     use crate::clock::ManualClock;
 
     #[derive(Debug, Parser)]
@@ -219,8 +215,8 @@ mod tests {
         keys: KeysArgs,
     }
 
-    fn config(directory: &Path) -> KeyringConfig {
-        KeyringConfig {
+    fn config(directory: &Path) -> config::Keys {
+        config::Keys {
             directory: directory.to_owned(),
             algorithms: vec![SigningAlg::Es256, SigningAlg::EdDsa],
             rotate_every: None,
@@ -233,7 +229,8 @@ mod tests {
         let clock = ManualClock::new("2026-01-02T03:04:05.678Z".parse().unwrap());
         let words = std::iter::once("keys").chain(line.split_whitespace());
         let command = Cli::try_parse_from(words)?.keys.command;
-        execute(command, config(directory), Arc::new(clock), Arc::new(SystemEntropy::new()))
+        let ambient = Ambient { clock: Arc::new(clock), ..Ambient::system() };
+        execute(command, config(directory), ambient)
     }
 
     #[test]

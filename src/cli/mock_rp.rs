@@ -17,7 +17,7 @@ use super::style::{BAD, BOLD, DIM, GOOD, paint};
 use super::terminal::{out_json, println};
 use super::token_view;
 use crate::clock::SystemClock;
-use crate::config::parse_duration;
+use crate::domain::duration;
 use crate::relying_party::mock::{Behaviour, MockRp, Received, Verdict};
 use crate::relying_party::verify::Expected;
 
@@ -40,7 +40,7 @@ pub(super) struct MockRpArgs {
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// The tolerated clock difference.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     leeway: Duration,
     #[command(flatten)]
     tls: TlsArgs,

@@ -155,7 +155,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::CheckConfig { path, json } => check_config::run(&path.config, json),
         Command::Keys { path, args } => {
-            keys::run(args, crate::app::keyring_config(&load(&path.config)?.config))?;
+            keys::run(args, load(&path.config)?.config.keys)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Tokens { path, args } => {

@@ -16,8 +16,9 @@ use crate::access::secret;
 use crate::app;
 use crate::causes::Causes;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Human, parse_duration};
+use crate::config::Config;
 use crate::domain::access::{ApiToken, EventSource, Scope, TokenId};
+use crate::domain::duration::{self, Human};
 use crate::domain::ids::TokenName;
 use crate::domain::log::{Change, LogEntry, LogEvent, LogId};
 use crate::entropy::{Entropy, SystemEntropy};
@@ -89,7 +90,7 @@ impl CreateArgs {
 }
 
 fn parse_life(text: &str) -> Result<Duration, String> {
-    let life = parse_duration(text)?;
+    let life = duration::parse(text).map_err(|error| error.to_string())?;
     if (Duration::from_secs(1)..=MAX_LIFE).contains(&life) {
         return Ok(life);
     }

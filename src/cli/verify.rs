@@ -13,7 +13,7 @@ use super::style::{BAD, BOLD, DIM, GOOD, WAITING, paint};
 use super::terminal::{eprintln, out_json, println};
 use super::token_view;
 use crate::clock::{Clock, SystemClock};
-use crate::config::parse_duration;
+use crate::domain::duration;
 use crate::relying_party::rules::{Check, RuleOutcome};
 use crate::relying_party::token::Token;
 use crate::relying_party::verify::{Expected, Report, verify};
@@ -35,7 +35,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// The tolerated clock difference.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     leeway: Duration,
     #[command(flatten)]
     tls: TlsArgs,

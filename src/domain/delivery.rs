@@ -105,7 +105,7 @@ impl FromStr for State {
 }
 
 /// A delivery by name: what an event's answer lists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeliverySummary {
     /// The delivery.
     pub id: DeliveryId,
@@ -164,22 +164,17 @@ pub struct Delivery {
 }
 
 /// Which deliveries. What is `None` does not restrict.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// Of this client.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
     /// In one of these states.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub states: Option<BTreeSet<State>>,
     /// Of sessions that ended so.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub initiator: Option<Initiator>,
     /// Made at this time or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub created_after: Option<Timestamp>,
     /// Made before this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub created_before: Option<Timestamp>,
 }
 

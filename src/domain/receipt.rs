@@ -1,13 +1,11 @@
 //! What a source is told about an event it reported.
 
-use serde::{Deserialize, Serialize};
-
 use super::delivery::DeliverySummary;
 use super::ids::Sid;
 
 /// The answer to an accepted event. It is stored with the event, so that the same event reported again
 /// gets the same answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The event's `id`.
     pub id: String,

@@ -28,6 +28,15 @@ impl SectorIdentifierUri {
         &self.text
     }
 
+    /// One that is stored. It may have been registered under looser rules than today's.
+    ///
+    /// # Errors
+    /// If it is not a URL at all.
+    pub fn from_stored(text: String) -> Result<Self, url::ParseError> {
+        let url = Url::parse(&text)?;
+        Ok(Self { text, url })
+    }
+
     /// Parsed.
     pub fn url(&self) -> &Url {
         &self.url

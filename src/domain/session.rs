@@ -62,8 +62,7 @@ pub struct Session {
 }
 
 /// A member that reports set. A report that is older than the one that set it changes nothing of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Member {
     /// [`Session::session_metadata`]
     SessionMetadata,

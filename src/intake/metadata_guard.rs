@@ -63,12 +63,14 @@ impl MetadataGuard {
     /// Rejects metadata with these findings, if that is the policy.
     pub(super) fn check(&self, findings: &[Finding]) -> Result<(), SensitiveMetadata> {
         match findings.first() {
-            Some(first) if self.policy == SensitivePolicy::Reject => {
-                self.count(findings);
-                Err(SensitiveMetadata(first.clone()))
-            }
+            Some(first) if self.policy == SensitivePolicy::Reject => Err(SensitiveMetadata(first.clone())),
             _ => Ok(()),
         }
+    }
+
+    /// Counts findings in metadata that was rejected.
+    pub(super) fn count_rejected(&self, findings: &[Finding]) {
+        self.count(findings);
     }
 
     /// Counts and logs findings in metadata that was accepted. `source` is an event's source, or names the API.
@@ -88,7 +90,7 @@ impl MetadataGuard {
 
     fn count(&self, findings: &[Finding]) {
         for finding in findings {
-            self.metrics.sensitive_metadata(finding.kind.as_str());
+            self.metrics.intake.sensitive_metadata(finding.kind.as_str());
         }
     }
 

@@ -10,12 +10,11 @@ use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord};
 use crate::domain::ids::ClientId;
 
-/// The registered clients. Whoever is no longer subscribed after a change has its waiting deliveries
-/// discarded before the change returns.
+/// The registered clients. Where a change ends a client's subscription, the client's pending deliveries are discarded
+/// before the method returns.
 #[async_trait]
 pub trait ClientStore: Send + Sync + 'static {
-    /// Makes the clients of the configuration file exactly these: adds, replaces and removes. A client whose
-    /// RP had answered 410 is subscribed again.
+    /// Replaces all clients of the configuration file by these. A client whose RP had answered 410 is subscribed again.
     async fn replace_file_clients(&self, clients: &[Client], now: Timestamp) -> Result<()>;
 
     /// A client.
@@ -24,7 +23,7 @@ pub trait ClientStore: Send + Sync + 'static {
     /// How many clients match.
     async fn client_count(&self, filter: &ClientFilter) -> Result<u64>;
 
-    /// Clients that match, by `client_id`: up to `limit` of those after `after`, the first `skip` left out.
+    /// Matching clients ordered by `client_id`: up to `limit`, after `after` and the first `skip`.
     async fn clients(
         &self,
         filter: &ClientFilter,
@@ -33,26 +32,25 @@ pub trait ClientStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<ClientRecord>>;
 
-    /// The algorithms that clients' tokens are signed with.
+    /// The signing algorithms of all subscribed clients.
     async fn client_algorithms(&self) -> Result<BTreeSet<SigningAlg>>;
 
-    /// Registers a client through the API; `false` if there is one of this id.
+    /// Registers a client of the API's; `false` if its id is taken.
     async fn create_client(&self, client: &Client, now: Timestamp) -> Result<bool>;
 
-    /// Replaces a client of the API's and whether it is subscribed; `false` if its revision is another by
-    /// now, or it is gone.
+    /// Replaces a client of the API's, and whether it is subscribed; `false` if it was removed or its revision is
+    /// another by now.
     async fn replace_client(&self, record: &ClientRecord, now: Timestamp) -> Result<bool>;
 
     /// Removes a client of the API's; `false` if there is none.
     async fn delete_client(&self, client_id: &ClientId, now: Timestamp) -> Result<bool>;
 }
 
-/// Which clients; what is `None` does not restrict. Both are members of the registration that nothing here
-/// acts on.
+/// Which clients to list. `None` does not restrict. Both members are descriptive ones of the registration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientFilter {
     /// `app_type` is one of these.
     pub app_types: Option<BTreeSet<String>>,
-    /// `is_first_party` is this; where it is not said, a client is one.
+    /// `is_first_party` is this. Its default is true.
     pub first_party: Option<bool>,
 }

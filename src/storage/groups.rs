@@ -1,30 +1,29 @@
-//! Group commit: what comes while one transaction is being committed shares the next.
+//! Group commit: items that arrive while a transaction is being committed share the next one.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// Gathers what is sent to a writer into groups.
+/// Collects the items sent to a writer into groups.
 #[derive(Debug)]
 pub struct Groups<T> {
     items: mpsc::Receiver<T>,
     most: usize,
     pause: Duration,
     last: Option<Instant>,
-    /// What was gathered of the next group.
+    /// The beginning of the next group.
     gathered: Vec<T>,
 }
 
 impl<T> Groups<T> {
-    /// Groups of up to `most`, `pause` or more apart: what comes alone is not kept waiting; under load the
-    /// groups grow, and a processor that others need is not spent on many small commits.
+    /// Groups of up to `most` items, at least `pause` apart. A single item after a quiet period goes at once; under load
+    /// groups grow, instead of many small commits competing with everything else for the processors.
     pub fn new(items: mpsc::Receiver<T>, most: usize, pause: Duration) -> Self {
         Self { items, most, pause, last: None, gathered: Vec::new() }
     }
 
-    /// The next group, of one at least; `None` when every sender is gone and nothing is left. Nothing is lost when
-    /// this is dropped before it returns.
+    /// The next group, of at least one item; `None` when all senders are dropped and nothing is left. Cancel-safe.
     pub async fn next(&mut self) -> Option<Vec<T>> {
         if self.gathered.is_empty() && self.items.recv_many(&mut self.gathered, self.most).await == 0 {
             return None;
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_alone_goes_at_once_and_what_comes_soon_after_goes_together() {
+    async fn a_single_item_goes_at_once_and_those_soon_after_go_together() {
         let (sender, receiver) = mpsc::channel(100);
         let mut groups = Groups::new(receiver, 3, Duration::from_millis(5));
         let began = Instant::now();
@@ -66,7 +65,7 @@ mod tests {
         assert_eq!(groups.next().await, Some(vec![2, 3]));
         assert_eq!(began.elapsed(), Duration::from_millis(5));
 
-        // A full group waits for nobody.
+        // A full group does not wait for the pause.
         for item in 4..=7 {
             sender.send(item).await.unwrap();
         }
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_gathered_when_nobody_waited_any_longer_comes_with_the_next_group() {
+    async fn a_cancelled_wait_loses_no_items() {
         let (sender, receiver) = mpsc::channel(100);
         let mut groups = Groups::new(receiver, 3, Duration::from_millis(5));
         sender.send(1).await.unwrap();

@@ -1,4 +1,4 @@
-//! The audit trail in the store: what was changed, and what deliveries came to.
+//! The audit trail: changes by operators, and the outcomes of deliveries.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -6,29 +6,33 @@ use jiff::Timestamp;
 use super::Result;
 use crate::domain::log::{LogEntry, LogFilter, LogId};
 
-/// The audit trail. What a delivery came to is read from the delivery itself, so that it costs no second row
-/// while logout tokens go out; a delivery that is redelivered leaves its earlier outcome here.
+/// The audit trail. The outcome of a delivery is read from the delivery itself, so that it costs no second row while
+/// tokens are sent; the earlier outcome of a redelivered one is stored here.
 #[async_trait]
 pub trait LogStore: Send + Sync + 'static {
-    /// Writes an entry, durably.
+    /// Stores an entry, durably.
     async fn record(&self, entry: &LogEntry) -> Result<()>;
 
     /// An entry.
     async fn log(&self, id: LogId) -> Result<Option<LogRecord>>;
 
-    /// Entries that match, in this order: up to `limit`, the first `skip` left out.
+    /// Matching entries in this order: up to `limit`, after the first `skip`.
     ///
-    /// Where no index serves the filter, entries are looked at one by one, in pieces that let others in between, and
-    /// so many at the most: see [`LogPage::stopped_at`].
+    /// Where no index serves the filter, entries are scanned in several short statements, up to a limit: see
+    /// [`LogPage::stopped_at`].
     async fn logs(&self, filter: &LogFilter, order: LogOrder, skip: u32, limit: u32) -> Result<LogPage>;
 
-    /// How many entries match, counted up to `most`, or as far as [`logs`](Self::logs) goes: a lower bound then.
+    /// How many entries match: exact below `most`, and where [`logs`](Self::logs) would not stop early; else a lower
+    /// bound.
     async fn log_count(&self, filter: &LogFilter, most: u32) -> Result<u32>;
 
-    /// Up to `limit` entries that match, of those after `after` and before `until`, the oldest first.
+    /// Up to `limit` matching entries after `after` and before `until`, the oldest first.
     ///
-    /// Waits for what is being written when it is called: then all that happened before `until` is there, if
-    /// whoever wrote it had the time of it no earlier than `until` and got to the store before this call.
+    /// For readers that go on from the last entry they have seen. Entries become visible when their transactions
+    /// commit, which is not always in the order of their times, so that a late commit could add an entry before the
+    /// reader's place. Therefore this waits for all transactions that were writing when it was called, and reads after
+    /// they have ended: an entry from before `until` can be missed only if its writer had not begun its transaction by
+    /// then. The caller rules that out by an `until` that is in the past by more than a writer takes to begin.
     async fn logs_after(
         &self,
         filter: &LogFilter,
@@ -38,13 +42,13 @@ pub trait LogStore: Send + Sync + 'static {
     ) -> Result<LogPage>;
 }
 
-/// Entries that were found.
+/// A page of entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogPage {
-    /// In the order that was asked for.
+    /// In the order of the request.
     pub records: Vec<LogRecord>,
-    /// There may be more that match, and nobody looked: where the search stopped. Every entry on the way there was
-    /// looked at, those of that millisecond included.
+    /// Where the search stopped before its end, since it had scanned as many entries as one request may: there may be
+    /// more beyond. Every entry up to there was scanned, including all of that millisecond.
     pub stopped_at: Option<Timestamp>,
 }
 
@@ -57,11 +61,11 @@ pub enum LogOrder {
     Oldest,
 }
 
-/// An entry as it is read.
+/// An entry, with what is joined to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRecord {
     /// The entry.
     pub entry: LogEntry,
-    /// The name of its client, as it is registered now.
+    /// The current name of its client.
     pub client_name: Option<String>,
 }

@@ -1,10 +1,11 @@
-//! What logoutd remembers, behind small traits: one for each user of the store.
+//! The store, behind one small trait for each of its users.
 //!
-//! The traits say what must hold, the backends how; only `app` names a backend. Nothing here decides
-//! anything: plans come from `domain`, times and tokens from the caller.
+//! The traits say what holds for every backend; each backend is a folder of its own, and only `app` names one. Nothing
+//! in here makes decisions: plans come from `domain`, times and tokens from the caller. `tests/storage/README.md` says
+//! how to add a backend.
 //!
-//! A row that cannot be read is left out of whatever is read in number, and is an error
-//! ([`StorageError::Corrupt`]) for who asks for it by its name: it never stops the others.
+//! A row that cannot be read is left out of lists and batches, and is an error ([`StorageError::Corrupt`]) where it is
+//! requested by its id: one corrupt row never stops the processing of others.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ mod intake;
 mod logs;
 mod queue;
 mod reader;
+mod records;
 mod redelivery;
 mod sessions;
 pub mod sqlite;
@@ -30,14 +32,15 @@ pub use intake::{
 };
 pub use logs::{LogOrder, LogPage, LogRecord, LogStore};
 pub use queue::{
-    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, Settled, Settlement, Turn,
+    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, QueueListener, QueueNotification,
+    Settled, Settlement, Turn,
 };
 pub use reader::{AttemptRecord, DeliveryPage, DeliveryReader, QueueDepth};
 pub use redelivery::{JobProgress, RedeliveryStore};
 pub use sessions::{SessionPage, SessionReader};
 pub use tokens::{FoundToken, TokenStore};
 
-/// How many lists are read at a time; the others wait for their turn. What one caller asks for must leave some of it.
+/// How many lists are read at a time; more wait. A limit for a single caller has to be below this.
 pub const LISTS_AT_A_TIME: u32 = 3;
 
 /// The result of every operation on the store.
@@ -70,18 +73,17 @@ impl<T> Storage for T where
 {
 }
 
-/// Upkeep.
+/// Operations on the store as a whole.
 #[async_trait]
 pub trait Maintenance: Send + Sync + 'static {
-    /// Whether the store can be read and written now: it writes something, and reads.
+    /// Checks that the store can be read and written, by writing and reading.
     async fn ping(&self, now: Timestamp) -> Result<()>;
 
-    /// Deletes up to `limit` rows each of finished deliveries (with their attempts), ended sessions,
-    /// accepted events, completed redelivery jobs, entries of the audit trail, and API tokens revoked or expired,
-    /// all from before `before`.
-    /// Returns how many rows went.
+    /// Deletes what is older than `before`: up to `limit` rows each of finished deliveries (with their attempts), ended
+    /// sessions, accepted events, completed redelivery jobs, audit entries, and API tokens that are revoked or expired.
+    /// Returns how many rows were deleted.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
-    /// Finishes what is under way and closes the store.
+    /// Waits for operations under way, and closes the store.
     async fn close(&self);
 }

@@ -1,4 +1,4 @@
-//! Deliveries as operators, metrics and waiting sources see them.
+//! Read access to deliveries, for operators, metrics and answers to events.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,10 +8,10 @@ use crate::domain::breaker::OpenBreaker;
 use crate::domain::delivery::{Attempt, Delivery, DeliveryFilter, DeliverySummary};
 use crate::domain::ids::{ClientId, DeliveryId, Sid};
 
-/// Deliveries as operators, metrics and waiting sources see them.
+/// Read access to deliveries.
 #[async_trait]
 pub trait DeliveryReader: Send + Sync + 'static {
-    /// Where these deliveries stand, in order of their ids; those that no longer exist are left out.
+    /// The states of these deliveries, in order of their ids. Those that no longer exist are left out.
     async fn summaries(&self, ids: &[DeliveryId]) -> Result<Vec<DeliverySummary>>;
 
     /// A delivery.
@@ -20,7 +20,7 @@ pub trait DeliveryReader: Send + Sync + 'static {
     /// The attempts of a delivery, oldest first.
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<AttemptRecord>>;
 
-    /// Deliveries that match, the newest first: up to `limit` of those made before `before`.
+    /// Matching deliveries, the newest first: up to `limit` of those created before `before`.
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -29,7 +29,7 @@ pub trait DeliveryReader: Send + Sync + 'static {
         limit: u32,
     ) -> Result<DeliveryPage>;
 
-    /// How much waits for each client, and since when.
+    /// The number of pending deliveries of each client, and when the first of them is due.
     async fn depths(&self) -> Result<Vec<QueueDepth>>;
 
     /// The breakers that are open.
@@ -45,17 +45,17 @@ pub struct AttemptRecord {
     pub attempt: Attempt,
 }
 
-/// A part of a list of deliveries.
+/// A page of deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryPage {
     /// The deliveries.
     pub deliveries: Vec<Delivery>,
-    /// Where to go on; `None` on the last. A page looks at a bounded number of deliveries, so that it may be
-    /// short, or empty, and not be the last.
+    /// The last delivery of the page, to go on after it; `None` on the last page. A page scans a bounded number of
+    /// deliveries, so that it may be short, or empty, and not be the last.
     pub next: Option<DeliveryId>,
 }
 
-/// What waits for a client.
+/// The pending deliveries of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueDepth {
     /// The client.

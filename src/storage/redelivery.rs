@@ -1,4 +1,4 @@
-//! Redelivery in the store: of one delivery, and as a job that goes on after a restart.
+//! Redelivery: of one delivery, or of many as a job that continues after a restart.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -7,11 +7,11 @@ use super::Result;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::{JobId, RedeliveryJob, RedeliveryRefusal, TooManyJobs};
 
-/// Deliveries put back into the queue.
+/// Puts deliveries back into the queue.
 #[async_trait]
 pub trait RedeliveryStore: Send + Sync + 'static {
-    /// Puts a delivery back into the queue, due at once, to be attempted until `expires_at`. A pending one is
-    /// only made due. Returns its client; `None` if there is no such delivery.
+    /// Puts a finished delivery back into the queue, due at once, to be attempted until `expires_at`. A pending delivery
+    /// only becomes due. Returns its client; `None` if there is no such delivery.
     async fn redeliver(
         &self,
         id: DeliveryId,
@@ -19,8 +19,8 @@ pub trait RedeliveryStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<std::result::Result<ClientId, RedeliveryRefusal>>>;
 
-    /// Stores a new job, with the number of deliveries that match it now, as far as they can be counted without
-    /// looking at more than a few thousand. One that nothing matches is complete at once. Returns it, unless
+    /// Stores a new job, with the number of matching deliveries among the first few thousand. A job without a match is
+    /// complete at once. Returns it, unless
     /// [`MAX_UNFINISHED_JOBS`](crate::domain::redelivery::MAX_UNFINISHED_JOBS) are unfinished.
     async fn create_job(&self, job: RedeliveryJob)
     -> Result<std::result::Result<RedeliveryJob, TooManyJobs>>;
@@ -28,12 +28,11 @@ pub trait RedeliveryStore: Send + Sync + 'static {
     /// A job.
     async fn job(&self, id: JobId) -> Result<Option<RedeliveryJob>>;
 
-    /// The first job after `after`, or of all, that is not complete.
+    /// The first unfinished job after `after`; without that, the first of all.
     async fn unfinished_job(&self, after: Option<JobId>) -> Result<Option<JobId>>;
 
-    /// Goes on with a job: looks at the next few thousand deliveries, puts those that match, `limit` at the most, back
-    /// into the queue as [`redeliver`](Self::redeliver) does, and remembers how far it came. Only what is put back is
-    /// written, in one transaction.
+    /// One step of a job: scans the next few thousand deliveries, puts up to `limit` matching ones back into the queue
+    /// as [`redeliver`](Self::redeliver) does, and stores the job's progress in the same transaction.
     async fn advance_job(
         &self,
         id: JobId,
@@ -43,10 +42,10 @@ pub trait RedeliveryStore: Send + Sync + 'static {
     ) -> Result<JobProgress>;
 }
 
-/// What a step of a job did.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobProgress {
-    /// The clients with new work.
+    /// The clients whose deliveries were put back.
     pub clients: Vec<ClientId>,
     /// Whether the job is complete.
     pub complete: bool,

@@ -1,4 +1,4 @@
-//! Sessions as operators see them, and as the clock does. They are changed through the intake only.
+//! Read access to sessions, for operators and expiry. Only the intake changes them.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -7,23 +7,22 @@ use super::Result;
 use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{Session, SessionKey};
 
-/// Sessions as operators see them, and as the clock does.
+/// Read access to sessions.
 #[async_trait]
 pub trait SessionReader: Send + Sync + 'static {
-    /// A session, ended or not.
+    /// A session, whether it has ended or not.
     async fn session(&self, sid: &Sid) -> Result<Option<Session>>;
 
-    /// The sessions of a user that have not ended, in the order they were first heard of: up to `limit` of
-    /// those after `after`.
+    /// The sessions of a user that have not ended, in the order of their keys, which is that of their first report: up to
+    /// `limit` after `after`.
     async fn live_sessions_of(&self, sub: &Sub, after: Option<SessionKey>, limit: u32)
     -> Result<SessionPage>;
 
-    /// Up to `limit` sessions whose lifetime has run out by `now` and that have not ended, the longest
-    /// overdue first.
+    /// Up to `limit` sessions that should have expired by `now` and have not ended, the longest overdue first.
     async fn expired_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<(Sid, SessionKey)>>;
 }
 
-/// A part of a list of sessions.
+/// A page of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionPage {
     /// The sessions.

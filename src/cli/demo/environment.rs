@@ -14,15 +14,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use super::progress;
+use crate::ambient::Ambient;
 use crate::app::{App, Listeners};
 use crate::cli::http::{self, TlsArgs};
 use crate::cli::jwks::{JwksLocation, JwksSource};
 use crate::cli::style::{DIM, GOOD, paint};
 use crate::cli::terminal::println;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::ids::DeliveryId;
-use crate::entropy::{Entropy, SystemEntropy};
 use crate::relying_party::mock::{Behaviour, MockRp, Received};
 use crate::relying_party::verify::Expected;
 use crate::shutdown::Shutdown;
@@ -95,17 +95,16 @@ impl Environment {
         // Bound and released again, so that nothing listens on this port.
         let down = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
 
-        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
-            (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
-        let token = entropy.uuid_v4().simple().to_string();
+        let ambient = Ambient::system();
+        let token = ambient.entropy.uuid_v4().simple().to_string();
         let text = configuration(&folder, &issuer, &parties, down);
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &text).context("cannot write the demo's configuration")?;
         let environment = [("LOGOUTD_BOOTSTRAP_TOKEN".into(), token.clone().into())];
         let loaded = Config::load(&path, environment)?;
-        let app = App::build(&loaded, &shutdown, clock, entropy).await?;
+        let app = App::build(&loaded, &shutdown, ambient).await?;
         let store = app.deliveries();
-        let service = tokio::spawn(app.run(Listeners { server, management }, shutdown.clone()));
+        let service = tokio::spawn(app.run(Listeners { server, management }));
         Ok(Self {
             folder,
             server: server_address,

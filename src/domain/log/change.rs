@@ -1,12 +1,12 @@
 //! A change by an operator, and whoever made it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::domain::access::Caller;
 use crate::domain::ids::ClientId;
 
 /// A request, or a command, that was to change something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// What it was for, such as "Update a client".
     pub description: String,
@@ -14,41 +14,31 @@ pub struct Change {
     pub asked: Asked,
     /// The id in its path, decoded and whole, where the path holds one that may be written down; the SHA-256 of it
     /// (`sha256:…`) where it is longer than any id can be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// Whether it was made.
     pub succeeded: bool,
     /// The HTTP status it was answered with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The `errorCode` it was answered with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
     /// Names of the members it was to change. Never their values.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
     /// Ids of what it made or changed, where the path does not say.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affected: Vec<String>,
     /// Who made it, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
     /// The address it came from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The `User-Agent` it came with, shortened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// The request's id, as the log has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// How many failed in the same way since the entry of the first: this one is the last of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
 
 /// How a change was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "channel", rename_all = "lowercase")]
 pub enum Asked {
     /// Over the management API.
@@ -87,18 +77,18 @@ impl Change {
 }
 
 /// Whoever made a change: a token's bearer. Never the token.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Actor {
     /// The kind of token: `bootstrap_token`, `api_token` or `access_token`.
     pub kind: String,
     /// The API token's id, or the access token's `sub`. Without it nobody could say who changed something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// What people call the API token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The client that the access token was issued to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
 }
 

@@ -1,13 +1,11 @@
 //! What a delivery came to.
 
-use serde::{Deserialize, Serialize};
-
 use crate::domain::delivery::State;
 use crate::domain::ids::{DeliveryId, Sid};
 use crate::domain::initiator::Initiator;
 
 /// What a delivery came to, with its last attempt. Its session metadata and `sub` are left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The delivery.
     pub delivery_id: DeliveryId,
@@ -16,18 +14,14 @@ pub struct Outcome {
     /// Why the session ended.
     pub initiator: Initiator,
     /// The session, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Sid>,
     /// How many attempts were made.
     pub attempts: u32,
     /// Where the last one was posted to; `None` if none was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// The HTTP status of its answer, if one came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The class of its failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The `attempts` table: what was tried, and what came of it. Never a token.
+//! The `attempts` table: attempts and their outcomes. Tokens are never stored.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::domain::delivery::{Attempt, Phases};
 use crate::domain::ids::DeliveryId;
 use crate::storage::{AttemptRecord, Result};
 
-/// Records attempts, each under its number (from 1).
+/// Stores attempts with their numbers, which begin at 1.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     attempts: &[(DeliveryId, u32, &Attempt)],

@@ -11,7 +11,7 @@ use crate::domain::breaker::OpenBreaker;
 use crate::domain::ids::ClientId;
 use crate::storage::Result;
 
-/// Every breaker that is open.
+/// All open breakers.
 pub(super) async fn all(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -30,7 +30,7 @@ pub(super) fn breaker(row: &SqliteRow) -> Result<OpenBreaker> {
     })
 }
 
-/// Stores breakers that opened, and forgets those that closed.
+/// Stores breakers that opened, and deletes those that closed.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     breakers: &BTreeMap<ClientId, Option<OpenBreaker>>,

@@ -1,8 +1,7 @@
-//! Moves what was committed from the log into the file, beside the writer instead of in its commits.
+//! Checkpoints the write-ahead log in the background, instead of in the writer's commits.
 //!
-//! A passive checkpoint waits for nobody and makes nobody wait. Under load it never catches up with the
-//! writer, whose own checkpoint, at [`WRITER_CHECKPOINT_PAGES`], then finds little left to do and lets the log
-//! begin anew.
+//! A passive checkpoint neither waits for other connections nor blocks them. Under load it never catches up with the
+//! writer; the writer's own checkpoint, at [`WRITER_CHECKPOINT_PAGES`], then has little left to do and resets the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +12,13 @@ use tokio::task::JoinHandle;
 
 use crate::causes::Causes;
 
-/// How often the log is looked at.
-const EVERY: Duration = Duration::from_millis(250);
+/// How often a checkpoint is made, if there were writes.
+const INTERVAL: Duration = Duration::from_millis(250);
 
-/// After how many pages of the log a commit moves the rest itself.
+/// From how many pages in the log on a commit makes a checkpoint itself.
 pub(super) const WRITER_CHECKPOINT_PAGES: u32 = 8_000;
 
-/// The task, for as long as the store is open.
+/// The background task. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     written: Arc<AtomicBool>,
@@ -27,15 +26,15 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// `connection` must be a connection of its own: it is busy for as long as the disk is.
+    /// `connection` must be used for nothing else: it is blocked while the disk is busy.
     pub(super) fn start(connection: SqlitePool) -> Self {
         let written = Arc::new(AtomicBool::new(false));
         let task = tokio::spawn(run(connection, Arc::clone(&written)));
         Self { written, task }
     }
 
-    /// Something was committed.
-    pub(super) fn note(&self) {
+    /// Notes that there are writes to checkpoint.
+    pub(super) fn note_write(&self) {
         self.written.store(true, Ordering::Relaxed);
     }
 }
@@ -47,15 +46,15 @@ impl Drop for Checkpointer {
 }
 
 async fn run(connection: SqlitePool, written: Arc<AtomicBool>) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         if written.swap(false, Ordering::Relaxed)
             && let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&connection).await
         {
-            // Nothing is lost by it, and the writer says for itself what does not work.
-            tracing::debug!(error = %Causes(&error), "the log could not be moved into the file");
+            // Harmless: the writer makes a checkpoint too, and reports its own errors.
+            tracing::debug!(error = %Causes(&error), "the write-ahead log could not be checkpointed");
         }
     }
 }

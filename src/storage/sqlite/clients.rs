@@ -16,9 +16,10 @@ use crate::domain::client::{Client, ClientRecord, Origin};
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::plan::Registration;
+use crate::storage::records::ClientDocument;
 use crate::storage::{ClientFilter, ClientStore, DeliveryQueue, Result};
 
-/// How many waiting deliveries are discarded in one transaction: few enough that no event waits for long.
+/// How many pending deliveries are discarded in one transaction: few enough that no event waits for long.
 const DISCARD_BATCH: u32 = 1_000;
 
 #[async_trait]
@@ -41,7 +42,7 @@ impl ClientStore for SqliteStore {
                      updated_at = iif(document = excluded.document, updated_at, excluded.updated_at)",
             )
             .bind(client.client_id.as_str())
-            .bind(to_json(client))
+            .bind(to_json(&ClientDocument::from(client.clone())))
             .bind(client.backchannel_logout_uri.is_some())
             .bind(client.enabled)
             .bind(millis(now))
@@ -91,7 +92,7 @@ impl ClientStore for SqliteStore {
 
     async fn client_algorithms(&self) -> Result<BTreeSet<SigningAlg>> {
         let rows = sqlx::query(
-            // SQLite looks into a document only if it is one; else the whole statement would fail.
+            // Invalid JSON in one row would fail the whole statement.
             "SELECT MIN(client_id) AS client_id,
                  iif(json_valid(document), document ->> '$.id_token_signed_response_alg', NULL) AS alg
              FROM clients WHERE subscribed GROUP BY alg",
@@ -109,7 +110,7 @@ impl ClientStore for SqliteStore {
              VALUES (?1, 'api', ?2, ?3, ?4, 1, ?5, ?5) ON CONFLICT (client_id) DO NOTHING",
         )
         .bind(client.client_id.as_str())
-        .bind(to_json(client))
+        .bind(to_json(&ClientDocument::from(client.clone())))
         .bind(client.backchannel_logout_uri.is_some())
         .bind(client.enabled)
         .bind(millis(now))
@@ -126,7 +127,7 @@ impl ClientStore for SqliteStore {
             "UPDATE clients SET document = ?, subscribed = ?, enabled = ?, revision = revision + 1, updated_at = ?
              WHERE client_id = ? AND origin = 'api' AND revision = ?",
         )
-        .bind(to_json(client))
+        .bind(to_json(&ClientDocument::from(client.clone())))
         .bind(subscribed)
         .bind(client.enabled)
         .bind(millis(now))
@@ -166,8 +167,8 @@ impl ClientStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// The clients that are not subscribed, or not registered, and have deliveries waiting. It goes from one
-    /// client to the next in the index, however many deliveries each of them has.
+    /// The clients that are not subscribed, or not registered, and have pending deliveries. One index lookup per client,
+    /// however many deliveries it has.
     pub(super) async fn left_with_deliveries(&self) -> Result<Vec<ClientId>> {
         let rows = sqlx::query(
             "WITH RECURSIVE waiting (client_id) AS (
@@ -185,8 +186,8 @@ impl SqliteStore {
         self.rows.readable(&QUEUES, &rows, |row| Columns(row).parsed("client_id"))
     }
 
-    /// Discards some of what waits for a client unless it is subscribed; whether there was any. Nobody leases
-    /// these meanwhile, and what an end of the process leaves is discarded at the next start.
+    /// Discards some pending deliveries of a client unless it is subscribed; returns whether there were any. These are
+    /// never leased, and what is left by a restart is discarded then.
     pub(super) async fn discard(&self, client_id: &ClientId, now: Timestamp) -> Result<bool> {
         let mut write = self.write().await?;
         let discarded = discard_some(&mut write, client_id, DISCARD_BATCH, now).await?;
@@ -212,7 +213,7 @@ fn record(row: &SqliteRow) -> Result<ClientRecord> {
     let columns = Columns(row);
     let origin = |word: &str| [Origin::File, Origin::Api].into_iter().find(|it| it.as_str() == word);
     Ok(ClientRecord {
-        client: columns.json("document")?,
+        client: columns.json::<ClientDocument>("document")?.into(),
         origin: columns.word("origin", origin)?,
         subscribed: columns.plain("subscribed")?,
         revision: columns.plain::<i64>("revision")?.unsigned_abs(),
@@ -221,7 +222,7 @@ fn record(row: &SqliteRow) -> Result<ClientRecord> {
     })
 }
 
-/// Those of these clients that are registered. One whose document cannot be read has a [stand-in](stand_in) for it.
+/// The registered ones among these clients. One whose document cannot be read is replaced by a [placeholder].
 pub(super) async fn registered(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -236,8 +237,9 @@ pub(super) async fn registered(
     let registrations = rows.readable(&CLIENTS, &found, |row| {
         let columns = Columns(row);
         let client_id: ClientId = columns.parsed("client_id")?;
-        let client = match rows.one(&CLIENTS, row, |row| Columns(row).json("document")) {
-            Err(error) if error.is_corrupt() => stand_in(client_id.clone()),
+        let read = |row| Columns(row).json::<ClientDocument>("document").map(Client::from);
+        let client = match rows.one(&CLIENTS, row, read) {
+            Err(error) if error.is_corrupt() => placeholder(client_id.clone()),
             other => other?,
         };
         let subscribed = columns.plain("subscribed")?;
@@ -246,15 +248,15 @@ pub(super) async fn registered(
     Ok(registrations.into_iter().collect())
 }
 
-/// What a client is taken for whose document cannot be read. It hears of every end, so that none is lost, and is not
-/// enabled, so that its deliveries wait until its document is mended. They have no metadata, since it is not known
-/// what the client asked for; whether it may be told the `sub` is looked at again when its tokens are made.
-fn stand_in(client_id: ClientId) -> Client {
+/// Stands for a client whose document cannot be read. It gets a delivery for every end, so that none is lost, and is
+/// disabled, so that its deliveries wait until the document is repaired. They have no metadata, since the client's choice
+/// is unknown; whether its tokens may have the `sub` is decided when they are made.
+fn placeholder(client_id: ClientId) -> Client {
     Client { enabled: false, initiators: Initiators::All, ..Client::new(client_id) }
 }
 
-/// Ends a client's subscription and discards some of what waits for it; the rest is discarded as what waits for a
-/// client that left is.
+/// Ends a client's subscription and discards some of its pending deliveries;
+/// [`discard_left`](DeliveryQueue::discard_left) discards the rest.
 pub(super) async fn unsubscribe(
     connection: &mut SqliteConnection,
     client_id: &ClientId,
@@ -271,7 +273,7 @@ pub(super) async fn unsubscribe(
     Ok(())
 }
 
-/// Discards up to `limit` of what waits for a client unless it is subscribed; how many there were.
+/// Discards up to `limit` pending deliveries of a client unless it is subscribed; returns how many.
 async fn discard_some(
     connection: &mut SqliteConnection,
     client_id: &ClientId,

@@ -1,4 +1,4 @@
-//! How domain values are written to columns and read from them: whatever is written can be read back.
+//! Conversion of domain values to columns and back: every value that can be written can be read.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
@@ -25,7 +25,7 @@ pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A UUID inside a JSON parameter. SQLite's JSON has no blobs: statements turn it back with `unhex`.
+/// A UUID inside a JSON parameter. SQLite's JSON has no blobs: statements decode it with `unhex`.
 pub(super) fn hex(id: Uuid) -> Simple {
     id.simple()
 }
@@ -40,12 +40,12 @@ pub(super) fn hex_bytes(bytes: &[u8]) -> String {
     text
 }
 
-/// Reads columns by name, turning what cannot be read into [`StorageError::Corrupt`]. Which row that is of is
-/// added by [`Rows`](super::rows::Rows).
+/// Reads columns by name. A value that cannot be read is a [`StorageError::Corrupt`], to which
+/// [`Rows`](super::rows::Rows) adds the name of the row.
 pub(super) struct Columns<'r>(pub(super) &'r SqliteRow);
 
 impl<'r> Columns<'r> {
-    /// A value SQLite has a type for.
+    /// A value of a type that SQLite has.
     pub(super) fn plain<T>(&self, column: &'static str) -> Result<T>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite>,
@@ -57,7 +57,7 @@ impl<'r> Columns<'r> {
         })
     }
 
-    /// So many bytes.
+    /// `N` bytes.
     pub(super) fn bytes<const N: usize>(&self, column: &'static str) -> Result<[u8; N]> {
         let bytes: &[u8] = self.plain(column)?;
         bytes.try_into().map_err(|_| corrupt(column, "does not have the right number of bytes"))
@@ -87,7 +87,7 @@ impl<'r> Columns<'r> {
         self.plain::<Option<&str>>(column)?.map(|_| self.json(column)).transpose()
     }
 
-    /// A time. One that nothing here wrote, since it is beyond those that are kept, is the nearest of them.
+    /// A time. One outside of the range that is stored is the nearest within.
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp> {
         Ok(of_millis(self.plain(column)?))
     }
@@ -97,7 +97,7 @@ impl<'r> Columns<'r> {
         Ok(self.plain::<Option<i64>>(column)?.map(of_millis))
     }
 
-    /// Times by what they are of, stored as a JSON object; none if there is nothing.
+    /// A map to times, stored as a JSON object; empty if the column is NULL.
     pub(super) fn times<K: DeserializeOwned + Ord>(
         &self,
         column: &'static str,
@@ -127,12 +127,12 @@ fn corrupt(column: &'static str, problem: &'static str) -> StorageError {
     StorageError::Corrupt { row: None, column, problem }
 }
 
-/// A value stored as JSON. Our own types with string keys always serialize.
+/// A value stored as JSON.
 pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("stored types have string keys and no failing serializers")
 }
 
-/// A list of texts as one JSON parameter, for `IN (SELECT value FROM json_each(?))`.
+/// A list of texts as a JSON parameter, for `IN (SELECT value FROM json_each(?))`.
 pub(super) fn json_list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     to_json(&items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>())
 }

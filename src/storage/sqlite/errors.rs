@@ -135,7 +135,7 @@ mod tests {
 
     /// Extended codes of <https://www.sqlite.org/rescode.html>, by hand.
     #[test]
-    fn failures_of_the_whole_store_are_told_from_those_of_one_statement() {
+    fn outages_are_distinguished_from_failures_of_one_statement() {
         for (code, is_transient) in [
             (3, true),
             (5, true),

@@ -1,4 +1,4 @@
-//! The `events` table: what was accepted before.
+//! The `events` table: accepted events and their answers.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,17 +13,19 @@ use super::rows::{EVENTS, Rows};
 use super::subject_ends::number;
 use crate::domain::receipt::Receipt;
 use crate::domain::session::EndNumber;
+use crate::storage::records::ReceiptRecord;
 use crate::storage::{
     AcceptedBefore, AcceptedElsewhere, AcceptedEvent, AnswerKey, EventDigest, EventKey, Known, Result,
 };
 
-/// The rows of a source and an id: those from before reporters were known have `key` in its first part only.
+/// The events with a source and id, of all reporters. `key` is the hash of these two and the reporter's key; rows from
+/// before reporters were stored have the hash only.
 const OF_SOURCE_AND_ID: &str = "SELECT events.key, reporter, digest, digest_version, end_number
      FROM json_each(?) AS wanted
      CROSS JOIN events ON events.key BETWEEN unhex(wanted.value) AND unhex(wanted.value || 'ffffffffffffffff')";
 
-/// Finds those of these events that were accepted before, from the same reporter or from another one. One that cannot
-/// be read is an error: what was answered to it is not known, and it must not be acted on again.
+/// Finds the events that were accepted before, from the same reporter or from another one. One that cannot be read is an
+/// error: its answer is unknown, and it must not be accepted again.
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -54,10 +56,10 @@ pub(super) async fn find(
     Ok(())
 }
 
-/// What was accepted, and the name of whoever reported it.
+/// An accepted event, and the name of its reporter.
 fn read(row: &SqliteRow) -> Result<(AcceptedBefore, Option<String>)> {
     let columns = Columns(row);
-    // A digest of another length equals none that is computed now.
+    // A digest of another length becomes zeros, which equal no digest.
     let bytes = columns.plain::<Vec<u8>>("digest")?.try_into().unwrap_or_default();
     let digest = EventDigest { version: columns.plain("digest_version")?, bytes };
     let answer = AnswerKey(columns.plain("key")?);
@@ -71,11 +73,12 @@ pub(super) async fn answer(reader: &SqlitePool, rows: &Rows, key: &AnswerKey) ->
         .bind(&key.0)
         .fetch_optional(reader)
         .await?;
-    row.as_ref().map(|row| rows.one(&EVENTS, row, |row| Columns(row).json("receipt"))).transpose()
+    let read = |row| Columns(row).json::<ReceiptRecord<'static>>("receipt").map(Receipt::from);
+    row.as_ref().map(|row| rows.one(&EVENTS, row, read)).transpose()
 }
 
-/// Remembers events as accepted. One that is known already was accepted anew, since the digest of what it said
-/// then could not be compared.
+/// Stores accepted events. An event that is stored already is replaced: it was accepted again, since its digest had been
+/// computed by rules that no longer exist.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     events: &[(&EventKey, &AcceptedEvent)],
@@ -97,17 +100,18 @@ pub(super) async fn insert(
 }
 
 fn row(key: &EventKey, accepted: &AcceptedEvent, now: Timestamp) -> impl Serialize {
-    let (digest, receipt) = (hex_bytes(&accepted.digest.bytes), to_json(&accepted.receipt));
+    let (digest, receipt) =
+        (hex_bytes(&accepted.digest.bytes), to_json(&ReceiptRecord::from(&accepted.receipt)));
     let stored = hex_bytes(&hashed(key)) + &hex_bytes(&key.reporter.key());
     let (reporter, version) = (key.reporter.label().to_owned(), accepted.digest.version);
     let end = accepted.end.map(number);
     (stored, &key.source, &key.id, digest, receipt, millis(now), reporter, version, end)
 }
 
-/// Half a SHA-256 of source and id, which no two events share by chance or by design.
+/// The first half of the SHA-256 of source and id: 128 bits resist collisions, accidental and deliberate.
 fn hashed(key: &EventKey) -> [u8; 16] {
     let mut context = Context::new(&SHA256);
-    // Neither has a control character in it.
+    // The separator is unambiguous: neither contains control characters.
     for part in [&key.source, "\0", &key.id] {
         context.update(part.as_bytes());
     }

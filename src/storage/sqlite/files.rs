@@ -1,8 +1,8 @@
-//! The files of the store: made for this user alone, and kept so. They hold personal data.
+//! The files of the store, which only this user may access: they hold personal data.
 //!
-//! A file that others can use is put right where its mode can be changed from here, with a warning, since it may have
-//! been read. Where it cannot, another user's file that everybody can use is refused: whoever made it could read and
-//! change what is stored. Anything else is warned of: on some mounted volumes every file has the same mode.
+//! The mode of a file that others can access is corrected, with a warning, since it may have been read. Where it cannot be
+//! changed, a file that belongs to another user and that everybody can access is refused; anything else is only warned
+//! about, since on some mounted volumes every file has the same mode.
 
 use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io::{Error, ErrorKind, Result};
@@ -10,19 +10,19 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the store's files are called: the file of the configuration, and this appended.
+/// The names of the store's files: the configured one with each of these appended.
 const SUFFIXES: [&str; 5] = ["", "-wal", "-shm", "-journal", "-lock"];
 
-/// The mode of a file that is its owner's alone.
+/// The mode of a file that only its owner can access.
 const PRIVATE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 const EVERYBODY: u32 = 0o007;
 const STICKY: u32 = 0o1000;
 
-/// Makes the store's file if there is none, and sees to it that what is there is nobody else's.
+/// Creates the store's file if there is none, and makes the existing files private.
 ///
 /// # Errors
-/// If it cannot be made, is no file, or is another user's and can be used by everybody.
+/// If the file cannot be created, is not a regular file, or belongs to another user and everybody can access it.
 pub(super) fn make_private(database: &Path) -> Result<()> {
     for suffix in SUFFIXES {
         let path = beside(database, suffix);
@@ -36,8 +36,8 @@ pub(super) fn make_private(database: &Path) -> Result<()> {
     open_private(database).map(drop)
 }
 
-/// Locks a file beside the database's, unless another process has. Not the database's own: SQLite loses its
-/// locks when any descriptor of that is closed (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
+/// Locks a file beside the database, unless another process holds the lock. Not the database itself: SQLite loses its
+/// locks when any descriptor of that file is closed (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
 pub(super) fn lock(database: &Path) -> Result<Option<Arc<File>>> {
     let file = open_private(&beside(database, "-lock"))?;
     match file.try_lock() {
@@ -47,7 +47,7 @@ pub(super) fn lock(database: &Path) -> Result<Option<Arc<File>>> {
     }
 }
 
-/// SQLite gives its files the process's umask; the log and shared-memory files take after the main one.
+/// SQLite creates files with the process's umask, and its other files with the mode of the database.
 fn open_private(path: &Path) -> Result<File> {
     File::options().create(true).append(true).mode(PRIVATE).open(path)
 }
@@ -60,7 +60,7 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
 
 fn keep_private(path: &Path, metadata: &Metadata) -> Result<()> {
     if !metadata.is_file() {
-        // Opening a pipe would wait for its other end.
+        // Opening a pipe would block until its other end is opened.
         let problem = format!("{} is not a regular file", path.display());
         return Err(Error::new(ErrorKind::InvalidInput, problem));
     }
@@ -70,12 +70,12 @@ fn keep_private(path: &Path, metadata: &Metadata) -> Result<()> {
     }
     let (file, was) = (path.display(), format_args!("{mode:04o}"));
     if is_made_private(path) {
-        tracing::warn!(%file, %was, "a file of the store could be used by others; its mode is 0600 now");
+        tracing::warn!(%file, %was, "other users had access to a file of the store; its mode is 0600 now");
         return Ok(());
     }
     if mode & EVERYBODY != 0 && is_another_users(metadata) {
         let problem = format!(
-            "{file} belongs to another user and has the mode {was}: everybody can use it; give it to the user that \
+            "{file} belongs to another user and has the mode {was}: everybody has access to it; give it to the user that \
              logoutd runs as, with the mode 0600"
         );
         return Err(Error::new(ErrorKind::PermissionDenied, problem));
@@ -83,23 +83,23 @@ fn keep_private(path: &Path, metadata: &Metadata) -> Result<()> {
     tracing::warn!(
         %file,
         mode = %was,
-        "a file of the store can be used by others, and its mode cannot be changed from here; make it 0600"
+        "other users have access to a file of the store, and logoutd cannot change its mode; make it 0600"
     );
     Ok(())
 }
 
-/// Only a file's owner, or root, can change its mode; and on some file systems nobody can, without an error.
+/// Only the owner and root can change a file's mode; on some file systems the change has no effect, without an error.
 fn is_made_private(path: &Path) -> bool {
     fs::set_permissions(path, Permissions::from_mode(PRIVATE)).is_ok()
         && fs::metadata(path).is_ok_and(|it| it.mode() & OTHERS == 0)
 }
 
-/// Whether it is known to be. What this process makes belongs to the user it runs as.
+/// Whether the file is known to belong to another user. New files of this process belong to the user it runs as.
 fn is_another_users(metadata: &Metadata) -> bool {
     tempfile::tempfile().and_then(|it| it.metadata()).is_ok_and(|mine| mine.uid() != metadata.uid())
 }
 
-/// Whoever may write to the folder can put another file in the store's place.
+/// Users who can write to the folder can replace the store's files.
 fn warn_of_folder(database: &Path) {
     let folder = match database.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -113,7 +113,7 @@ fn warn_of_folder(database: &Path) {
         tracing::warn!(
             folder = %folder.display(),
             %mode,
-            "everybody can replace the store's files; take the right to write to their folder from others"
+            "all users can replace the store's files; make their folder writable for its owner only"
         );
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_and_what_is_found_is_its_owners_alone() {
+    fn new_and_existing_files_are_private() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("store.db");
         for suffix in ["-wal", "-lock"] {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn what_is_not_a_regular_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("store.db");
         fs::create_dir(&database).unwrap();

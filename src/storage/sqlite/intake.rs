@@ -126,21 +126,21 @@ impl IntakeTransaction for SqliteIntake {
     }
 }
 
-/// Sessions with the deliveries of those that have ended. One that lives has none: they arise from its end.
+/// Adds their deliveries to sessions that have ended. Live sessions have none.
 async fn with_deliveries(
     connection: &mut sqlx::SqliteConnection,
     rows: &Rows,
     sessions: Vec<Session>,
 ) -> Result<Vec<KnownSession>> {
     let ended: Vec<SessionKey> = sessions.iter().filter(|it| it.ended.is_some()).map(|it| it.key).collect();
-    let mut told: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
+    let mut deliveries_of: HashMap<SessionKey, Vec<DeliverySummary>> = HashMap::new();
     if !ended.is_empty() {
         for (key, delivery) in deliveries::of_sessions(connection, rows, &ended).await? {
-            told.entry(key).or_default().push(delivery);
+            deliveries_of.entry(key).or_default().push(delivery);
         }
     }
     let with_deliveries = |session: Session| {
-        let deliveries = told.remove(&session.key).unwrap_or_default();
+        let deliveries = deliveries_of.remove(&session.key).unwrap_or_default();
         KnownSession { session, deliveries }
     };
     Ok(sessions.into_iter().map(with_deliveries).collect())

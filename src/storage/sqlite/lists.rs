@@ -1,9 +1,8 @@
-//! The connections that lists are read by: apart from those by which everything else is read, so that no
-//! list, however many are asked for, keeps an event, a token or a probe waiting.
+//! Connections that lists are read with, separate from all others, so that lists never keep an event, a token or a health
+//! check waiting.
 //!
-//! Lists are made to look at few rows (an index, or a window with a place to go on from). What a caller's
-//! filter asks for beyond that is ended by a number of steps, and not by a time: the same statement on the
-//! same rows is always treated alike.
+//! Lists read few rows, by an index or within a window. A filter that needs more is cancelled after a number of steps
+//! instead of a time, so that the same statement on the same rows always has the same result.
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -11,11 +10,11 @@ use sqlx::{Sqlite, SqliteConnection};
 
 use crate::storage::{LISTS_AT_A_TIME, Result};
 
-/// How many steps SQLite takes between two looks at how many there were.
+/// How many steps SQLite takes between two calls of the progress handler.
 const STEPS_AT_A_TIME: i32 = 10_000;
 
-/// How many steps of SQLite's virtual machine one list may take: about half a million rows that do not
-/// match, a few tenths of a second.
+/// How many steps of SQLite's virtual machine one list may take: about half a million rows that do not match, or a few
+/// tenths of a second.
 const MAX_STEPS: u32 = 10_000_000;
 
 /// The connections for lists.
@@ -37,7 +36,7 @@ impl Lists {
         Ok(connection)
     }
 
-    /// A connection for what nobody asks for: counting everything, now and then.
+    /// A connection without a limit, for periodic counts of the whole queue.
     pub(super) async fn acquire_unlimited(&self) -> Result<PoolConnection<Sqlite>> {
         let mut connection = self.0.acquire().await?;
         connection.lock_handle().await?.remove_progress_handler();
@@ -49,7 +48,7 @@ impl Lists {
     }
 }
 
-/// Ends whatever takes more than `most` steps, counted from now on over all statements of the connection.
+/// Cancels a statement when the connection has taken more than `most` steps from now on.
 async fn limit_steps(connection: &mut SqliteConnection, most: u32) -> Result<()> {
     let mut looks = most / STEPS_AT_A_TIME.unsigned_abs();
     connection.lock_handle().await?.set_progress_handler(STEPS_AT_A_TIME, move || {
@@ -63,12 +62,13 @@ async fn limit_steps(connection: &mut SqliteConnection, most: u32) -> Result<()>
 mod tests {
     use sqlx::query;
 
-    use super::super::test_support::store;
     use super::*;
+    use crate::storage::sqlite::READERS;
+    use crate::storage::sqlite::test_support::store;
     use crate::storage::{Rejection, StorageError};
 
     #[tokio::test]
-    async fn a_list_without_end_is_ended_and_the_next_one_has_all_its_steps() {
+    async fn an_endless_list_is_cancelled_and_the_next_one_has_all_its_steps() {
         const ENDLESS: &str =
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
         let (_folder, store) = store().await;
@@ -81,7 +81,7 @@ mod tests {
             let mut connection = store.lists.acquire().await.unwrap();
             query("SELECT * FROM clients").fetch_all(&mut *connection).await.unwrap();
         }
-        // Nor does what was left of the steps count against what nobody asked for.
+        // The remaining steps do not limit a connection without a limit.
         let counted = format!("{} LIMIT 2000000)", ENDLESS.replace("COUNT(*) FROM n", "n FROM n"));
         let counted = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM ({counted}"));
         let mut connection = store.lists.acquire_unlimited().await.unwrap();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_calls_is_told_when_lists_and_readers_are_all_busy() {
+    async fn api_tokens_are_found_while_lists_and_readers_are_all_busy() {
         use crate::domain::access::TokenHash;
         use crate::storage::TokenStore as _;
         let (_folder, store) = store().await;
@@ -97,7 +97,7 @@ mod tests {
         for _ in 0..LISTS_AT_A_TIME {
             busy.push(store.lists.acquire().await.unwrap());
         }
-        for _ in 0..super::super::READERS {
+        for _ in 0..READERS {
             busy.push(store.reader.acquire().await.unwrap());
         }
         assert!(store.token(&TokenHash([1; 32])).await.unwrap().is_none());

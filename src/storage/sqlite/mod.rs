@@ -1,10 +1,12 @@
 //! The store on SQLite: one file, write-ahead log, `synchronous=FULL`.
 //!
-//! One connection writes, so that writers queue in the program instead of failing on SQLite's lock; a few
-//! read, and others of their own find API tokens and read lists, so that none of these waits for another kind. Plain SQL, a file for each aggregate. A statement costs a trip to the connection's thread, so that
-//! groups of rows travel as one JSON parameter (`json_each`): ten times the rows a second of one by one. The
-//! statements on them say `OR ROLLBACK`, since a transaction is given up whatever goes wrong in it: then
-//! SQLite keeps no journal to undo the one statement.
+//! One connection writes, so that writers queue in the process instead of failing on SQLite's lock. Separate pools of
+//! connections read single rows, API tokens and lists, so that none of these waits for another kind.
+//!
+//! Plain SQL, a file for each aggregate. Each statement is a round trip to the connection's thread, so that groups of
+//! rows are passed as one JSON parameter (`json_each`): ten times faster than one statement per row. These statements
+//! say `OR ROLLBACK`: a transaction is always given up as a whole, and SQLite needs no journal for undoing a single
+//! statement.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -25,18 +27,13 @@ mod errors;
 mod events;
 mod files;
 mod intake;
-mod jobs;
 mod lists;
-mod log_sources;
-mod log_terms;
 mod logs;
 mod open;
 mod queue;
 mod redelivery;
 mod rows;
-mod session_details;
 mod sessions;
-mod settle;
 mod subject_ends;
 #[cfg(test)]
 mod test_support;
@@ -48,11 +45,11 @@ use lists::Lists;
 use rows::Rows;
 use write::Write;
 
-/// How many connections read single rows and small groups of them. Lists have [others](lists).
+/// How many connections read single rows and small groups of them. Lists have connections of [their own](lists).
 const READERS: u32 = 4;
 
-/// How many connections find API tokens: whoever calls is told from strangers even when all the readers are
-/// busy. One is left for tokens that are in use when a stranger's is looked up, one at a time.
+/// How many connections look up API tokens, so that callers are authenticated even while all other readers are busy.
+/// Unknown tokens are looked up one at a time, which leaves one connection for known ones.
 const TOKEN_READERS: u32 = 2;
 
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -73,25 +70,25 @@ pub struct SqliteStore {
     tokens: SqlitePool,
     lists: Lists,
     checkpointer: Arc<Checkpointer>,
-    /// Held for as long as the store is open, where this process was the first to open it.
+    /// Held for as long as the store is open, if this process was the first to open it.
     lock: Option<Arc<File>>,
     rows: Arc<Rows>,
 }
 
 impl SqliteStore {
-    /// Opens the store at `url`, such as `sqlite://logoutd.db`; makes the file (mode 0600, it holds
-    /// personal data) and brings its schema up to date. While others do the same, it waits for them.
+    /// Opens the store at `url`, such as `sqlite://logoutd.db`. Creates the file if there is none (mode 0600, it holds
+    /// personal data) and migrates its schema. Waits while other processes do the same.
     pub async fn open(url: &str) -> std::result::Result<Self, OpenError> {
         open::open(url, true).await
     }
 
-    /// Opens the store as [`open`](Self::open) does, for a command that looks at or changes a few rows beside
-    /// a service that may be running. It takes no part in who is first: a service that starts meanwhile is.
+    /// Opens the store like [`open`](Self::open), for a command that reads or changes a few rows beside a service that may
+    /// be running. It does not count as the first process: a service that starts meanwhile does.
     pub async fn open_beside(url: &str) -> std::result::Result<Self, OpenError> {
         open::open(url, false).await
     }
 
-    /// Has `count` called, with the name of the table, whenever a row is found that cannot be read.
+    /// Calls `count` with the name of the table whenever a row is found that cannot be read.
     #[must_use]
     pub fn counting_unreadable(self, count: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
         Self { rows: Arc::new(Rows::new(count)), ..self }
@@ -103,7 +100,7 @@ impl SqliteStore {
     }
 
     async fn write(&self) -> Result<Write> {
-        self.checkpointer.note();
+        self.checkpointer.note_write();
         Write::begin(&self.writer).await
     }
 }
@@ -111,7 +108,7 @@ impl SqliteStore {
 #[async_trait]
 impl Maintenance for SqliteStore {
     async fn ping(&self, now: Timestamp) -> Result<()> {
-        // A real write: a full or read-only disk lets a transaction begin all the same.
+        // A real write: on a full or read-only disk, beginning a transaction succeeds.
         let mut write = self.write().await?;
         sqlx::query("UPDATE probe SET written_at = ?")
             .bind(columns::millis(now))
@@ -136,9 +133,9 @@ impl Maintenance for SqliteStore {
             "DELETE FROM sessions WHERE sid IN
                  (SELECT sid FROM sessions WHERE ended_at IS NOT NULL AND ended_at < ?1
                      AND NOT EXISTS (SELECT 1 FROM deliveries WHERE session_key = sessions.key) LIMIT ?2)",
-            // They are stored in the order they came in.
+            // Rows are in the order of acceptance.
             "DELETE FROM events WHERE received_at < ?1 AND rowid IN (SELECT rowid FROM events ORDER BY rowid LIMIT ?2)",
-            // As events are; their parts before them.
+            // Likewise; the parts before their ends.
             "DELETE FROM subject_end_parts WHERE id IN
                  (SELECT id FROM subject_end_parts WHERE end_number IN
                      (SELECT number FROM subject_ends WHERE accepted_at < ?1 AND finished_at IS NOT NULL
@@ -183,7 +180,7 @@ mod tests {
     use crate::storage::SessionReader;
 
     #[tokio::test]
-    async fn whoever_looks_on_takes_no_part_in_who_is_first() {
+    async fn a_command_beside_the_service_does_not_count_as_the_first_process() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/store.db", folder.path().display());
         let beside = SqliteStore::open_beside(&url).await.unwrap();
@@ -217,28 +214,28 @@ mod tests {
             let session = store.session(&sid.parse().unwrap()).await.unwrap().unwrap();
             session.decided.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        // Whom an end before the change did not tell is not told by what comes after it.
+        // For ends from before the migration, all participants are decided.
         assert_eq!(decided("over").await, ["blog", "shop"]);
         assert_eq!(decided("lives").await, Vec::<String>::new());
     }
 
-    /// What SQLite is told to do on each of the store's connections. `synchronous` is 2 (FULL): with less, a commit
-    /// that was acknowledged can be lost with the power (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+    /// The pragmas of the store's connections. `synchronous` is 2 (FULL): with less, an acknowledged commit can be lost in
+    /// a power failure (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
     #[tokio::test]
     async fn every_commit_is_on_the_disk_before_it_is_acknowledged() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/store.db", folder.path().display());
         let store = SqliteStore::open(&url).await.unwrap();
-        let asked = async |pool: &SqlitePool, pragma: &'static str| -> String {
+        let value_of = async |pool: &SqlitePool, pragma: &'static str| -> String {
             let row = sqlx::query(pragma).fetch_one(pool).await.unwrap();
             row.try_get::<i64, _>(0).map_or_else(|_| row.get(0), |number| number.to_string())
         };
         for pool in [&store.writer, &store.reader] {
-            assert_eq!(asked(pool, "PRAGMA journal_mode").await, "wal");
-            assert_eq!(asked(pool, "PRAGMA synchronous").await, "2");
+            assert_eq!(value_of(pool, "PRAGMA journal_mode").await, "wal");
+            assert_eq!(value_of(pool, "PRAGMA synchronous").await, "2");
         }
-        // One that was given up after a fault is replaced by another, which must not be less careful.
+        // A connection that replaces a failed one has the same pragmas.
         drop(store.write().await.unwrap());
-        assert_eq!(asked(&store.writer, "PRAGMA synchronous").await, "2");
+        assert_eq!(value_of(&store.writer, "PRAGMA synchronous").await, "2");
     }
 }

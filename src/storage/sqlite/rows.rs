@@ -1,9 +1,8 @@
-//! Rows that cannot be read: passed over wherever rows are read in number, counted, and named in the log.
+//! Rows that cannot be read: left out of lists and batches, counted in a metric, and named in the log.
 //!
-//! A row is unreadable if a column of it holds what this program never wrote: after a defect of the disk or of
-//! this program, a change by hand, or a return to an older version. It is nobody else's fault, so the others are
-//! read as if it were not there. It is left as it is: an operator can find it by its name and mend it, and it is
-//! read again from then on, without a restart.
+//! A row is unreadable if a column holds a value that this program never wrote: after a defect of the disk or of this
+//! program, a change by hand, or a downgrade. Other rows are read as if it did not exist. It is left unchanged: an
+//! operator can find it by its name and repair it, and it is read again from then on, without a restart.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,16 +15,16 @@ use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 use super::columns::hex_bytes;
 use crate::storage::{Result, RowName, StorageError};
 
-/// How long a row that was named in the log is not named again.
-const NAME_AGAIN_AFTER: Duration = Duration::from_hours(1);
+/// The least time between two log lines about the same row.
+const LOG_EVERY: Duration = Duration::from_hours(1);
 
-/// How many rows that were named are remembered. While it is full no other row is named; all are counted.
-const REMEMBERED: usize = 1_000;
+/// How many logged rows are remembered. While as many are, no further row is logged; all are counted.
+const MAX_REMEMBERED: usize = 1_000;
 
-/// The longest part of a row's name, in bytes of the column.
+/// How many bytes of each key column are part of a row's name.
 const MAX_KEY_BYTES: usize = 64;
 
-/// A table, and the columns that tell its rows apart. They must be among those that are read.
+/// A table, and the columns of its key. Statements that read its rows must select them.
 #[derive(Debug)]
 pub(super) struct Table {
     name: &'static str,
@@ -41,7 +40,7 @@ pub(super) const SUBJECT_END_TOLD: Table =
 pub(super) const SUBJECT_END_PARTS: Table = Table { name: "subject_end_parts", key: &["id"] };
 pub(super) const EVENTS: Table = Table { name: "events", key: &["key"] };
 pub(super) const DELIVERIES: Table = Table { name: "deliveries", key: &["id"] };
-/// Deliveries that are read by their client, all of one together.
+/// Deliveries grouped by client.
 pub(super) const QUEUES: Table = Table { name: "deliveries", key: &["client_id"] };
 pub(super) const ATTEMPTS: Table = Table { name: "attempts", key: &["delivery_id", "number"] };
 pub(super) const REDELIVERY_JOBS: Table = Table { name: "redelivery_jobs", key: &["id"] };
@@ -51,16 +50,16 @@ pub(super) const AUDIT_LOG: Table = Table { name: "audit_log", key: &["at", "id"
 /// Reads rows.
 pub(super) struct Rows {
     count: Box<dyn Fn(&'static str) + Send + Sync>,
-    named: Mutex<HashMap<RowName, Instant>>,
+    logged: Mutex<HashMap<RowName, Instant>>,
 }
 
 impl Rows {
-    /// `count` is called with the table's name for each row that is found not to be readable, each time.
+    /// `count` is called with the table's name each time a row cannot be read.
     pub(super) fn new(count: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
-        Self { count: Box::new(count), named: Mutex::default() }
+        Self { count: Box::new(count), logged: Mutex::default() }
     }
 
-    /// Reads each of these rows, and passes over those that cannot be read. Any other error is returned.
+    /// Reads each of these rows, and leaves out those that cannot be read. Returns any other error.
     pub(super) fn readable<'r, T>(
         &self,
         table: &Table,
@@ -78,7 +77,7 @@ impl Rows {
         Ok(found)
     }
 
-    /// Reads a row that somebody asked for, and cannot do without. The error names it, unless `read` has done so.
+    /// Reads a row that the caller needs. The error names the row.
     pub(super) fn one<'r, T>(
         &self,
         table: &Table,
@@ -97,28 +96,28 @@ impl Rows {
 
     fn note(&self, name: &RowName, column: &'static str, problem: &'static str) {
         (self.count)(name.table);
-        if self.is_to_be_named(name, Instant::now()) {
+        if self.should_log(name, Instant::now()) {
             tracing::error!(
                 table = name.table,
                 row = name.key,
                 column,
                 problem,
-                "a row of the store cannot be read and is passed over until it is mended"
+                "a row of the store cannot be read and is skipped until it is repaired"
             );
         }
     }
 
-    fn is_to_be_named(&self, name: &RowName, now: Instant) -> bool {
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        if named.len() >= REMEMBERED {
-            named.retain(|_, at| now.duration_since(*at) < NAME_AGAIN_AFTER);
+    fn should_log(&self, name: &RowName, now: Instant) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() >= MAX_REMEMBERED {
+            logged.retain(|_, at| now.duration_since(*at) < LOG_EVERY);
         }
-        let due = match named.get(name) {
-            Some(at) => now.duration_since(*at) >= NAME_AGAIN_AFTER,
-            None => named.len() < REMEMBERED,
+        let due = match logged.get(name) {
+            Some(at) => now.duration_since(*at) >= LOG_EVERY,
+            None => logged.len() < MAX_REMEMBERED,
         };
         if due {
-            named.insert(name.clone(), now);
+            logged.insert(name.clone(), now);
         }
         due
     }
@@ -130,7 +129,7 @@ impl fmt::Debug for Rows {
     }
 }
 
-/// The values of a row's key, whatever they are.
+/// The values of a row's key.
 fn key(row: &SqliteRow, columns: &[&'static str]) -> String {
     columns.iter().map(|column| shown(row, column)).collect::<Vec<_>>().join("/")
 }
@@ -140,7 +139,7 @@ fn shown(row: &SqliteRow, column: &str) -> String {
     if value.is_null() {
         return "NULL".to_owned();
     }
-    // A number whose bytes were looked at cannot be read as one any more.
+    // First, since a number whose bytes were read cannot be read as a number any more.
     if value.type_info().name() == "INTEGER" {
         return row.try_get::<i64, _>(column).map_or_else(|_| "?".to_owned(), |it| it.to_string());
     }
@@ -152,10 +151,10 @@ fn shown(row: &SqliteRow, column: &str) -> String {
     }
 }
 
-/// A page of a list, filled up with what follows where rows cannot be read. So it is short only at the list's end,
-/// and whoever goes on from its last item misses nothing.
+/// A page of a list. Rows that cannot be read are replaced by those that follow, so that a page is short only at the end
+/// of the list, and the next page begins after its last item.
 pub(super) struct Page<T> {
-    /// What was read.
+    /// The items read so far.
     pub(super) items: Vec<T>,
     limit: usize,
     seen: u32,
@@ -163,19 +162,18 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Up to so many.
+    /// A page of up to `limit` items.
     pub(super) fn of(limit: u32) -> Self {
         Self { items: Vec::new(), limit: limit as usize, seen: 0, is_last: limit == 0 }
     }
 
-    /// Which rows are to be read next: so many, after so many of the whole page's. `None` when the page is full or
-    /// there are no more.
+    /// The limit and offset of the rows to read next; `None` when the page is full or there are no more.
     pub(super) fn wanted(&self) -> Option<(u32, u32)> {
         let left = u32::try_from(self.limit - self.items.len()).unwrap_or(u32::MAX);
         (!self.is_last && left > 0).then_some((left, self.seen))
     }
 
-    /// These were read, of as many as were wanted.
+    /// Adds the rows that were read for [`wanted`](Self::wanted).
     pub(super) fn add(
         &mut self,
         rows: &Rows,
@@ -197,7 +195,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_row_is_named_by_its_key_whatever_that_is() {
+    async fn a_row_is_named_by_its_key_whatever_its_type() {
         let mut store = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
         let long = "x".repeat(MAX_KEY_BYTES + 1);
         for (value, name) in [
@@ -217,17 +215,17 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_named_once_an_hour_and_only_so_many_are() {
+    fn a_row_is_logged_once_an_hour_and_the_number_of_rows_is_limited() {
         let rows = Rows::new(|_| ());
         let name = |key: usize| RowName { table: "sessions", key: key.to_string() };
         let began = Instant::now();
-        assert!(rows.is_to_be_named(&name(0), began));
-        assert!(!rows.is_to_be_named(&name(0), began + NAME_AGAIN_AFTER / 2));
-        assert!(rows.is_to_be_named(&name(0), began + NAME_AGAIN_AFTER));
-        for key in 1..REMEMBERED {
-            assert!(rows.is_to_be_named(&name(key), began + NAME_AGAIN_AFTER));
+        assert!(rows.should_log(&name(0), began));
+        assert!(!rows.should_log(&name(0), began + LOG_EVERY / 2));
+        assert!(rows.should_log(&name(0), began + LOG_EVERY));
+        for key in 1..MAX_REMEMBERED {
+            assert!(rows.should_log(&name(key), began + LOG_EVERY));
         }
-        assert!(!rows.is_to_be_named(&name(REMEMBERED), began + NAME_AGAIN_AFTER));
-        assert!(rows.is_to_be_named(&name(REMEMBERED), began + NAME_AGAIN_AFTER * 2));
+        assert!(!rows.should_log(&name(MAX_REMEMBERED), began + LOG_EVERY));
+        assert!(rows.should_log(&name(MAX_REMEMBERED), began + LOG_EVERY * 2));
     }
 }

@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::columns::{Columns, hex, json_list, millis, to_json};
 use super::rows::{Page, Rows, SESSIONS};
-use super::session_details::{self, DetailsRecord};
 use super::subject_ends::number;
 use crate::domain::event::NamedClients;
-use crate::domain::ids::{ClientId, Sid, Sub};
+use crate::domain::ids::{Sid, Sub};
 use crate::domain::session::{EndNumber, Ended, Flow, Session, SessionKey, SubjectEnd};
+use crate::storage::records::{DecidedRecord, MemberRecord, SessionDetailsRecord};
 use crate::storage::{LeftToEnd, Result, SessionPage, SessionReader};
 
-/// A user's live sessions, along the index from where the page begins. No key is the nil UUID.
+/// A user's live sessions, along the index from the beginning of the page. The first page begins at the nil UUID.
 const LIVE_SESSIONS_OF: &str = "SELECT * FROM sessions WHERE sub = ?1 AND ended_at IS NULL AND key > ?2
      ORDER BY key LIMIT ?3 OFFSET ?4";
 
@@ -38,7 +38,7 @@ impl SessionReader for SqliteStore {
         after: Option<SessionKey>,
         limit: u32,
     ) -> Result<SessionPage> {
-        // One more than asked for tells whether there are more.
+        // One more than requested shows whether there are more.
         let mut page = Page::of(limit.saturating_add(1));
         let mut connection = self.lists.acquire().await?;
         while let Some((wanted, skip)) = page.wanted() {
@@ -58,7 +58,8 @@ impl SessionReader for SqliteStore {
     }
 
     async fn expired_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<(Sid, SessionKey)>> {
-        // Read whole: one that cannot be read cannot be ended, and those that are named together are ended together.
+        // All columns are read, to leave out rows that are unreadable: these cannot be ended, and would make the whole
+        // batch fail.
         let mut page = Page::of(limit);
         while let Some((wanted, skip)) = page.wanted() {
             let rows = sqlx::query(
@@ -75,8 +76,8 @@ impl SessionReader for SqliteStore {
     }
 }
 
-/// The sessions of these `sid`s, ended or not. One that cannot be read is an error: what is reported of it cannot
-/// be put together with what is known, and must not take its place.
+/// The sessions of these `sid`s, ended or not. One that cannot be read is an error: a report about it cannot be merged
+/// with what is stored, and must not replace it.
 pub(super) async fn by_sid(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -89,7 +90,7 @@ pub(super) async fn by_sid(
     found.iter().map(|row| rows.one(&SESSIONS, row, session)).collect()
 }
 
-/// Sessions of these `sub`s that have not ended, up to `limit` of each, and those of whom there are more.
+/// Sessions of these `sub`s that have not ended, up to `limit` of each, and the `sub`s that have more.
 pub(super) async fn live_of(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -101,7 +102,7 @@ pub(super) async fn live_of(
              (SELECT rowid FROM sessions WHERE sub = wanted.value AND ended_at IS NULL ORDER BY key LIMIT ?2)",
     )
     .bind(to_json(&subs))
-    // One more than asked for tells whether there are more.
+    // One more than requested shows whether there are more.
     .bind(limit.saturating_add(1))
     .fetch_all(connection)
     .await?;
@@ -109,7 +110,7 @@ pub(super) async fn live_of(
     let mut counts: HashMap<&str, u32> = HashMap::new();
     let mut within = Vec::with_capacity(found.len());
     for row in &found {
-        // What cannot be read counts: else there would seem to be no more.
+        // Unreadable rows count too, or there would seem to be no more.
         let sub: &str = Columns(row).plain("sub")?;
         let count = counts.entry(sub).or_default();
         *count += 1;
@@ -122,7 +123,7 @@ pub(super) async fn live_of(
     Ok((rows.readable(&SESSIONS, within, session)?, more_of))
 }
 
-/// Up to `limit` sessions that are still to be ended by an end. Those that cannot be read are left out.
+/// Up to `limit` sessions that an end has still to end. Those that cannot be read are left out.
 pub(super) async fn left_to_end(
     connection: &mut SqliteConnection,
     rows: &Rows,
@@ -146,7 +147,7 @@ pub(super) async fn left_to_end(
     Ok(LeftToEnd { sessions: rows.readable(&SESSIONS, &found, session)?, last, more })
 }
 
-/// Those of these `sub`s of whom any session is known.
+/// Those of these `sub`s that have any session.
 pub(super) async fn known_subs(connection: &mut SqliteConnection, subs: &[&str]) -> Result<BTreeSet<Sub>> {
     let rows = sqlx::query(
         "SELECT value AS sub FROM json_each(?) WHERE EXISTS (SELECT 1 FROM sessions WHERE sub = value)",
@@ -157,7 +158,7 @@ pub(super) async fn known_subs(connection: &mut SqliteConnection, subs: &[&str])
     rows.iter().map(|row| Columns(row).parsed("sub")).collect()
 }
 
-/// Stores sessions in place of whatever their `sid`s meant before.
+/// Stores sessions; each replaces the session that had its `sid`.
 pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]) -> Result<()> {
     let rows: Vec<_> = sessions.iter().map(|session| row(session)).collect();
     sqlx::query(
@@ -181,10 +182,12 @@ pub(super) async fn put(connection: &mut SqliteConnection, sessions: &[&Session]
 fn row(session: &Session) -> impl Serialize {
     let when_set = |map: String| (map != "{}").then_some(map);
     let reported: BTreeMap<_, _> =
-        session.reported.iter().map(|(member, time)| (member, millis(*time))).collect();
+        session.reported.iter().map(|(member, time)| (MemberRecord::from(*member), millis(*time))).collect();
     let own_subs: BTreeMap<_, _> =
         session.own_subs_reported.iter().map(|(client_id, time)| (client_id, millis(*time))).collect();
-    // More than a tuple that serializes has room for.
+    let details =
+        (!session.details.is_empty()).then(|| to_json(&SessionDetailsRecord::from(session.details.clone())));
+    // Two tuples, since `serde` serializes tuples of up to 16 values.
     let beginning = (
         &session.sid,
         hex(session.key.0),
@@ -204,35 +207,13 @@ fn row(session: &Session) -> impl Serialize {
         session.ended.map(|ended| millis(ended.at)),
         session.ended.map(|ended| ended.initiator),
         session.ended_again_at.map(millis),
-        to_json(&Decided::of(session)),
+        to_json(&DecidedRecord::of(session)),
         when_set(to_json(&reported)),
         when_set(to_json(&own_subs)),
         session.begun_after.map(number),
-        session_details::column(&session.details),
+        details,
     );
     (beginning, end)
-}
-
-/// The clients whose part in the end of a session is decided, as they are stored: most often all of them are.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Decided {
-    AllParticipants(bool),
-    These(BTreeSet<ClientId>),
-}
-
-impl Decided {
-    fn of(session: &Session) -> Self {
-        let all = session.ended.is_some() && session.participants.keys().eq(&session.decided);
-        if all { Self::AllParticipants(true) } else { Self::These(session.decided.clone()) }
-    }
-
-    fn clients(self, participants: &NamedClients) -> BTreeSet<ClientId> {
-        match self {
-            Self::AllParticipants(_) => participants.keys().cloned().collect(),
-            Self::These(clients) => clients,
-        }
-    }
 }
 
 fn session(row: &SqliteRow) -> Result<Session> {
@@ -242,13 +223,14 @@ fn session(row: &SqliteRow) -> Result<Session> {
         None => None,
     };
     let participants: NamedClients = columns.json("participants")?;
+    let reported = columns.times::<MemberRecord>("reported")?;
     Ok(Session {
         key: SessionKey(columns.plain("key")?),
         sid: columns.parsed("sid")?,
         sub: columns.parsed_option("sub")?,
         flow: columns.word("flow", |word| Flow::ALL.into_iter().find(|flow| flow.as_str() == word))?,
         session_metadata: columns.json("session_metadata")?,
-        details: columns.json_option::<DetailsRecord>("details")?.unwrap_or_default().into(),
+        details: columns.json_option::<SessionDetailsRecord>("details")?.unwrap_or_default().into(),
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,
         authenticated_at: columns.time_option("authenticated_at")?,
@@ -257,8 +239,8 @@ fn session(row: &SqliteRow) -> Result<Session> {
         revision: columns.plain::<i64>("revision")?.unsigned_abs(),
         ended,
         ended_again_at: columns.time_option("ended_again_at")?,
-        decided: columns.json::<Decided>("decided")?.clients(&participants),
-        reported: columns.times("reported")?,
+        decided: columns.json::<DecidedRecord>("decided")?.clients(&participants),
+        reported: reported.into_iter().map(|(member, time)| (member.into(), time)).collect(),
         own_subs_reported: columns.times("own_subs_reported")?,
         begun_after: columns.plain::<Option<i64>>("begun_after")?.map(|it| EndNumber(it.unsigned_abs())),
         participants,
@@ -267,8 +249,8 @@ fn session(row: &SqliteRow) -> Result<Session> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::{plan, store};
     use super::*;
+    use crate::storage::sqlite::test_support::{plan, store};
 
     #[tokio::test]
     async fn a_page_of_a_users_sessions_goes_along_the_index_from_where_it_begins() {

@@ -1,11 +1,11 @@
-//! A store, and how SQLite would go about a statement, for the tests of this module.
+//! A store, and SQLite's query plans, for the tests of this module.
 
 use sqlx::{AssertSqlSafe, Row as _};
 use tempfile::TempDir;
 
 use super::SqliteStore;
 
-/// A new store, in a folder that has to be kept.
+/// A new store, and its folder, which is deleted when dropped.
 pub(super) async fn store() -> (TempDir, SqliteStore) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("store.db").display());
@@ -13,7 +13,7 @@ pub(super) async fn store() -> (TempDir, SqliteStore) {
     (folder, store)
 }
 
-/// The steps in which SQLite would carry out a statement.
+/// The steps of SQLite's query plan for a statement.
 pub(super) async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
     let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let rows = sqlx::query(sql).fetch_all(&store.reader).await.unwrap();

@@ -57,7 +57,7 @@ impl TokenStore for SqliteStore {
         .bind(id.0)
         .fetch_optional(&mut *write)
         .await?;
-        // First of all it is revoked, whether the rest of it can be read or not.
+        // Committed first: the token is revoked even if its row cannot be read.
         write.commit().await?;
         row.as_ref().map(|row| self.rows.one(&API_TOKENS, row, read)).transpose()
     }
@@ -84,7 +84,7 @@ fn read(row: &SqliteRow) -> Result<ApiToken> {
         id: TokenId(columns.plain::<Uuid>("id")?),
         name: columns.parsed("name")?,
         scopes: columns.parsed("scopes")?,
-        // What cannot be read is an error, and no token without a limit.
+        // An unreadable list is an error, so that it never becomes a token without a limit.
         sources: columns.json_option("sources")?.map_or(SourceLimit::Any, SourceLimit::Only),
         created_at: columns.time("created_at")?,
         expires_at: columns.time_option("expires_at")?,

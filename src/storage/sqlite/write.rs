@@ -1,4 +1,4 @@
-//! A transaction that writes, on a connection that is given up when anything goes wrong.
+//! A write transaction, whose connection is closed if anything goes wrong.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,12 +7,11 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use crate::storage::Result;
 
-/// A transaction that holds the write lock from its beginning, so that it cannot fail half-way because
-/// another process wrote what it had read.
+/// A transaction that holds the write lock from its beginning, so that it never conflicts with another process.
 ///
-/// Dropped without [`commit`](Self::commit) or [`rollback`](Self::rollback) it takes its connection with it,
-/// which undoes it whatever state it is in: SQLite rolls back by itself after some errors and not after
-/// others, and a connection that was opened while the file refused writes never writes again.
+/// Dropped without [`commit`](Self::commit) or [`rollback`](Self::rollback), it closes its connection, which rolls back in
+/// every case: SQLite rolls back by itself after some errors and not after others, and a connection that was opened while
+/// the file was read-only can never write.
 pub(super) struct Write(Option<PoolConnection<Sqlite>>);
 
 impl Write {
@@ -27,14 +26,14 @@ impl Write {
         self.end("COMMIT").await
     }
 
-    /// Undoes it, and keeps the connection.
+    /// Rolls back, and keeps the connection.
     pub(super) async fn rollback(self) -> Result<()> {
         self.end("ROLLBACK").await
     }
 
     async fn end(mut self, statement: &'static str) -> Result<()> {
         sqlx::query(statement).execute(&mut *self).await?;
-        // Now it may go back to the pool.
+        // The connection goes back to the pool.
         self.0 = None;
         Ok(())
     }

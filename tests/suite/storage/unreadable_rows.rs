@@ -476,7 +476,7 @@ async fn the_log_names_the_row_once_and_nothing_that_is_in_it() {
     let log =
         eventually(async || Some(serve.log()).filter(|log| log.contains("a request failed at the store")))
             .await;
-    let named: Vec<_> = log.lines().filter(|line| line.contains("is passed over")).collect();
+    let named: Vec<_> = log.lines().filter(|line| line.contains("is skipped until it is repaired")).collect();
     let [line] = named[..] else { panic!("not named once: {named:#?}") };
     for part in ["\"table\":\"sessions\"", &format!("\"row\":\"{key}\""), "\"column\":\"participants\""] {
         assert!(line.contains(part), "{part}: {line}");
