@@ -1,4 +1,4 @@
-//! Bundles of certificate authorities that somebody names.
+//! Bundles of certificate authorities: PEM files at configured paths.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use rustls::pki_types::pem::{self, PemObject as _};
 
 use crate::files;
 
-/// The largest bundle, in bytes: those of all public authorities have a quarter of it.
+/// The largest bundle, in bytes: four times that of all public authorities.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Why a bundle cannot be used. Whoever asked for it says which setting named it.
+/// Why a bundle cannot be used. The caller adds which setting has the path.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthoritiesError {
     /// The file cannot be read.
@@ -22,7 +22,7 @@ pub enum AuthoritiesError {
         #[source]
         source: std::io::Error,
     },
-    /// What is in it is no PEM.
+    /// Its content is not PEM.
     #[error("{path} is damaged PEM")]
     Damaged {
         /// The file.
@@ -31,7 +31,7 @@ pub enum AuthoritiesError {
         #[source]
         source: pem::Error,
     },
-    /// There is nothing of use in it.
+    /// It has no certificate.
     #[error("{path} holds no PEM certificate")]
     Empty {
         /// The file.
@@ -39,7 +39,7 @@ pub enum AuthoritiesError {
     },
 }
 
-/// The certificates in a PEM file: one at least.
+/// The certificates in a PEM file, at least one.
 pub fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, AuthoritiesError> {
     let path = path.to_owned();
     let pem = match files::read_once(&path, MAX_FILE_BYTES) {

@@ -1,24 +1,24 @@
 //! An error with its causes, for the log: `the store is not available: disk full`.
 //!
-//! In one line and as text, because a log in JSON shows of an error only its first sentence.
+//! As one line of text, because an error field of the JSON log shows only the outermost error.
 
 use std::error::Error;
 use std::fmt;
 
-/// Shows an error and what caused it, each once.
+/// Displays an error and its chain of sources, each once.
 pub struct Causes<'e>(pub &'e (dyn Error + 'static));
 
 impl fmt::Display for Causes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        f.write_str(&said)?;
+        let mut shown = self.0.to_string();
+        f.write_str(&shown)?;
         let mut next = self.0.source();
         while let Some(cause) = next {
             let text = cause.to_string();
-            // Many errors repeat their cause in their own words.
-            if !said.contains(&text) {
+            // Many errors include their source in their own text.
+            if !shown.contains(&text) {
                 write!(f, ": {text}")?;
-                said = text;
+                shown = text;
             }
             next = cause.source();
         }
@@ -35,7 +35,7 @@ mod tests {
     struct Layer(&'static str, #[source] Option<Box<Layer>>);
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_cause_is_shown_once() {
         let disk = Layer("disk full", None);
         let database = Layer("database error: disk full", Some(Box::new(disk)));
         let store = Layer("the store is not available", Some(Box::new(database)));

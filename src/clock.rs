@@ -1,7 +1,7 @@
-//! Where the time comes from.
+//! The current time, as an argument.
 //!
 //! Everything that needs the time takes it as an argument or from a [`Clock`]; reading it ambiently is
-//! banned by `clippy.toml`, so that tests can move time and pure code stays pure.
+//! banned by `clippy.toml`, so that tests control it and pure code stays pure.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Where randomness comes from.
+//! Randomness, as an argument.
 //!
 //! Ids, lease tokens, `jti`s and jitter draw from an [`Entropy`]; ambient randomness is banned by
-//! `clippy.toml`, so that tests can fix it. Key material is not drawn here: the libraries that make keys
-//! bring their own.
+//! `clippy.toml`, so that tests control it. Key material is not drawn here: the libraries that generate keys have
+//! generators of their own.
 
 use jiff::Timestamp;
 use ring::rand::SecureRandom;

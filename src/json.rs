@@ -1,8 +1,7 @@
-//! JSON in which nothing is said twice.
+//! JSON in which no object has a key twice.
 //!
-//! RFC 8259 §4 leaves open which of two members of the same name counts, and parsers differ: what one program
-//! checked is not what the next one acts on. A body whose `sid` or `clients` is given twice is refused, so that
-//! nobody is told of the wrong one.
+//! RFC 8259 §4 leaves open which of two members with the same name counts, and parsers differ, so that one program can check
+//! one value and the next act on the other. A body whose `sid` or `clients` is given twice is therefore an error.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,10 +13,10 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// What is said of a member that is given twice.
+/// The message about a member that is given twice.
 pub const REPEATED: &str = "this member is given twice";
 
-/// A struct that is written as an object. Serde takes an array of its members for one, too.
+/// A struct that is deserialized from an object only. Serde also accepts an array of its members.
 #[derive(Clone, Copy, Debug)]
 pub struct Object<T>(pub T);
 
@@ -49,25 +48,25 @@ pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Ok(object.map(|it| it.0))
 }
 
-/// What is wrong with a text.
+/// Why a text is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It is no JSON, or nested more than 128 deep.
+    /// It is not JSON, or nested more than 128 levels deep.
     #[error("not valid JSON: {0}")]
     Syntax(serde_json::Error),
     /// A member is given twice.
     #[error("{path}: {REPEATED}")]
     Repeated {
-        /// Which, such as `data.clients[2].sub`.
+        /// Its path, such as `data.clients[2].sub`.
         path: String,
     },
 }
 
-/// Checks that a text is one JSON document, and that none of its objects has two members of one name, however
-/// the name is escaped.
+/// Checks that a text is one JSON document, and that none of its objects has two members with the same name, however it is
+/// escaped.
 ///
-/// Time and memory are linear in the length of the text: of each object that is open at a time the names are
-/// kept, and of the values nothing.
+/// Time and memory are linear in the length of the text: only the names of the objects around the current position are
+/// kept.
 pub fn check(text: &[u8]) -> Result<(), Fault> {
     let mut walk = Walk::default();
     let mut json = serde_json::Deserializer::from_slice(text);
@@ -79,15 +78,14 @@ pub fn check(text: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// What a deserializer of a part of a text complains of, without the line and the column, which count from where
-/// the part begins.
+/// The message of a deserializer that parsed a part of a text, without the line and column, which are relative to the part.
 pub fn complaint(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     text.strip_suffix(&place).map(str::to_owned).unwrap_or(text)
 }
 
-/// Where the walk through a document is.
+/// The current position in a document.
 #[derive(Default)]
 struct Walk<'de> {
     steps: Vec<Step<'de>>,
@@ -114,7 +112,7 @@ impl Walk<'_> {
     }
 }
 
-/// Walks through a value.
+/// Visits a value.
 struct Each<'w, 'de>(&'w mut Walk<'de>);
 
 impl<'de> DeserializeSeed<'de> for Each<'_, 'de> {

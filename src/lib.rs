@@ -16,26 +16,28 @@
 //! | [`domain`] | the meanings, and the pure planner: event + what is known → what to store |
 //! | [`token`] | claims and header of a logout token, pure |
 //! | [`keyring`] | signing keys: load, generate, rotate, sign, JWKS |
-//! | [`egress`] | the way out: address guard, resolver, the HTTP client for what others host |
+//! | [`egress`] | outgoing HTTP: address policy, resolver, the client for relying parties and issuers |
 //! | [`storage`] | what is remembered, behind small traits; SQLite behind them |
 //! | [`sources`] | where events come from: each kind parses its wire form into domain events; CloudEvents |
 //! | [`intake`] | accepts domain events: plans and stores them in one transaction |
 //! | [`registry`] | use cases on clients |
 //! | [`delivery`] | the queue's workers: scheduler, dispatcher, attempts, settling, maintenance, redelivery |
-//! | [`listen`] | TLS for the listeners: certificates kept up to date, handshakes |
+//! | [`listen`] | connections of the listeners: limits, TLS handshakes, certificates kept up to date |
 //! | [`access`] | who may do what: API tokens, access tokens, limits |
 //! | [`http`] | routes, handlers |
 //! | [`config`] | the configuration, parsed and checked |
-//! | [`telemetry`] | the log, and metrics |
+//! | [`telemetry`] | the log, and Prometheus metrics |
 //! | [`relying_party`] | the other side of the wire: checks tokens without sharing code with the issuer |
 //! | [`cli`] | a file for each command |
-//! | [`app`] | the composition root |
-//! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the end, as arguments |
+//! | [`app`] | the composition root: builds the parts and runs them until shutdown |
+//! | [`clock`], [`entropy`], [`shutdown`] | time, randomness and the signal to stop, as arguments |
+//! | [`ambient`] | clock, entropy and metrics in one value, handed to each part |
 //! | [`causes`] | an error with its causes, for the log |
-//! | [`json`] | JSON in which nothing is said twice |
-//! | [`authorities`] | bundles of certificate authorities that somebody names |
-//! | [`files`] | files that somebody names: opened without waiting, bounded, and who else can get at them |
-//! | [`printable`] | text of others made fit to be shown; URLs without passwords |
+//! | [`json`] | JSON in which no object has a key twice |
+//! | [`authorities`] | bundles of certificate authorities at configured paths |
+//! | [`files`] | files at configured paths: opened without waiting, and read up to a limit |
+//! | [`watched_files`] | files that are read again when they change: fingerprints, polling, permissions |
+//! | [`printable`] | untrusted text made safe to display; URLs without passwords |
 //!
 //! Which module may import which is a table in `tests/suite/layering.rs`, and a test.
 //!
@@ -50,6 +52,7 @@
 //! - Tokens, secrets, `sub` and metadata values are in no log.
 
 pub mod access;
+pub mod ambient;
 pub mod app;
 pub mod authorities;
 pub mod causes;
@@ -74,3 +77,4 @@ pub mod sources;
 pub mod storage;
 pub mod telemetry;
 pub mod token;
+pub mod watched_files;

@@ -1,15 +1,15 @@
-//! Text of others made fit to be shown: nothing of it steers a terminal, hides, or turns the text around it about.
+//! Untrusted text made safe to display: it cannot control a terminal, hide, or reorder the text around it.
 //!
-//! Clients, sources, relying parties and tokens are other people's words, and so are files and URLs that somebody
-//! names. Everything that a person reads of them goes through here. Invisible characters are shown as escapes
-//! (`\u{202e}`), so that two names that look alike can be told apart.
+//! Names and answers of clients, sources, relying parties and tokens are untrusted, and so are paths and URLs in the
+//! configuration. All of it goes through here before it is displayed. Invisible characters become escapes (`\u{202e}`), so
+//! that two names that look alike can be distinguished.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use url::Url;
 
-/// What shows nothing, or changes how the text around it is shown: the bidirectional controls, the zero-width and
+/// Characters that are invisible, or change how the text around them is displayed: the bidirectional controls, the zero-width and
 /// other default-ignorable characters (UAX #44), the line and paragraph separators, interlinear annotations, tags.
 /// Variation selectors are left out: they are part of ordinary emoji.
 const HIDDEN: [(char, char); 17] = [
@@ -32,36 +32,36 @@ const HIDDEN: [(char, char); 17] = [
     ('\u{e01f0}', '\u{e0fff}'),
 ];
 
-/// The styles that the program itself writes, and no others: a style that hides text is a foreign one.
+/// The SGR codes that this program writes. Others are escaped: some hide text.
 const STYLES: [&str; 13] = ["0", "1", "2", "3", "4", "31", "32", "33", "34", "35", "36", "37", "90"];
 
-/// Whether a character is to be shown as an escape: the controls C0, DEL and C1, and what is hidden.
+/// Whether a character is displayed as an escape: the controls C0, DEL and C1, and invisible ones.
 pub fn is_hidden(c: char) -> bool {
     c.is_control() || HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// A text of others, on one line.
+/// Untrusted text, on one line.
 pub fn text(text: &str) -> Cow<'_, str> {
     escaped(text, |_| 0, human)
 }
 
-/// A line of the program's own that may have text of others in it: the styles in it are kept.
+/// A line of this program that may contain untrusted text: its styles are kept.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, style, human)
 }
 
-/// Lines of the program's own that may have text of others in them: styles, line ends and tabs are kept.
+/// Lines of this program that may contain untrusted text: styles, line ends and tabs are kept.
 pub fn block(text: &str) -> Cow<'_, str> {
     escaped(text, |rest| if rest.starts_with(['\n', '\t']) { 1 } else { style(rest) }, human)
 }
 
-/// A JSON text: the same value, with nothing in its strings that hides or steers. What is escaped can only be in
-/// strings, but for the line ends and the indentation between them.
+/// A JSON text: the same value, with hidden characters in its strings escaped. Outside of strings JSON has only line ends and
+/// indentation.
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(text, |rest| usize::from(rest.starts_with('\n')), utf16)
 }
 
-/// A URL without the user and the password in it; of what is no URL, only what comes after them.
+/// A URL without its user and password; of a text that is not a URL, only what comes after them.
 pub fn url(given: &str) -> Cow<'_, str> {
     if !given.contains('@') {
         return text(given);
@@ -86,7 +86,7 @@ fn after_credentials(given: &str) -> &str {
     given.rsplit('@').next().unwrap_or_default()
 }
 
-/// Escapes what is hidden, but for as many bytes as `keep` says at its place.
+/// Escapes hidden characters, except where `keep` returns a number of bytes to keep at that position.
 fn escaped(text: &str, keep: impl Fn(&str) -> usize, escape: fn(&mut String, char)) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return text.into();
@@ -117,7 +117,7 @@ fn utf16(shown: &mut String, c: char) {
     }
 }
 
-/// How long the style is that a text begins with: `ESC [ number m`, one of [`STYLES`].
+/// The length of the style that a text begins with, 0 if none: `ESC [ number m`, one of [`STYLES`].
 fn style(text: &str) -> usize {
     let Some((number, _)) = text.strip_prefix("\u{1b}[").and_then(|rest| rest.split_once('m')) else {
         return 0;
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_wrote_is_shown_and_does_nothing() {
+    fn untrusted_text_is_displayed_and_does_nothing() {
         for (given, shown) in [
             ("Zoë, Łódź, 東京, עברית, 👩‍💻", "Zoë, Łódź, 東京, עברית, 👩\\u{200d}💻"),
             ("a\u{1b}[2Jb\u{9b}c\n\r\t\u{7f}", "a\\u{1b}[2Jb\\u{9b}c\\n\\r\\t\\u{7f}"),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn styles_are_kept_where_they_are_the_programs_own() {
+    fn styles_of_this_program_are_kept() {
         let styled = "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m";
         assert_eq!(line(styled), styled);
         assert_eq!(line("a\nb"), "a\\nb");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_shown_without_who_and_their_password() {
+    fn a_url_is_displayed_without_user_and_password() {
         for (given, shown) in [
             ("https://op.example.com/a@b", "https://op.example.com/a@b"),
             ("http://user:hunter2@host:81/x?y", "http://host:81/x?y"),

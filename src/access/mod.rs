@@ -10,9 +10,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
-use crate::domain::access::{Caller, Rate, Scope, ScopeSet, SourceLimit, TokenHash, TokenState};
+use crate::config;
+use crate::domain::access::{Caller, Scope, ScopeSet, SourceLimit, TokenHash, TokenState};
 use crate::shutdown::Shutdown;
 use crate::storage::TokenStore;
 
@@ -26,7 +27,7 @@ pub mod secret;
 mod tokens;
 mod uses;
 
-pub use jwt::{JwtConfig, JwtError};
+pub use jwt::JwtError;
 pub use limits::{Budget, Source};
 pub use login::Login;
 pub use proxies::TrustedProxies;
@@ -47,16 +48,12 @@ const FORGET_EVERY: Duration = Duration::from_mins(1);
 pub struct AccessConfig {
     /// The bootstrap token, which has every scope.
     pub bootstrap: Option<SecretString>,
+    /// `[access]`: rate limits, and the issuer of access tokens.
+    pub settings: config::Access,
     /// Where API tokens are.
     pub store: Arc<dyn TokenStore>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// How often a source may come with a token that is none; `None`: as often as it likes.
-    pub failed_attempts: Option<Rate>,
-    /// How often each caller may ask; `None`: as often as it likes.
-    pub rate_limit: Option<Rate>,
-    /// Whose access tokens are taken, if anybody's.
-    pub jwt: Option<JwtConfig>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
 }
 
 /// Somebody who was let in.
@@ -143,7 +140,7 @@ struct Inner {
     failed: FailedAttempts,
     limit: CallerLimit,
     store: Arc<dyn TokenStore>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
 }
 
 /// What has to go on beside the requests, for as long as the service runs.
@@ -155,10 +152,10 @@ pub struct Upkeep {
 impl Authenticator {
     /// Puts the parts together.
     pub fn new(config: AccessConfig) -> Result<(Self, Upkeep), JwtError> {
-        let AccessConfig { bootstrap, store, clock, failed_attempts, rate_limit, jwt } = config;
-        let (access_tokens, refresher) = match jwt {
-            Some(config) => {
-                let (access_tokens, refresher) = AccessTokens::new(config)?;
+        let AccessConfig { bootstrap, settings, store, ambient } = config;
+        let (access_tokens, refresher) = match settings.jwt {
+            Some(jwt) => {
+                let (access_tokens, refresher) = AccessTokens::new(jwt)?;
                 (Some(access_tokens), Some(refresher))
             }
             None => (None, None),
@@ -168,10 +165,10 @@ impl Authenticator {
             tokens: Tokens::new(Arc::clone(&store)),
             uses: Uses::default(),
             access_tokens,
-            failed: FailedAttempts::new(failed_attempts),
-            limit: CallerLimit::new(rate_limit),
+            failed: FailedAttempts::new(settings.failed_attempts),
+            limit: CallerLimit::new(settings.rate_limit),
             store,
-            clock,
+            ambient,
         });
         Ok((Self(Arc::clone(&inner)), Upkeep { inner, refresher }))
     }
@@ -197,7 +194,7 @@ impl Authenticator {
 
     /// Counts a request against the caller's rate limit. `None` if there is none.
     pub fn spend(&self, caller: &Caller) -> Option<Budget> {
-        self.0.limit.spend(caller, self.0.clock.now())
+        self.0.limit.spend(caller, self.0.ambient.now())
     }
 }
 
@@ -215,7 +212,7 @@ impl Inner {
         match &self.access_tokens {
             Some(access_tokens) if jwt::is_jwt(token) => {
                 let turn = if after_others { Turn::AfterOthers } else { Turn::AtOnce };
-                access_tokens.verify(token, &hash, turn, self.clock.now()).await
+                access_tokens.verify(token, &hash, turn, self.ambient.now()).await
             }
             _ => Err(Denied::Invalid(TokenKind::Api)),
         }
@@ -227,7 +224,7 @@ impl Inner {
             Denied::StoreUnavailable
         })?;
         let token = found.ok_or(Denied::Invalid(TokenKind::Api))?;
-        let now = self.clock.now();
+        let now = self.ambient.now();
         match token.state(now) {
             TokenState::Revoked => return Err(Denied::Revoked),
             TokenState::Expired => return Err(Denied::Expired(TokenKind::Api)),

@@ -1,11 +1,8 @@
 //! The listeners' TLS: from the configuration to what each listens with.
 
-use std::sync::Arc;
-
-use crate::clock::Clock;
-use crate::config::{self, ClientCertificate, ConfigErrors, Loaded, Problem};
-use crate::listen::{self, ClientAuth, Tls, TlsConfig, TlsError, TlsFiles};
-use crate::telemetry::Metrics;
+use crate::ambient::Ambient;
+use crate::config::{self, ConfigErrors, Loaded, Problem};
+use crate::listen::{self, Tls, TlsConfig, TlsError};
 
 /// The TLS of each listener; none for one that speaks plain HTTP.
 pub(super) struct ListenersTls {
@@ -15,15 +12,11 @@ pub(super) struct ListenersTls {
 
 impl ListenersTls {
     /// Loads the files.
-    pub(super) fn open(
-        loaded: &Loaded,
-        clock: &Arc<dyn Clock>,
-        metrics: &Arc<Metrics>,
-    ) -> Result<Self, ConfigErrors> {
+    pub(super) fn open(loaded: &Loaded, ambient: &Ambient) -> Result<Self, ConfigErrors> {
         let open = |(listener, tls): Section<'_>| {
             let Some(tls) = tls else { return Ok(None) };
-            let (files, clock, metrics) = (files(tls), Arc::clone(clock), Arc::clone(metrics));
-            let opened = Tls::open(TlsConfig { listener, files, clock, metrics });
+            let (files, ambient) = (tls.clone(), ambient.clone());
+            let opened = Tls::open(TlsConfig { listener, files, ambient });
             opened.map(Some).map_err(|error| problem(loaded, listener, &error))
         };
         let [server, management] = sections(loaded);
@@ -39,7 +32,7 @@ impl ListenersTls {
 /// What is wrong with the files. Nothing is kept of them.
 pub(super) fn problems(loaded: &Loaded) -> Vec<Problem> {
     let check = |(listener, tls): Section<'_>| {
-        let error = listen::check(&files(tls?)).err()?;
+        let error = listen::check(tls?).err()?;
         Some(problem(loaded, listener, &error))
     };
     sections(loaded).into_iter().filter_map(check).collect()
@@ -51,13 +44,6 @@ type Section<'l> = (&'static str, Option<&'l config::Tls>);
 fn sections(loaded: &Loaded) -> [Section<'_>; 2] {
     let config = &loaded.config;
     [("server", config.server.tls.as_ref()), ("management", config.management.tls.as_ref())]
-}
-
-fn files(tls: &config::Tls) -> TlsFiles {
-    let config::Tls { certificate, key, client_auth } = tls.clone();
-    let client_auth = client_auth
-        .map(|auth| ClientAuth { ca: auth.ca, required: auth.certificate == ClientCertificate::Required });
-    TlsFiles { certificate, key, client_auth }
 }
 
 fn problem(loaded: &Loaded, listener: &str, error: &TlsError) -> Problem {

@@ -1,4 +1,4 @@
-//! The service's API, from the shell.
+//! A client of the service's HTTP API, for the commands.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::server_url::ServerUrl;
 use super::style::{BAD, paint};
 use super::terminal::eprintln;
 
-/// Longer than an attempt may take (`delivery.timeout`, a minute at most): a trial takes one.
+/// Longer than the longest `delivery.timeout` (60 s), because `clients test` waits for an attempt.
 const TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How long a request is held back at the most, in all, when it came too often.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a rate-limited request is retried, in all.
+const MAX_RETRY_TIME: Duration = Duration::from_secs(5);
 
-/// Where the service is, and how it is spoken to.
+/// How to reach the service.
 #[derive(Debug, Args)]
 pub(super) struct ApiArgs {
     /// The service's management listener.
@@ -35,14 +35,14 @@ pub(super) struct ApiArgs {
     pub(super) json: bool,
 }
 
-/// A connection to the service.
+/// A client of the service.
 pub(super) struct Api {
     server: ServerUrl,
     token: String,
     client: reqwest::Client,
 }
 
-/// The service refused, and has said so on standard error.
+/// The service refused the request. The reason has been printed to standard error.
 #[derive(Debug, thiserror::Error)]
 #[error("the service refused")]
 pub(super) struct Refused;
@@ -55,7 +55,7 @@ impl Api {
 
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
         let url = url::Url::parse_with_params(&format!("{}{path}", self.server), query)
-            .with_context(|| format!("{}{path} is no URL", self.server))?;
+            .with_context(|| format!("{}{path} is not a URL", self.server))?;
         self.answer(path, self.client.request(Method::GET, url)).await
     }
 
@@ -80,9 +80,9 @@ impl Api {
         self.answer(path, request).await
     }
 
-    /// The JSON of an answer; null where it has nothing to say.
+    /// The JSON of an answer; null for `204 No Content`.
     async fn answer(&self, path: &str, request: RequestBuilder) -> anyhow::Result<Value> {
-        let response = self.patiently(request.bearer_auth(&self.token)).await?;
+        let response = self.send_with_retries(request.bearer_auth(&self.token)).await?;
         let status = response.status();
         if status == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
@@ -90,7 +90,7 @@ impl Api {
         let answer: Value = response
             .json()
             .await
-            .map_err(|_| anyhow!("{}{path} is no logoutd: it answers {status}, and no JSON", self.server))?;
+            .map_err(|_| anyhow!("{}{path} is not logoutd: it answers {status} without JSON", self.server))?;
         if status.is_success() {
             return Ok(answer);
         }
@@ -98,23 +98,23 @@ impl Api {
         Err(Refused.into())
     }
 
-    /// Sends a request, and again when it came too often (`access.rate_limit`): a long list is many requests.
-    async fn patiently(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let mut patience = PATIENCE;
+    /// Sends a request, and retries it while it is rate-limited (`access.rate_limit`): a long list takes many requests.
+    async fn send_with_retries(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let mut time_left = MAX_RETRY_TIME;
         loop {
             let request = request.try_clone().expect("a body in memory can be cloned");
             let response = request.send().await.with_context(|| format!("cannot reach {}", self.server))?;
-            let Some(wait) = room_after(&response).filter(|wait| *wait <= patience) else {
+            let Some(wait) = retry_after(&response).filter(|wait| *wait <= time_left) else {
                 return Ok(response);
             };
             tokio::time::sleep(wait).await;
-            patience -= wait;
+            time_left -= wait;
         }
     }
 }
 
-/// When there is room for a request that was refused because it came too often.
-fn room_after(response: &Response) -> Option<Duration> {
+/// The `Retry-After` of a rate-limited request.
+fn retry_after(response: &Response) -> Option<Duration> {
     if response.status() != StatusCode::TOO_MANY_REQUESTS {
         return None;
     }
@@ -122,7 +122,7 @@ fn room_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds.max(1)))
 }
 
-/// Says why a request was refused.
+/// Prints why a request was refused.
 pub(super) fn refuse(what: &str, status: StatusCode, answer: &Value) {
     let message = answer["message"].as_str().unwrap_or("the server gave no reason");
     eprintln!("{} {what}: {status}: {message}", paint(BAD, "✗"));

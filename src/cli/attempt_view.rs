@@ -1,4 +1,4 @@
-//! An attempt on the terminal.
+//! Prints an attempt.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::output::{seconds, text};
 use super::style::{BAD, DIM, GOOD, paint};
 use super::terminal::println;
 
-/// The parts of an attempt, in the order they happen.
+/// The phases of an attempt, in their order.
 const PHASES: [&str; 5] = ["sign", "dns", "connect", "answer", "body"];
 
-/// Shows an attempt: its outcome, its phases, and the answer.
+/// Prints an attempt: its outcome, its phases, and the answer.
 pub(super) fn show(attempt: &Value) {
     let error = text(attempt, "error");
     let (style, outcome) = if error.is_empty() { (GOOD, "delivered") } else { (BAD, error) };
@@ -29,7 +29,7 @@ pub(super) fn show(attempt: &Value) {
         println!("            no answer came, but the relying party may have received the token");
     }
     if attempt["refused_after_unknown"] == true {
-        println!("            refused after such an attempt: the relying party may have had it already");
+        println!("            refused after such an attempt: the relying party may have received it before");
     }
     for line in text(attempt, "answer").lines() {
         println!("            {} {line}", paint(DIM, "│"));

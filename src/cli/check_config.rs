@@ -1,32 +1,30 @@
-//! `logoutd check-config`: what a configuration comes to, or what is wrong with it, for people and as JSON.
+//! `logoutd check-config`: a summary of the configuration, or its problems, as text or JSON.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::terminal::{out_block, out_json};
+use crate::ambient::Ambient;
 use crate::app;
-use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigErrors, Human, Place, Tls};
+use crate::config::{Config, ConfigErrors, Place, Tls};
 use crate::domain::access::Rate;
-use crate::domain::client::{Client, SubjectType, TokenOptions};
+use crate::domain::client::document::Document as _;
+use crate::domain::client::{Client, SubjectType};
+use crate::domain::duration::Human;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
-use crate::entropy::{Entropy, SystemEntropy};
 use crate::printable;
 use crate::telemetry;
 
 /// Runs the command: 0 with a summary, or 2 with every problem.
 pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
-    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
-        (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
     let checked = super::load(path).map_err(anyhow::Error::new).and_then(|loaded| {
         telemetry::check(&loaded)?;
-        app::check(&loaded, &clock, &entropy)?;
+        app::check(&loaded, &Ambient::system())?;
         Ok(loaded.config)
     });
     match checked {
@@ -43,7 +41,7 @@ pub(super) fn run(path: &Path, json_wanted: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The summary of a valid configuration, for people. It ends with a newline.
+/// The summary of a valid configuration as text. It ends with a newline.
 pub fn render(config: &Config) -> String {
     let mut rows = vec![
         ("issuer", issuer(config)),
@@ -78,7 +76,7 @@ pub fn render(config: &Config) -> String {
     text
 }
 
-/// The summary as JSON: the whole configuration with its defaults, in the shape of the file.
+/// The summary as JSON: the whole configuration with its defaults, in the structure of the file.
 pub fn json(config: &Config) -> Value {
     let keys = &config.keys;
     let delivery = &config.delivery;
@@ -116,9 +114,9 @@ pub fn json(config: &Config) -> Value {
             "max_concurrency_per_client": delivery.max_concurrency_per_client,
             "max_age": human(delivery.max_age),
             "schedule": delivery.schedule.iter().copied().map(human).collect::<Vec<_>>(),
-            "breaker_failures": delivery.breaker_failures,
-            "breaker_pause": human(delivery.breaker_pause),
-            "breaker_max_pause": human(delivery.breaker_max_pause),
+            "breaker_failures": delivery.breaker.failures,
+            "breaker_pause": human(delivery.breaker.pause),
+            "breaker_max_pause": human(delivery.breaker.max_pause),
         },
         "egress": {
             "allow_http": config.egress.allow_http,
@@ -152,7 +150,7 @@ fn access_json(config: &Config) -> Value {
 }
 
 /// The problems as JSON: `{"problems": [{"file", "line", "column", "variable", "key", "message"}]}`, `null`
-/// where there is none.
+/// for what does not apply.
 pub fn problems_json(errors: &ConfigErrors) -> Value {
     let problems = errors.problems().iter().map(|problem| {
         let (line, column, variable) = match &problem.place {
@@ -267,7 +265,7 @@ fn egress(config: &Config) -> String {
     words.join("; ")
 }
 
-/// One line about a client. Of its URI the origin is enough to see a mistake; the JSON has all of it.
+/// One line about a client. It shows only the origin of the URI; the JSON has the whole URI.
 fn describe(client: &Client) -> String {
     let target = client
         .backchannel_logout_uri
@@ -295,19 +293,7 @@ fn describe(client: &Client) -> String {
 }
 
 fn client_json(client: &Client) -> Value {
-    let TokenOptions { ttl, typ, subject } = client.token;
-    json!({
-        "client_id": client.client_id,
-        "client_name": client.client_name,
-        "backchannel_logout_uri": client.backchannel_logout_uri,
-        "backchannel_logout_session_required": client.backchannel_logout_session_required,
-        "id_token_signed_response_alg": client.id_token_signed_response_alg,
-        "initiators": client.initiators,
-        "session_metadata": client.session_metadata,
-        "token": { "ttl": human(ttl), "typ": typ, "subject": subject },
-        "subject_logout": client.subject_logout,
-        "subject_type": client.subject_type,
-        "sector_identifier_uri": client.sector_identifier_uri,
-        "enabled": client.enabled,
-    })
+    let mut document = client.document();
+    document.insert("client_id".to_owned(), client.client_id.as_str().into());
+    document.into()
 }

@@ -26,19 +26,19 @@ pub(super) struct EventsArgs {
 
 #[derive(Debug, Subcommand)]
 enum EventsCommand {
-    /// Send CloudEvents from files or from standard input.
+    /// Send CloudEvents from files or standard input.
     Send(SendArgs),
 }
 
 #[derive(Debug, Args)]
 struct SendArgs {
-    /// JSON files, each with an event or a list of events; `-` is standard input.
+    /// JSON files, each with one event or a list of events; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Wait for the outcome of the deliveries, at most this many seconds.
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u16>,
-    /// The service: either of its listeners.
+    /// The URL of either listener of the service.
     #[arg(long, env = "LOGOUTD_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     server: String,
     /// An API token with the scope create:events.
@@ -46,7 +46,7 @@ struct SendArgs {
     token: String,
     #[command(flatten)]
     tls: TlsArgs,
-    /// Print the server's answers as they are.
+    /// Print the answers of the service as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -70,7 +70,7 @@ pub(super) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
         }
         let response = request.send().await.with_context(|| format!("cannot reach {url}"))?;
         let status = response.status();
-        let answer: Value = response.json().await.with_context(|| format!("{url} is no logoutd"))?;
+        let answer: Value = response.json().await.with_context(|| format!("{url} is not logoutd"))?;
         if args.json {
             out_json(&answer.to_string());
         } else if status.is_success() {

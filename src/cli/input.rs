@@ -1,4 +1,4 @@
-//! What a command reads: files, or standard input.
+//! Input of commands: files or standard input.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use crate::files::FileError;
 use crate::json;
 
-/// The most that is read, in bytes: many times what the service takes.
+/// The largest input, in bytes; well above the limits of the service.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The whole of a file; `-` is standard input. A pipe is read to its end, however long its writer takes: whoever
-/// typed the command is there to end it.
+/// The content of a file; `-` is standard input. A pipe is read to its end without a time limit: the user can interrupt the
+/// command.
 pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     if file == Path::new("-") {
@@ -28,16 +28,16 @@ pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// A JSON object in a file.
+/// Reads a JSON object from a file.
 pub(super) fn read_object(file: &Path) -> anyhow::Result<Map<String, Value>> {
     let body = read(file).with_context(|| format!("cannot read {}", file.display()))?;
     match serde_json::from_slice(&body) {
-        // What is sent on is what was read: of a member given twice, the service would see one only.
+        // Parsing drops repeated members, so the service could not report them.
         Ok(Value::Object(members)) => match json::check(&body) {
             Ok(()) => Ok(members),
             Err(fault) => bail!("{}: {fault}", file.display()),
         },
-        Ok(_) => bail!("{} must hold a JSON object", file.display()),
+        Ok(_) => bail!("{} must contain a JSON object", file.display()),
         Err(error) => bail!("{} is not valid JSON: {error}", file.display()),
     }
 }

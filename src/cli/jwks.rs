@@ -1,5 +1,4 @@
-//! Where the commands that play a relying party get the OP's keys from: a file, a URL, or the OP's discovery
-//! document.
+//! Reads the OP's public keys for `verify` and `mock-rp`: from a file, a URL, or the OP's discovery document.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,13 +16,13 @@ use crate::printable;
 use crate::relying_party::jwks::Jwks;
 use crate::relying_party::keys::{FetchJwks, JwksUnavailable};
 
-/// The longest document, in bytes: as much as the service takes.
+/// The largest document, in bytes; the same limit as the service has.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// How long a document is waited for.
+/// The time limit for fetching a document.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a person gave as `--jwks`: an `http(s)` URL, or else the path of a file.
+/// The value of `--jwks`: an `http(s)` URL, otherwise the path of a file.
 #[derive(Clone, Debug)]
 pub(super) enum JwksLocation {
     Url(String),
@@ -54,7 +53,7 @@ impl fmt::Display for JwksLocation {
     }
 }
 
-/// Reads the keys anew each time it is asked.
+/// Reads the keys again at each request.
 pub(super) struct JwksSource {
     location: JwksLocation,
     client: Client,
@@ -65,7 +64,7 @@ impl JwksSource {
         Ok(Self { location, client: tls.client(TIMEOUT)? })
     }
 
-    /// The keys as they are now.
+    /// The current keys.
     pub(super) async fn read(&self) -> anyhow::Result<Jwks> {
         let (text, from) = match &self.location {
             JwksLocation::File(path) => {
@@ -79,7 +78,7 @@ impl JwksSource {
                 (self.get(&url).await?, printable::url(&url).into_owned())
             }
         };
-        Jwks::parse(&text).with_context(|| format!("{from} is no JWKS"))
+        Jwks::parse(&text).with_context(|| format!("{from} is not a JWKS"))
     }
 
     async fn discover(&self, issuer: &str) -> anyhow::Result<String> {
@@ -90,7 +89,7 @@ impl JwksSource {
         let url = discovery_url(issuer);
         let text = self.get(&url).await?;
         let document: Document = serde_json::from_str(&text)
-            .map_err(|error| anyhow!("{} is no discovery document: {error}", printable::url(&url)))?;
+            .map_err(|error| anyhow!("{} is not a discovery document: {error}", printable::url(&url)))?;
         Ok(document.jwks_uri)
     }
 
@@ -108,9 +107,9 @@ impl JwksSource {
             return Err(anyhow!("{shown} answers {}", response.status()));
         }
         let mut body = Vec::new();
-        let broke_off = || format!("{shown} broke off");
+        let interrupted = || format!("the answer of {shown} was interrupted");
         while let Some(chunk) =
-            response.chunk().await.map_err(reqwest::Error::without_url).with_context(broke_off)?
+            response.chunk().await.map_err(reqwest::Error::without_url).with_context(interrupted)?
         {
             body.extend_from_slice(&chunk);
             ensure!(body.len() as u64 <= MAX_BYTES, "{shown} is longer than {MAX_BYTES} bytes");

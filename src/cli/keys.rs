@@ -1,8 +1,6 @@
-//! `logoutd keys`: the signing keys from the shell. It works on the folder itself; a running service takes
-//! the change over within a second or two.
+//! `logoutd keys`: manages the signing keys in their folder. A running service applies a change within a second or two.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -10,11 +8,11 @@ use jiff::Timestamp;
 
 use super::table::aligned;
 use super::terminal::out_block;
-use crate::clock::{Clock, SystemClock};
+use crate::ambient::Ambient;
+use crate::config;
 use crate::domain::algorithm::SigningAlg;
-use crate::entropy::{Entropy, SystemEntropy};
 use crate::keyring::{
-    GenerateKey, ImportKey, KeyInfo, KeyState, Keyring, KeyringConfig, Kid, RetiredKey, RotatedKey, RsaBits,
+    GenerateKey, ImportKey, KeyInfo, KeyState, Keyring, Kid, RetiredKey, RotatedKey, RsaBits,
 };
 
 /// The signing keys.
@@ -26,106 +24,101 @@ pub(super) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Make a new signing key
+    /// Generate a signing key
     Generate(GenerateArgs),
     /// Import a private key: unencrypted PKCS#8 PEM, or a private JWK
     Import(ImportArgs),
     /// List the keys
     List(ListArgs),
-    /// Have new keys take over: after `publish_before`, or now
+    /// Rotate keys: new ones sign after `publish_before`, or now
     Rotate(RotateArgs),
-    /// Retire a key; another takes the place of a current one at once
+    /// Retire a key; if it is current, another one signs at once
     Retire(RetireArgs),
 }
 
 #[derive(Debug, Args)]
 struct GenerateArgs {
-    /// What it signs: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or `EdDSA`
+    /// Its algorithm: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or `EdDSA`
     #[arg(long)]
     alg: SigningAlg,
-    /// Its kid [default: made up from the alg and the day]
+    /// Its kid [default: generated from the algorithm and the day]
     #[arg(long)]
     kid: Option<Kid>,
     /// The size of an RSA key: 2048, 3072 or 4096 [default: 2048]
     #[arg(long, value_parser = parse_bits)]
     bits: Option<RsaBits>,
-    /// Let it sign at once, before receivers can have seen it in the JWKS
+    /// Let it sign at once, although receivers cannot know it from the JWKS yet
     #[arg(long)]
     activate_now: bool,
 }
 
 #[derive(Debug, Args)]
 struct ImportArgs {
-    /// The file; it is copied, and left as it is
+    /// The file; it is copied and not changed
     file: PathBuf,
     /// Its kid [default: the JWK's own, or the file's name without its extension]
     #[arg(long)]
     kid: Option<Kid>,
-    /// What an RSA key signs [default: what the JWK says, or the first alg without a key, or RS256]
+    /// The algorithm of an RSA key [default: that of the JWK, or the first one without a key, or RS256]
     #[arg(long)]
     alg: Option<SigningAlg>,
-    /// Let it sign at once: right if receivers know it already, as they do an OP's own key
+    /// Let it sign at once: correct if receivers know it already, as with an OP's own key
     #[arg(long)]
     activate_now: bool,
 }
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct RotateArgs {
-    /// Only the key of this alg [default: those of every alg in `keys.algorithms`]
+    /// Only this algorithm [default: every one in `keys.algorithms`]
     #[arg(long)]
     alg: Option<SigningAlg>,
-    /// Let the new keys sign at once, before receivers can have seen them in the JWKS
+    /// Let the new keys sign at once, although receivers cannot know them from the JWKS yet
     #[arg(long)]
     now: bool,
 }
 
 #[derive(Debug, Args)]
 struct RetireArgs {
-    /// The key
+    /// The kid of the key
     kid: Kid,
-    /// Take it out of the JWKS at once, instead of after `publish_after`
+    /// Remove it from the JWKS at once instead of after `publish_after`
     #[arg(long)]
     compromised: bool,
 }
 
 fn parse_bits(text: &str) -> Result<RsaBits, String> {
     let bits = text.parse().ok().and_then(RsaBits::from_bits);
-    bits.ok_or_else(|| format!("`{text}` is no size of an RSA key; use 2048, 3072 or 4096"))
+    bits.ok_or_else(|| format!("`{text}` is not a valid size of an RSA key; use 2048, 3072 or 4096"))
 }
 
 /// Runs the command on the folder in `config`, and prints what it did.
-pub(super) fn run(args: KeysArgs, config: KeyringConfig) -> anyhow::Result<()> {
-    let text = execute(args.command, config, Arc::new(SystemClock), Arc::new(SystemEntropy::new()))?;
+pub(super) fn run(args: KeysArgs, config: config::Keys) -> anyhow::Result<()> {
+    let text = execute(args.command, config, Ambient::system())?;
     out_block(&text);
     Ok(())
 }
 
-fn execute(
-    command: KeysCommand,
-    config: KeyringConfig,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-) -> anyhow::Result<String> {
-    let keyring = Keyring::inspect(config, clock, entropy)?;
+fn execute(command: KeysCommand, config: config::Keys, ambient: Ambient) -> anyhow::Result<String> {
+    let keyring = Keyring::inspect(config, ambient)?;
     match command {
         KeysCommand::Generate(args) => {
             let GenerateArgs { alg, kid, bits, activate_now } = args;
             let key = keyring.generate(GenerateKey { alg, kid, bits, activate_now })?;
-            Ok(told("made", &key))
+            Ok(summary("generated", &key))
         }
         KeysCommand::Import(args) => {
             let ImportArgs { file, kid, alg, activate_now } = args;
             let key = keyring
                 .import_file(&file, ImportKey { kid, alg, activate_now })
                 .with_context(|| format!("{} was not imported", file.display()))?;
-            Ok(told("imported", &key))
+            Ok(summary("imported", &key))
         }
         KeysCommand::List(ListArgs { json: true }) => {
             let mut text = serde_json::to_string_pretty(&keyring.keys())?;
@@ -138,21 +131,22 @@ fn execute(
                 Some(alg) => vec![keyring.rotate(alg, args.now)?],
                 None => keyring.rotate_all(args.now)?,
             };
-            let line = |RotatedKey { key, made }| told(if made { "made" } else { "already there:" }, &key);
+            let line =
+                |RotatedKey { key, made }| summary(if made { "generated" } else { "exists already:" }, &key);
             Ok(rotated.into_iter().map(line).collect())
         }
         KeysCommand::Retire(args) => Ok(retired(&keyring.retire(&args.kid, args.compromised)?)),
     }
 }
 
-fn told(what: &str, key: &KeyInfo) -> String {
+fn summary(action: &str, key: &KeyInfo) -> String {
     let KeyInfo { kid, alg, kind, .. } = key;
     let from = match key.state {
         KeyState::Current => "it signs from now on".to_owned(),
-        KeyState::Next => format!("it is in the JWKS, and signs from {} on", shown(key.activates_at)),
+        KeyState::Next => format!("it is in the JWKS and signs from {} on", shown(key.activates_at)),
         KeyState::Retired => "it is retired".to_owned(),
     };
-    format!("{what} {kid} ({alg}, {kind}): {from}\n")
+    format!("{action} {kid} ({alg}, {kind}): {from}\n")
 }
 
 fn retired(outcome: &RetiredKey) -> String {
@@ -162,12 +156,10 @@ fn retired(outcome: &RetiredKey) -> String {
         Some(until) if key.published => {
             format!("retired {kid}: it stays in the JWKS until {}\n", shown(until))
         }
-        _ => format!(
-            "retired {kid}: it is not in the JWKS; delete its file when you have no more use for it\n"
-        ),
+        _ => format!("retired {kid}: it is not in the JWKS; you can delete its file\n"),
     };
     if let Some(successor) = successor {
-        text += &told("in its place:", successor);
+        text += &summary("its successor:", successor);
         text += "receivers that cached the JWKS may refuse its tokens until they fetch the JWKS again\n";
     }
     text
@@ -175,7 +167,7 @@ fn retired(outcome: &RetiredKey) -> String {
 
 fn table(keys: &[KeyInfo]) -> String {
     if keys.is_empty() {
-        return "no keys; `logoutd serve` makes them when it starts\n".to_owned();
+        return "no keys; `logoutd serve` generates them when it starts\n".to_owned();
     }
     let header = ["KID", "ALG", "KIND", "STATE", "SIGNS FROM", "RETIRED", "IN THE JWKS"].map(str::to_owned);
     let rows: Vec<[String; 7]> = std::iter::once(header).chain(keys.iter().map(row)).collect();
@@ -213,6 +205,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use std::sync::Arc;
+
     use crate::clock::ManualClock;
 
     #[derive(Debug, Parser)]
@@ -221,8 +215,8 @@ mod tests {
         keys: KeysArgs,
     }
 
-    fn config(directory: &Path) -> KeyringConfig {
-        KeyringConfig {
+    fn config(directory: &Path) -> config::Keys {
+        config::Keys {
             directory: directory.to_owned(),
             algorithms: vec![SigningAlg::Es256, SigningAlg::EdDsa],
             rotate_every: None,
@@ -235,14 +229,18 @@ mod tests {
         let clock = ManualClock::new("2026-01-02T03:04:05.678Z".parse().unwrap());
         let words = std::iter::once("keys").chain(line.split_whitespace());
         let command = Cli::try_parse_from(words)?.keys.command;
-        execute(command, config(directory), Arc::new(clock), Arc::new(SystemEntropy::new()))
+        let ambient = Ambient { clock: Arc::new(clock), ..Ambient::system() };
+        execute(command, config(directory), ambient)
     }
 
     #[test]
     fn list_makes_nothing() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("keys");
-        assert_eq!(keys(&folder, "list").unwrap(), "no keys; `logoutd serve` makes them when it starts\n");
+        assert_eq!(
+            keys(&folder, "list").unwrap(),
+            "no keys; `logoutd serve` generates them when it starts\n"
+        );
         assert_eq!(keys(&folder, "list --json").unwrap(), "[]\n");
         assert!(!folder.exists());
     }
@@ -252,11 +250,11 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("keys");
         let said = keys(&folder, "generate --alg ES256 --kid one").unwrap();
-        assert_eq!(said, "made one (ES256, P-256): it signs from now on\n");
+        assert_eq!(said, "generated one (ES256, P-256): it signs from now on\n");
         let said = keys(&folder, "generate --alg ES256 --kid two").unwrap();
         assert_eq!(
             said,
-            "made two (ES256, P-256): it is in the JWKS, and signs from 2026-01-03T03:04:05Z on\n"
+            "generated two (ES256, P-256): it is in the JWKS and signs from 2026-01-03T03:04:05Z on\n"
         );
         assert_eq!(
             keys(&folder, "list").unwrap(),
@@ -276,11 +274,11 @@ mod tests {
         keys(temporary.path(), "generate --alg ES256 --kid es").unwrap();
         keys(temporary.path(), "generate --alg EdDSA --kid ed").unwrap();
         let first = keys(temporary.path(), "rotate").unwrap();
-        assert_eq!(first.lines().filter(|line| line.starts_with("made ")).count(), 2, "{first}");
+        assert_eq!(first.lines().filter(|line| line.starts_with("generated ")).count(), 2, "{first}");
         let second = keys(temporary.path(), "rotate --alg ES256").unwrap();
-        assert!(second.starts_with("already there: es256-20260102-"), "{second}");
+        assert!(second.starts_with("exists already: es256-20260102-"), "{second}");
         let now = keys(temporary.path(), "rotate --alg ES256 --now").unwrap();
-        assert!(now.starts_with("already there: es256-20260102-"), "{now}");
+        assert!(now.starts_with("exists already: es256-20260102-"), "{now}");
         assert!(now.ends_with("it signs from now on\n"), "{now}");
     }
 
@@ -291,7 +289,7 @@ mod tests {
         let said = keys(temporary.path(), "retire es --compromised").unwrap();
         let lines: Vec<&str> = said.lines().collect();
         assert!(lines[0].starts_with("retired es: it is not in the JWKS"), "{said}");
-        assert!(lines[1].starts_with("in its place: es256-20260102-"), "{said}");
+        assert!(lines[1].starts_with("its successor: es256-20260102-"), "{said}");
         assert_eq!(lines.len(), 3);
         let error = keys(temporary.path(), "retire nobody").unwrap_err();
         assert!(error.to_string().contains("no key with the kid \"nobody\""), "{error}");

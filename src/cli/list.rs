@@ -1,4 +1,4 @@
-//! Lists of the API that go on page by page, printed to their end.
+//! Prints paged lists of the API to their last page.
 
 use std::io::{ErrorKind, Write};
 
@@ -10,27 +10,27 @@ use super::output::print_json;
 use super::style::{DIM, paint};
 use crate::printable;
 
-/// How many items are asked for at a time: as many as the API gives.
+/// The page size: the largest that the API allows.
 const PAGE: &str = "100";
 
-/// A list that is read by checkpoints: `take` and `from`, until an answer has no `next`.
+/// A list read with `take` and `from`, until an answer has no `next`.
 pub(super) struct List<'a> {
-    /// Where it is.
+    /// The path of the list.
     pub(super) path: String,
-    /// What restricts it.
+    /// The filters.
     pub(super) query: Vec<(&'static str, String)>,
-    /// The member of an answer that has the items.
+    /// The member of the answer that contains the items.
     pub(super) member: &'a str,
-    /// What is said where there are none.
+    /// The text printed for an empty list.
     pub(super) none: &'a str,
     /// The heading of the table.
     pub(super) heading: String,
-    /// An item's row.
+    /// Formats an item as a row.
     pub(super) row: fn(&Value) -> String,
 }
 
 impl List<'_> {
-    /// Prints all of it: a table, page by page as it comes, or one JSON object in the shape of a page.
+    /// Prints the whole list: a table, page by page, or one JSON object with the members of a page.
     pub(super) async fn print(&self, api: &Api, as_json: bool) -> anyhow::Result<()> {
         let mut all = Vec::new();
         let mut from = None;
@@ -59,12 +59,12 @@ impl List<'_> {
         query.extend(from.map(|from| ("from", from)));
         let mut answer = api.get(&self.path, &query).await?;
         let Value::Array(items) = answer[self.member].take() else {
-            bail!("the answer has no `{}`: this is no logoutd, or one of another version", self.member);
+            bail!("the answer has no `{}`: this is not logoutd, or another version of it", self.member);
         };
         Ok((items, answer["next"].as_str().map(str::to_owned)))
     }
 
-    /// Prints a page; `false` if nobody reads on, as with `| head`.
+    /// Prints a page; `false` if the reader has closed the pipe, as `| head` does.
     fn rows(&self, items: &[Value], first: bool) -> std::io::Result<bool> {
         let mut out = anstream::stdout().lock();
         let mut write = || {

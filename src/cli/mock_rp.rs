@@ -1,5 +1,5 @@
-//! `logoutd mock-rp`: a relying party to test with. It verifies what it gets with code of its own, answers
-//! as told, and prints what it received.
+//! `logoutd mock-rp`: a mock relying party. It verifies tokens with its own code, answers as configured, and prints what
+//! it received.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -17,34 +17,34 @@ use super::style::{BAD, BOLD, DIM, GOOD, paint};
 use super::terminal::{out_json, println};
 use super::token_view;
 use crate::clock::SystemClock;
-use crate::config::parse_duration;
+use crate::domain::duration;
 use crate::relying_party::mock::{Behaviour, MockRp, Received, Verdict};
 use crate::relying_party::verify::Expected;
 
-/// Run a relying party to test with: it verifies every token, answers as told, and prints what it received.
+/// Run a mock relying party: it verifies every token, answers as configured, and prints what it received.
 #[derive(Debug, Args)]
 pub(super) struct MockRpArgs {
-    /// Where it listens. A POST to any path is a logout request.
+    /// The address to listen on. A POST to any path is a logout request.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
     listen: SocketAddr,
-    /// How it answers: ok | fail-first=N | slow=MS | status=CODE | retry-after=S | hang | reset
+    /// The answer: ok | fail-first=N | slow=MS | status=CODE | retry-after=S | hang | reset
     #[arg(long, value_name = "BEHAVIOUR", default_value = "ok")]
     behaviour: Behaviour,
-    /// The OP's issuer identifier, to compare with `iss`.
+    /// The OP's issuer identifier, compared with `iss`.
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     issuer: String,
     /// The OP's public keys: a URL or a file. By default the `jwks_uri` of the issuer's discovery document.
     #[arg(long, value_name = "URL|FILE")]
     jwks: Option<JwksLocation>,
-    /// This relying party's `client_id`, to compare with `aud`. Without one, `aud` is not compared.
+    /// This relying party's `client_id`, compared with `aud`. Without it, `aud` is not checked.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// How far the clocks may be apart.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    /// The tolerated clock difference.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     leeway: Duration,
     #[command(flatten)]
     tls: TlsArgs,
-    /// Print each request as a line of JSON.
+    /// Print each request as one line of JSON.
     #[arg(long)]
     json: bool,
 }
@@ -73,7 +73,7 @@ pub(super) async fn run(args: MockRpArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let serving = tokio::spawn(rp.serve(listener, stopped));
-    // Ends when the relying party, which holds the sender, does.
+    // Ends when the relying party stops and drops the sender.
     while let Some(request) = received.recv().await {
         if args.json {
             out_json(&serde_json::to_string(&request)?);

@@ -1,7 +1,7 @@
-//! The command line: a file for each command.
+//! The command line: one file per command.
 //!
-//! Commands print for people (or JSON) and call use cases; they decide nothing about events, tokens or
-//! deliveries. Exit status: 0, 1 (it failed), 2 (wrong usage or configuration).
+//! Commands parse arguments, call use cases or the HTTP API, and print text or JSON; they contain no rules about events,
+//! tokens or deliveries. Exit status: 0, 1 (the command failed), 2 (wrong usage or configuration).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ mod verify;
 /// Exit status for wrong usage or configuration.
 const WRONG_USAGE: u8 = 2;
 
-/// The usage is wrong in a way that the parser of arguments cannot know.
+/// Wrong usage that clap cannot detect.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct WrongUsage(String);
@@ -69,11 +69,11 @@ struct ConfigPath {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service until SIGTERM or SIGINT, then finish what is under way.
+    /// Run the service until SIGTERM or SIGINT, then finish the work under way.
     Serve(ConfigPath),
-    /// See it work: the service beside three mock relying parties, on a throw-away store.
+    /// Run a demo: the service and three mock relying parties, on a temporary store.
     Demo(demo::DemoArgs),
-    /// Check the configuration, and say what is wrong with it or sum it up.
+    /// Check the configuration, and print its problems or a summary.
     CheckConfig {
         #[command(flatten)]
         path: ConfigPath,
@@ -88,7 +88,7 @@ enum Command {
         #[command(flatten)]
         args: keys::KeysArgs,
     },
-    /// Manage API tokens, in the store of the configuration.
+    /// Manage API tokens in the store of the configuration.
     Tokens {
         #[command(flatten)]
         path: ConfigPath,
@@ -97,15 +97,15 @@ enum Command {
     },
     /// Report events to a running service.
     Events(events::EventsArgs),
-    /// Register clients, change and remove them, and try them out.
+    /// Register, change, remove and test clients.
     Clients(clients::ClientsArgs),
-    /// Look at sessions, change their metadata, and end them.
+    /// Show sessions, change their metadata, and end them.
     Sessions(sessions::SessionsArgs),
-    /// Look at deliveries, and put them back into the queue.
+    /// Show deliveries, and put them back into the queue.
     Deliveries(deliveries::DeliveriesArgs),
-    /// Run a relying party to test with.
+    /// Run a mock relying party for tests.
     MockRp(mock_rp::MockRpArgs),
-    /// Decode a logout token and check it, rule by rule.
+    /// Decode a logout token and check it rule by rule.
     Verify(verify::VerifyArgs),
 }
 
@@ -115,7 +115,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let text = error.render().ansi().to_string();
-            // Help and version are no errors, and go to standard output.
+            // Help and version are not errors, and go to standard output.
             if !error.use_stderr() {
                 out_block(&text);
                 return ExitCode::SUCCESS;
@@ -136,7 +136,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 eprintln!("{} {problem}", style::paint(style::BAD, "error:"));
                 return ExitCode::from(WRONG_USAGE);
             }
-            // What the service refused was said already, in its words.
+            // The reason for a refusal by the service has already been printed.
             if !error.is::<api::Refused>() {
                 eprintln!("{} {}", style::paint(style::BAD, "error:"), Causes(error.as_ref()));
             }
@@ -155,7 +155,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::CheckConfig { path, json } => check_config::run(&path.config, json),
         Command::Keys { path, args } => {
-            keys::run(args, crate::app::keyring_config(&load(&path.config)?.config))?;
+            keys::run(args, load(&path.config)?.config.keys)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Tokens { path, args } => {

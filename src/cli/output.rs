@@ -1,4 +1,4 @@
-//! How commands show what the service answered.
+//! Prints answers of the service.
 
 use serde_json::{Map, Value};
 
@@ -6,28 +6,28 @@ use super::style::{DIM, paint, state_style};
 use super::terminal::{out_json, println};
 pub(super) use crate::printable::text as printable;
 
-/// The answer as it is.
+/// Prints an answer as indented JSON.
 pub(super) fn print_json(answer: &Value) {
     out_json(&format!("{answer:#}"));
 }
 
-/// A member's text; nothing where there is none.
+/// The text of a member; empty if it is missing or not a string.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// A member's items; none where there is no list.
+/// The items of a member; empty if it is missing or not a list.
 pub(super) fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A time to the second, as a table shows it.
+/// A time to the second, as in tables.
 pub(super) fn seconds(time: &str) -> String {
     time.parse::<jiff::Timestamp>()
         .map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
-/// A value for people: a list with commas between its items, an object with its names before its values.
+/// A value as text: the items of a list separated by commas, the members of an object as names and values.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => printable(text).into_owned(),
@@ -40,24 +40,24 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// A row of a listing by name. Nothing is printed where there is no value.
+/// Prints a name and its value. An empty value prints nothing.
 pub(super) fn print_field(name: &str, value: &str) {
     if !value.is_empty() {
         println!("{} {value}", paint(DIM, format_args!("{name:<17}")));
     }
 }
 
-/// The members of an answer that are not shown in some other way, under their own names.
+/// Prints the members of an answer that are not in `shown`, under their own names.
 pub(super) fn print_rest(answer: &Map<String, Value>, shown: &[&str]) {
     for (name, value) in answer.iter().filter(|(name, _)| !shown.contains(&name.as_str())) {
         print_field(&printable(name), &plain(value));
     }
 }
 
-/// The deliveries that arose from something.
+/// Prints the deliveries of an event or command.
 pub(super) fn print_deliveries(deliveries: &[Value]) {
     if deliveries.is_empty() {
-        println!("  no client had to be told");
+        println!("  no deliveries");
     }
     for delivery in deliveries {
         let state = text(delivery, "state");

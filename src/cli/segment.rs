@@ -1,15 +1,14 @@
-//! An identifier in the path of a request. Ids are other people's words: one with a `/`, a `?` or a space must not
-//! become another path.
+//! An identifier in the path of a request. Ids come from others: a `/`, `?` or space in one must not change the path.
 
 use std::fmt;
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Everything but the unreserved characters of RFC 3986 §2.3.
+/// All characters except the unreserved ones of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A text that is one segment of a path. It is displayed percent-encoded.
+/// One segment of a path. Its `Display` is percent-encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Segment(String);
 
@@ -18,12 +17,12 @@ pub(super) struct Segment(String);
 pub(super) enum SegmentError {
     #[error("must not be empty")]
     Empty,
-    #[error("`.` and `..` cannot be named in a URL, however they are written")]
+    #[error("`.` and `..` cannot be part of a URL, in any encoding")]
     Dots,
 }
 
 impl Segment {
-    /// As it was typed.
+    /// The text as typed.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
@@ -35,7 +34,7 @@ impl FromStr for Segment {
     fn from_str(text: &str) -> Result<Self, SegmentError> {
         match text {
             "" => Err(SegmentError::Empty),
-            // URLs take `%2e` for a dot, too.
+            // In a URL `%2e` means a dot, too.
             "." | ".." => Err(SegmentError::Dots),
             _ => Ok(Self(text.to_owned())),
         }

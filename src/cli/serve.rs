@@ -1,25 +1,23 @@
 //! `logoutd serve`: the service, until SIGTERM or SIGINT.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::ambient::Ambient;
 use crate::app::{App, Listeners};
 use crate::causes::Causes;
-use crate::clock::SystemClock;
 use crate::config::Loaded;
-use crate::entropy::SystemEntropy;
 use crate::keyring::Keyring;
 use crate::listen::Tls;
 use crate::shutdown::Shutdown;
 
-/// Runs the service. The first signal drains it, a second one stops it at once.
+/// Runs the service. The first signal drains it; a second one stops it at once.
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     let shutdown = Shutdown::new();
-    let app = App::build(loaded, &shutdown, Arc::new(SystemClock), Arc::new(SystemEntropy::new())).await?;
+    let app = App::build(loaded, &shutdown, Ambient::system()).await?;
     let listeners = Listeners::bind(config).await?;
     heed_signals(shutdown.clone(), app.keyring(), app.tls())?;
     tracing::info!(
@@ -35,7 +33,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
     if loaded.bootstrap_token.is_none() {
         tracing::info!("no LOGOUTD_BOOTSTRAP_TOKEN is set: sources need a token of `logoutd tokens create`");
     }
-    app.run(listeners, shutdown).await?;
+    app.run(listeners).await?;
     tracing::info!("logoutd has stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `--server`, `LOGOUTD_URL`: where the service is.
+//! `--server`, `LOGOUTD_URL`: the URL of the service.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use url::Url;
 
 use super::WrongUsage;
 
-/// The URL of the service, without a slash at its end. Nothing secret is in it, so that messages may show it.
+/// The URL of the service, without a trailing slash. It contains nothing secret, so messages can show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServerUrl(String);
 
 impl ServerUrl {
-    /// From what was typed, which is not repeated in the error: it may have a password in it.
+    /// Parses the URL. Errors do not contain it, because it can contain a password.
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
         let wrong = |problem: &str| WrongUsage::error(format!("--server (LOGOUTD_URL) {problem}"));
         let url = match Url::parse(text) {
@@ -19,9 +19,7 @@ impl ServerUrl {
             Ok(_) | Err(_) => return Err(wrong("must be a URL such as http://127.0.0.1:8081")),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong(
-                "must not contain a user name or password: --token (LOGOUTD_TOKEN) says who is asking",
-            ));
+            return Err(wrong("must not contain a user name or password; use --token (LOGOUTD_TOKEN)"));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("must have neither a query nor a fragment"));

@@ -1,15 +1,14 @@
-//! Colours of the terminal. `anstream` takes them out where the output is no terminal, or `NO_COLOR` is
-//! set.
+//! Colours. `anstream` removes them if the output is not a terminal, or if `NO_COLOR` is set.
 
 use anstyle::{AnsiColor, Style};
 
-/// It went well.
+/// Success.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-/// It went wrong.
+/// Failure.
 pub(super) const BAD: Style = AnsiColor::Red.on_default();
-/// It is not decided yet.
+/// Pending.
 pub(super) const WAITING: Style = AnsiColor::Yellow.on_default();
-/// Beside the point.
+/// Secondary information.
 pub(super) const DIM: Style = Style::new().dimmed();
 /// A heading.
 pub(super) const BOLD: Style = Style::new().bold();

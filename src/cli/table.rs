@@ -1,12 +1,12 @@
-//! Tables for people: columns as wide as they need to be.
+//! Text tables with aligned columns.
 
 use std::fmt::Write as _;
 
 use crate::printable;
 
-/// Lays rows out, the first of which is the heading.
+/// Aligns the columns of rows; the first row is the heading.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    // Before they are measured.
+    // Escaped first, because escapes change the width.
     let rows: Vec<[String; N]> =
         rows.iter().map(|row| row.each_ref().map(|cell| printable::text(cell).into_owned())).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

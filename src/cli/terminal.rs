@@ -1,8 +1,7 @@
-//! Where everything that commands print goes through, so that no text of others reaches the terminal as it is.
+//! All output of the commands, with control characters of foreign text escaped.
 //!
-//! The macros are named as those of the standard library, whose place they take in this module: a line is one line,
-//! whatever is in it. The styles that commands write are kept (and taken out by `anstream` where the output is no
-//! terminal, or `NO_COLOR` is set).
+//! The macros replace those of the standard library with the same names. Each call prints exactly one line. Styles are
+//! kept; `anstream` removes them if the output is not a terminal, or if `NO_COLOR` is set.
 
 use std::fmt;
 
@@ -18,27 +17,27 @@ macro_rules! line_err {
 pub(super) use line_err as eprintln;
 pub(super) use line_out as println;
 
-/// A line on standard output. To be called through `println!`.
+/// Prints a line to standard output. Called through `println!`.
 pub(super) fn out_line(text: fmt::Arguments<'_>) {
     anstream::println!("{}", printable::line(&text.to_string()));
 }
 
-/// A line on standard error. To be called through `eprintln!`.
+/// Prints a line to standard error. Called through `eprintln!`.
 pub(super) fn err_line(text: fmt::Arguments<'_>) {
     anstream::eprintln!("{}", printable::line(&text.to_string()));
 }
 
-/// Lines on standard output, each with its end.
+/// Prints lines, each with its line end, to standard output.
 pub(super) fn out_block(text: &str) {
     anstream::print!("{}", printable::block(text));
 }
 
-/// Lines on standard error, each with its end.
+/// Prints lines, each with its line end, to standard error.
 pub(super) fn err_block(text: &str) {
     anstream::eprint!("{}", printable::block(text));
 }
 
-/// JSON on standard output, and a line end.
+/// Prints JSON and a line end to standard output.
 pub(super) fn out_json(text: &str) {
     anstream::println!("{}", printable::json(text));
 }

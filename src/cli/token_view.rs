@@ -1,4 +1,4 @@
-//! A decoded token on the terminal.
+//! Prints a decoded token.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::style::{DIM, paint};
 use super::terminal::println;
 use crate::printable;
 
-/// Shows header and claims, pretty-printed, each under its name.
+/// Prints header and claims as indented JSON, each under its name.
 pub(super) fn show(header: Option<&Map<String, Value>>, claims: Option<&Map<String, Value>>) {
     for (name, part) in [("header", header), ("claims", claims)] {
         let text = match part {

@@ -1,5 +1,4 @@
-//! `logoutd tokens`: API tokens from the shell. It works on the store itself; a running service takes the
-//! change over within a second or two.
+//! `logoutd tokens`: manages API tokens in the store. A running service applies a change within a second or two.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +16,9 @@ use crate::access::secret;
 use crate::app;
 use crate::causes::Causes;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Human, parse_duration};
+use crate::config::Config;
 use crate::domain::access::{ApiToken, EventSource, Scope, TokenId};
+use crate::domain::duration::{self, Human};
 use crate::domain::ids::TokenName;
 use crate::domain::log::{Change, LogEntry, LogEvent, LogId};
 use crate::entropy::{Entropy, SystemEntropy};
@@ -36,36 +36,36 @@ pub(super) struct TokensArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokensCommand {
-    /// Make a token; its secret is printed once, and cannot be found out again
+    /// Create a token; its secret is printed once and cannot be shown again
     Create(CreateArgs),
     /// List the tokens
     List(ListArgs),
-    /// Revoke a token for good
+    /// Revoke a token permanently
     Revoke(RevokeArgs),
 }
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// What people call it
+    /// A name for people, which also identifies the reporter of events
     #[arg(long)]
     name: TokenName,
     /// What it allows, such as create:events; one or more
     #[arg(long = "scope", value_name = "SCOPE", required = true, num_args = 1.., value_delimiter = ',')]
     scopes: Vec<Scope>,
-    /// A `source` of events that it may report; may be given several times [default: any]
+    /// A `source` whose events it may report; can be repeated [default: any]
     #[arg(long = "source", value_name = "URL")]
     sources: Vec<EventSource>,
-    /// After how long it is refused, such as 90d [default: never]
+    /// Its lifetime, such as 90d [default: unlimited]
     #[arg(long, value_name = "DURATION", value_parser = parse_life)]
     expires_in: Option<Duration>,
-    /// As JSON, with its secret as `token`
+    /// Print JSON, with the secret as `token`
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -80,7 +80,7 @@ struct RevokeArgs {
 }
 
 impl CreateArgs {
-    /// What goes with what.
+    /// Checks options that depend on each other.
     fn check(&self) -> anyhow::Result<()> {
         if self.sources.is_empty() || self.scopes.contains(&Scope::CreateEvents) {
             return Ok(());
@@ -90,7 +90,7 @@ impl CreateArgs {
 }
 
 fn parse_life(text: &str) -> Result<Duration, String> {
-    let life = parse_duration(text)?;
+    let life = duration::parse(text).map_err(|error| error.to_string())?;
     if (Duration::from_secs(1)..=MAX_LIFE).contains(&life) {
         return Ok(life);
     }
@@ -128,37 +128,31 @@ async fn create(args: CreateArgs, store: &Arc<dyn Storage>) -> anyhow::Result<()
         revoked_at: None,
     };
     store.create_token(&token, &secret::hash(secret.expose_secret())).await?;
-    write_down(store, "Create an API token", "tokens create", token.id, now).await;
+    record(store, "Create an API token", "tokens create", token.id, now).await;
     if args.json {
         let mut json = token_json(&token, now);
         json["token"] = json!(secret.expose_secret());
         out_json(&serde_json::to_string_pretty(&json)?);
         return Ok(());
     }
-    // The secret alone goes to standard output, to be piped to where it is kept.
+    // Only the secret goes to standard output, so that it can be piped.
     let ends =
         token.expires_at.map_or_else(|| "never expires".to_owned(), |at| format!("expires {}", shown(at)));
     let sources = token.sources.sources().map_or_else(String::new, |_| format!("; for {}", token.sources));
-    eprintln!("made {} ({}): {}{sources}; {ends}", token.id, token.name, token.scopes);
-    eprintln!("this is its secret, which is not shown again:");
+    eprintln!("created {} ({}): {}{sources}; {ends}", token.id, token.name, token.scopes);
+    eprintln!("its secret, which is not shown again:");
     println!("{}", secret.expose_secret());
     Ok(())
 }
 
-/// For the audit trail. What was done stands, and is to be shown, even if that fails.
-async fn write_down(
-    store: &Arc<dyn Storage>,
-    description: &str,
-    command: &str,
-    token: TokenId,
-    now: Timestamp,
-) {
+/// Records a change in the audit trail. A failure is only printed, because the change itself is done.
+async fn record(store: &Arc<dyn Storage>, description: &str, command: &str, token: TokenId, now: Timestamp) {
     let entropy: &dyn Entropy = &SystemEntropy::new();
     let change = Change::by_command(description, command, vec![token.to_string()]);
     let id = LogId::new(now, entropy.uuid_v7(now));
     let entry = LogEntry { id, client_id: None, user_id: None, event: LogEvent::Change(Box::new(change)) };
     if let Err(error) = store.record(&entry).await {
-        eprintln!("this could not be written to the audit trail: {}", Causes(&error));
+        eprintln!("the change could not be recorded in the audit trail: {}", Causes(&error));
     }
 }
 
@@ -184,12 +178,12 @@ async fn revoke(args: &RevokeArgs, store: &Arc<dyn Storage>) -> anyhow::Result<(
     let Some(token) = store.revoke_token(args.id, now).await? else {
         bail!("there is no token with the id {}; `logoutd tokens list` shows them", args.id);
     };
-    write_down(store, "Revoke an API token", "tokens revoke", token.id, now).await;
+    record(store, "Revoke an API token", "tokens revoke", token.id, now).await;
     if args.json {
         out_json(&serde_json::to_string_pretty(&token_json(&token, now))?);
     } else {
         println!(
-            "revoked {} ({}): a running service refuses it within a second or two",
+            "revoked {} ({}): a running service rejects it within a second or two",
             token.id, token.name
         );
     }

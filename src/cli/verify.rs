@@ -1,4 +1,4 @@
-//! `logoutd verify`: a logout token decoded and held to every rule, for people and as JSON.
+//! `logoutd verify`: decodes a logout token and checks every rule, as text or JSON.
 
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
@@ -13,29 +13,29 @@ use super::style::{BAD, BOLD, DIM, GOOD, WAITING, paint};
 use super::terminal::{eprintln, out_json, println};
 use super::token_view;
 use crate::clock::{Clock, SystemClock};
-use crate::config::parse_duration;
-use crate::relying_party::rules::{Check, Outcome};
+use crate::domain::duration;
+use crate::relying_party::rules::{Check, RuleOutcome};
 use crate::relying_party::token::Token;
 use crate::relying_party::verify::{Expected, Report, verify};
 
-/// Decode a logout token and check it, rule by rule.
+/// Decode a logout token and check it rule by rule.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     /// The logout token; `-` (the default) reads it from standard input, where other users cannot see it.
-    /// `logout_token=` before it is taken off.
+    /// A leading `logout_token=` is removed.
     #[arg(default_value = "-", value_name = "TOKEN", hide_default_value = true)]
     token: String,
     /// The OP's public keys: a URL or a file.
     #[arg(long, value_name = "URL|FILE")]
     jwks: JwksLocation,
-    /// The OP's issuer identifier, to compare with `iss`.
+    /// The OP's issuer identifier, compared with `iss`.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// The relying party's `client_id`, to compare with `aud`.
+    /// The relying party's `client_id`, compared with `aud`.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// How far the clocks may be apart.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    /// The tolerated clock difference.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     leeway: Duration,
     #[command(flatten)]
     tls: TlsArgs,
@@ -88,14 +88,14 @@ fn show(report: &Report) {
 
 fn show_check(check: &Check) {
     let (style, mark) = match check.outcome {
-        Outcome::Pass => (GOOD, "✓"),
-        Outcome::Warn => (WAITING, "!"),
-        Outcome::Fail => (BAD, "✗"),
-        Outcome::Skip => (DIM, "-"),
+        RuleOutcome::Pass => (GOOD, "✓"),
+        RuleOutcome::Warn => (WAITING, "!"),
+        RuleOutcome::Fail => (BAD, "✗"),
+        RuleOutcome::Skip => (DIM, "-"),
     };
     let spec = match check.outcome {
-        Outcome::Pass | Outcome::Skip => String::new(),
-        Outcome::Warn | Outcome::Fail => paint(DIM, format_args!(" ({})", check.rule.spec())),
+        RuleOutcome::Pass | RuleOutcome::Skip => String::new(),
+        RuleOutcome::Warn | RuleOutcome::Fail => paint(DIM, format_args!(" ({})", check.rule.spec())),
     };
     println!("{} {:<16} {}{spec}", paint(style, mark), check.rule.name(), check.explanation);
 }

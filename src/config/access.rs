@@ -1,4 +1,4 @@
-//! `[access]`: who may call, and how often. API tokens themselves are in the store.
+//! `[access]`: rate limits, trusted proxies and access tokens. API tokens are in the store.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -20,25 +20,25 @@ const DEFAULT_FAILED_ATTEMPTS: Rate = Rate::per_minute(NonZeroU32::new(100).expe
 /// `[access]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// How often each caller may ask `/api/v2`; `None`: as often as it likes. 500 times a second by default.
+    /// The rate limit of each caller on `/api/v2`; `None`: no limit. 500 requests a second by default.
     pub rate_limit: Option<Rate>,
-    /// How often an address may come with a token that is none; `None`: as often as it likes. 100 times a
-    /// minute by default.
+    /// The rate limit of each address for requests with an invalid token; `None`: no limit. 100 a minute by
+    /// default.
     pub failed_attempts: Option<Rate>,
-    /// Networks of proxies whose `Forwarded` and `X-Forwarded-For` count; none by default.
+    /// Networks of proxies whose `Forwarded` and `X-Forwarded-For` are trusted; none by default.
     pub trusted_proxies: Vec<IpNet>,
-    /// `[access.jwt]`: whose access tokens are taken besides API tokens.
+    /// `[access.jwt]`: the issuer whose access tokens are accepted besides API tokens.
     pub jwt: Option<Jwt>,
 }
 
 /// `[access.jwt]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jwt {
-    /// What `iss` must be, byte for byte.
+    /// The required `iss`, compared byte for byte.
     pub issuer: String,
-    /// What `aud` must be, or have among its values: one of these. At least one.
+    /// The accepted audiences: `aud` must have one of them. At least one.
     pub audience: Vec<String>,
-    /// Where the issuer's keys are; `None`: where its discovery document says.
+    /// The URL of the issuer's keys; `None`: as in its discovery document.
     pub jwks_uri: Option<Url>,
     /// Whether they may be fetched over `http` from elsewhere than this machine; false by default.
     pub allow_http: bool,
@@ -94,7 +94,7 @@ fn rate(value: &Value) -> Parsed<Option<Rate>> {
     text.parse().map(Some).map_err(|error| format!("{error}; or \"off\""))
 }
 
-/// A network of proxies. One of all addresses would let everybody say where a request came from.
+/// A network of proxies. With one of all addresses, every caller could forge the address of a request.
 fn proxies(value: &Value) -> Parsed<IpNet> {
     match network(value)? {
         all if all.prefix_len() == 0 => Err(

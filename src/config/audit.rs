@@ -1,4 +1,4 @@
-//! `[audit]`: what the audit trail says.
+//! `[audit]`: what the audit trail records.
 
 use super::reader::Section;
 use super::source::Value;
@@ -6,7 +6,7 @@ use super::source::Value;
 /// `[audit]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// Whether entries name the user they are about, by the `sub`, and can be searched by it; false by default.
+    /// Whether entries have the `sub` of the user concerned, and can be searched by it; false by default.
     pub subjects: bool,
 }
 

@@ -1,9 +1,10 @@
-//! `[delivery]`: how logout tokens are sent and sent again.
+//! `[delivery]`: timeouts, concurrency and retries.
 
 use std::time::Duration;
 
 use super::duration::{DAY, within};
 use super::reader::Section;
+use crate::domain::breaker::BreakerRules;
 
 /// The most entries of `schedule`.
 pub const MAX_SCHEDULE: usize = 50;
@@ -16,24 +17,20 @@ const MAX_PAUSE: Duration = Duration::from_hours(1);
 /// `[delivery]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// For a whole attempt: DNS, connecting, TLS, headers and body. 5 seconds by default, from 100 ms to a
-    /// minute.
+    /// The timeout of a whole attempt: DNS, connecting, TLS, headers and body. 5 seconds by default, from 100 ms to
+    /// a minute.
     pub timeout: Duration,
-    /// The most attempts at a time; 512 by default, from 1 to 10,000.
+    /// The most concurrent attempts; 512 by default, from 1 to 10,000.
     pub max_concurrency: u32,
-    /// The most attempts at a time to one client; 16 by default, from 1 to `max_concurrency`.
+    /// The most concurrent attempts to one client; 16 by default, from 1 to `max_concurrency`.
     pub max_concurrency_per_client: u32,
-    /// How long a delivery is attempted; 24 hours by default, from a second to 30 days.
+    /// The age at which a delivery is given up; 24 hours by default, from a second to 30 days.
     pub max_age: Duration,
-    /// The waits between attempts, the last one again and again; 1 to 50 of 1 ms to 24 hours each.
+    /// The delays between attempts, of which the last one repeats; 1 to 50 of 1 ms to 24 hours each.
     pub schedule: Vec<Duration>,
-    /// How many recoverable failures in a row open a client's circuit breaker; 20 by default, 0 (never) to
-    /// 1,000.
-    pub breaker_failures: u32,
-    /// How long a breaker stays open the first time; a second by default, from 100 ms to an hour.
-    pub breaker_pause: Duration,
-    /// The longest it stays open; a minute by default, from `breaker_pause` to an hour.
-    pub breaker_max_pause: Duration,
+    /// `breaker_failures`: 20 by default, from 0 (never opens) to 1,000. `breaker_pause`: a second by default, from
+    /// 100 ms to an hour. `breaker_max_pause`: a minute by default, from `breaker_pause` to an hour.
+    pub breaker: BreakerRules,
 }
 
 impl Delivery {
@@ -53,13 +50,15 @@ impl Delivery {
                 .unwrap_or(16.min(max_concurrency)),
             max_age: section.optional("max_age", max_age).unwrap_or(DAY),
             schedule: section.list("schedule", wait).unwrap_or_else(default_schedule),
-            breaker_failures: section
-                .optional("breaker_failures", |value| value.integer(0, MAX_BREAKER_FAILURES))
-                .unwrap_or(20),
-            breaker_pause,
-            breaker_max_pause: section
-                .optional("breaker_max_pause", within(breaker_pause, MAX_PAUSE))
-                .unwrap_or(Duration::from_mins(1).max(breaker_pause)),
+            breaker: BreakerRules {
+                failures: section
+                    .optional("breaker_failures", |value| value.integer(0, MAX_BREAKER_FAILURES))
+                    .unwrap_or(20),
+                pause: breaker_pause,
+                max_pause: section
+                    .optional("breaker_max_pause", within(breaker_pause, MAX_PAUSE))
+                    .unwrap_or(Duration::from_mins(1).max(breaker_pause)),
+            },
         };
         if delivery.schedule.is_empty() {
             section.problem("schedule", "must have at least one wait, such as \"1s\"");

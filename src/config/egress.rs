@@ -1,5 +1,4 @@
-//! `[egress]`: where logout tokens may be sent. The policy itself, and what it says of a client's URI, is
-//! not this module's.
+//! `[egress]`: where logout tokens may be sent. The policy itself is in the module `egress`.
 
 use std::path::PathBuf;
 
@@ -39,7 +38,7 @@ pub(super) fn network(value: &Value) -> Parsed<IpNet> {
     if network.trunc() == network {
         return Ok(network);
     }
-    // It may be meant as one address or as the network around it, and only one of them opens a hole.
+    // Host bits are ambiguous: either one address is meant, or the network around it.
     let (address, whole) = (IpNet::from(network.addr()), network.trunc());
     Err(format!("must be \"{whole}\" if the network is meant, or \"{address}\" if the address is"))
 }

@@ -1,5 +1,5 @@
-//! The environment's part of the configuration: which variables override a key, and putting them into the
-//! tree. The environment itself is read by the caller, never here.
+//! Environment variables that override keys, and how they are merged into the tree. The environment itself is an
+//! argument.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use super::source::{Entry, Node, Table, Value};
 
 const PREFIX: &str = "LOGOUTD_";
 
-/// What the environment says.
+/// The variables of the configuration.
 pub(super) struct Environment {
     overrides: Vec<Override>,
     /// `LOGOUTD_BOOTSTRAP_TOKEN`.
@@ -41,14 +41,14 @@ impl Environment {
         let mut environment =
             Self { overrides: Vec::new(), bootstrap_token: None, bootstrap_token_file: None };
         for (name, value) in pairs {
-            // A name that is not Unicode is none of ours.
+            // All names of the configuration are Unicode.
             let Ok(name) = name.into_string() else { continue };
             if name.starts_with(PREFIX) {
                 environment.take(name, value, report);
             }
         }
-        // Outer keys before what is inside them; and of the two names of `log.level`, `LOGOUTD_LOG` has the
-        // last word.
+        // Outer keys come before inner ones, which override them; and `LOGOUTD_LOG` comes last of the two names of
+        // `log.level`.
         environment.overrides.sort_by(|a, b| {
             (&a.path, a.variable == "LOGOUTD_LOG").cmp(&(&b.path, b.variable == "LOGOUTD_LOG"))
         });
@@ -65,7 +65,7 @@ impl Environment {
             return;
         };
         match name.as_str() {
-            // The command line's own.
+            // Variables of the commands.
             "LOGOUTD_URL" | "LOGOUTD_TOKEN" => return,
             "LOGOUTD_BOOTSTRAP_TOKEN" => {
                 self.bootstrap_token = Some(SecretString::from(value));
@@ -80,8 +80,8 @@ impl Environment {
             _ => {}
         }
         let key = &name[PREFIX.len()..];
-        // Every key is in a section, so a name of one level is none of ours: Kubernetes and Docker set such
-        // for a service that is called `logoutd`, and people for their scripts.
+        // Every key is in a section, so a name of one level is not a key: Kubernetes and Docker set such variables
+        // for a service that is called `logoutd`.
         if !key.contains("__") {
             return;
         }
@@ -119,15 +119,15 @@ fn path_of(key: &str) -> Vec<Segment> {
         .collect()
 }
 
-/// Sets what `path` leads to. A value in the way is replaced, so that the reader names the variable when it
-/// finds the wrong kind there.
+/// Sets the value at `path`. A value of another type on the way is replaced, so that the reader names the variable
+/// when it reports the type.
 fn set(node: &mut Node, path: &[Segment], variable: &Place, text: String) -> Result<(), String> {
     let Some((first, rest)) = path.split_first() else {
         *node = Node { place: variable.clone(), value: Value::Raw(text) };
         return Ok(());
     };
     if matches!(node.value, Value::Raw(_)) {
-        *node = node.clone().settled();
+        *node = node.clone().typed();
     }
     match first {
         Segment::Key(key) => {

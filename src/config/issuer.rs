@@ -1,4 +1,4 @@
-//! `[issuer]`: who the logout tokens are from.
+//! `[issuer]`: the OP that logout tokens are issued for.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ impl IssuerUrl {
     /// Parses it. `allow_http`: whether `http` is allowed everywhere.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, IssuerUrlError> {
         let url = uri::parse(text)?;
-        // Relying parties compare byte for byte; that in another case would be another to some of them.
+        // Relying parties compare byte for byte: a scheme in upper case would be another issuer for some of them.
         let scheme = text.split("://").next().unwrap_or_default();
         if scheme != "https" && !(scheme == "http" && (allow_http || is_local(&url))) {
             return Err(IssuerUrlError::Scheme);
@@ -81,13 +81,13 @@ impl fmt::Display for IssuerUrl {
     }
 }
 
-/// Why a string is no [`IssuerUrl`].
+/// Why a string is not an [`IssuerUrl`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerUrlError {
-    /// Not an absolute URL that relying parties can ask, and compare.
+    /// Not an absolute URL.
     #[error(transparent)]
     Uri(#[from] UriError),
-    /// Not `https`, and not on this machine.
+    /// Not `https`, and not a local host.
     #[error("must begin with https:// (http:// only on localhost and loopback addresses)")]
     Scheme,
     /// A `?query` or a `#fragment`.

@@ -1,11 +1,12 @@
-//! `[keys]`: the signing keys, and the times of their rotation. It reads no key.
+//! `[keys]`: the signing keys and the times of their rotation. No key is read here.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::algorithm::{SigningAlg, UnknownAlg};
+use crate::domain::duration::Human;
 
-use super::duration::{DAY, Human, at_most};
+use super::duration::{DAY, at_most};
 use super::reader::Section;
 use super::source::{Parsed, Value};
 
@@ -17,7 +18,7 @@ const MAX_AGE: Duration = Duration::from_hours(24 * 3650);
 pub struct Keys {
     /// The directory of the private keys, relative to the working directory; "keys" by default.
     pub directory: PathBuf,
-    /// Which algorithms an active key is kept of: at least one, each once. RS256 and ES256 by default.
+    /// The algorithms that always have an active key: at least one, each once. RS256 and ES256 by default.
     pub algorithms: Vec<SigningAlg>,
     /// How long a key signs before a new one takes over; 90 days by default, at most ten years. `None` (`0`)
     /// means that keys are rotated by hand only.

@@ -8,8 +8,8 @@ use super::source::{Parsed, Value};
 pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
-    /// What is logged, as `tracing-subscriber`'s filter directives; "info" by default. `LOGOUTD_LOG` in the
-    /// environment has the last word. Whether it is a filter is the caller's to check.
+    /// `tracing-subscriber`'s filter directives; "info" by default. `LOGOUTD_LOG` in the environment overrides it.
+    /// The caller checks whether it is a valid filter.
     pub level: String,
 }
 

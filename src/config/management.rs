@@ -1,4 +1,4 @@
-//! `[management]`: the listener for operators. It is to be kept off the internet.
+//! `[management]`: the listener for operators, which should not be reachable from the internet.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,7 +13,7 @@ pub struct Management {
     pub listen: SocketAddr,
     /// `[management.tls]`; without it the listener speaks plain HTTP.
     pub tls: Option<Tls>,
-    /// How many connections may be open; `None`: as the process's limit of descriptors allows, 1024 at the most.
+    /// The most open connections; `None`: 1024, or fewer as the process's limit of open files requires.
     pub max_connections: Option<u32>,
 }
 
@@ -35,7 +35,7 @@ impl Management {
     }
 }
 
-/// Whether only one of the two can be bound, so that the service would not start.
+/// Whether only one of the two addresses could be bound.
 fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     let any = |address: SocketAddr| address.ip().is_unspecified();
     let same_family = a.is_ipv4() == b.is_ipv4();

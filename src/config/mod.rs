@@ -1,8 +1,8 @@
-//! The configuration: a TOML file and the environment, parsed into types that cannot hold what was refused.
+//! The configuration: a TOML file and the environment, parsed into types that hold only valid values.
 //!
-//! Every problem is found and reported at once, with file, line, column and key. It reads the file and the
-//! secrets' files, and nothing else: no network, no keys, no policy. Relative paths in it are relative to
-//! the working directory. It imports nothing of the crate but `domain`.
+//! All problems are reported at once, each with file, line, column and key. Only the file and the files of secrets are
+//! read; other files, keys and addresses are checked where they are used. Relative paths are relative to the working
+//! directory.
 
 mod access;
 mod audit;
@@ -39,7 +39,6 @@ use crate::files;
 pub use self::access::{Access, Jwt};
 pub use self::audit::Audit;
 pub use self::delivery::{Delivery, MAX_SCHEDULE};
-pub use self::duration::{Human, parse_duration};
 pub use self::egress::Egress;
 pub use self::issuer::{Issuer, IssuerUrl, IssuerUrlError};
 pub use self::keys::Keys;
@@ -56,10 +55,10 @@ use self::environment::Environment;
 use self::pairwise::Salt;
 use self::reader::{Report, Section};
 
-/// The largest configuration file, in bytes: room for tens of thousands of clients.
+/// The largest configuration file, in bytes: enough for tens of thousands of clients.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The whole configuration, checked and with its defaults filled in. It holds no secret.
+/// The whole configuration, with defaults filled in and without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// `[issuer]`.
@@ -90,7 +89,7 @@ pub struct Config {
     pub clients: Vec<Client>,
 }
 
-/// A configuration, and what else was learnt on the way to it.
+/// A configuration, its secrets, and the places of its keys.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
@@ -123,7 +122,7 @@ impl Config {
         Self::parse(path, &text, env)
     }
 
-    /// Parses `text` as if it were the content of the file at `path`, which is only named in problems.
+    /// Parses `text`. The `path` is for messages only.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -179,8 +178,8 @@ impl Config {
 }
 
 impl Loaded {
-    /// A problem with the value of `key` (such as `clients[1].backchannel_logout_uri`) that only the caller
-    /// can see, at the place where the value was written; or, if it is a default, where it would be.
+    /// A problem that the caller found with the value of `key` (such as `clients[1].backchannel_logout_uri`), at the
+    /// value's place; or, if it is a default, at that of its table.
     pub fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
         self.report.locate(key, message)
     }

@@ -1,5 +1,4 @@
-//! `[issuer.pairwise]`: how the OP computes pairwise subjects. Whether any client needs them is not known
-//! here.
+//! `[issuer.pairwise]`: how the OP computes pairwise subjects.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -10,19 +9,19 @@ use super::reader::Section;
 use super::secret::{SecretError, resolve};
 use super::source::{Parsed, Value};
 
-/// `[issuer.pairwise]`. The salt is beside it, see [`super::Loaded`].
+/// `[issuer.pairwise]` without the salt, which is in [`super::Loaded`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairwise {
-    /// The form that the OP gives them; "hex" by default.
+    /// The OP's format of them; "hex" by default.
     pub format: PairwiseFormat,
 }
 
 /// The OP's salt.
 #[derive(Clone, Debug)]
 pub(super) enum Salt {
-    /// None is configured.
+    /// No salt is configured.
     Missing,
-    /// One is, and it cannot be used; that is reported already.
+    /// The configured salt cannot be used, which was reported.
     Unusable,
     Given(SecretString),
 }

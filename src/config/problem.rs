@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where. Nothing here knows what the keys mean.
+//! Errors of a configuration, with their places.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,35 +8,35 @@ use crate::printable;
 /// Where in the configuration something was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// In the file, or missing from it, at no place in particular.
+    /// The file as a whole.
     File,
-    /// At a position of the file.
+    /// A position in the file.
     At {
         /// The line, from 1.
         line: usize,
         /// The column in characters, from 1.
         column: usize,
     },
-    /// In this environment variable.
+    /// This environment variable.
     Variable(String),
 }
 
-/// One thing that is wrong, as a person reads it: `config.toml:12:8: delivery.timeout: must be …`.
+/// An error of the configuration. It is displayed as `config.toml:12:8: delivery.timeout: must be …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The configuration file, as it was named.
     pub file: PathBuf,
-    /// Where the fault is.
+    /// Where it is.
     pub place: Place,
-    /// The key, such as `clients[1].token.ttl`; empty if it is about none.
+    /// The key, such as `clients[1].token.ttl`; empty if there is none.
     pub key: String,
-    /// What is wrong with it, and what would be right. Never a secret.
+    /// What is wrong, and what would be right. It never has a secret in it.
     pub message: String,
 }
 
 impl Problem {
-    /// The place as editors and people take it: `config.toml:12:8`, or the variable's name.
-    pub fn whereabouts(&self) -> String {
+    /// The place: `config.toml:12:8`, which editors can open, or the variable's name.
+    pub fn location(&self) -> String {
         match &self.place {
             Place::File => self.file.display().to_string(),
             Place::At { line, column } => format!("{}:{line}:{column}", self.file.display()),
@@ -47,7 +47,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable::text(&self.whereabouts()))?;
+        f.write_str(&printable::text(&self.location()))?;
         if !self.key.is_empty() {
             write!(f, ": {}", printable::text(&self.key))?;
         }
@@ -55,12 +55,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A configuration that cannot be used: every problem found, a line each, in the order of the file.
+/// All errors of a configuration, in the order of the file. They are displayed on a line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<Problem>);
 
 impl ConfigErrors {
-    /// `Ok` where there are no problems.
+    /// `Ok` if there are no problems.
     pub fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() {
             return Ok(());

@@ -1,13 +1,14 @@
-//! Reads typed values out of the tree, and collects every problem instead of stopping at the first.
-//!
-//! This is why the sections are not read with serde: it gives up at the first error, and cannot tell where
-//! the value of an environment variable came from. No key's meaning is known here.
+//! Reads typed values out of the tree and collects all problems, which serde cannot: it stops at the first error,
+//! and does not know which environment variable a value came from.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde_json::Value as Json;
+
 use super::problem::{ConfigErrors, Place, Problem};
 use super::source::{Entry, Node, Parsed, Table, Value};
+use crate::domain::client::document::{Definition, Shape};
 
 /// The problems so far, and where each key was found.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ impl Report {
     }
 }
 
-/// A table being read. Whatever is asked for is known; what is left at the end is an error.
+/// A table that is being read. Keys that were not read are reported as unknown at the end.
 pub(super) struct Section<'r> {
     report: &'r mut Report,
     path: String,
@@ -86,13 +87,13 @@ fn read_table<T>(
 ) -> T {
     let mut section = Section { report, path, table, known: Vec::new() };
     let value = read(&mut section);
-    section.refuse_the_rest();
+    section.report_unknown_keys();
     value
 }
 
 impl Section<'_> {
-    /// The value of `key`, if it is there and right. If it is wrong, that is reported, and the caller goes on
-    /// with the default to find what else is wrong.
+    /// The value of `key`, if it is there and valid. An invalid one is reported, and the caller goes on with the
+    /// default to find other problems.
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
@@ -102,7 +103,7 @@ impl Section<'_> {
         self.parsed(&self.path_of(key), parse(&node.value))
     }
 
-    /// As [`Section::optional`], and a missing key is reported.
+    /// As [`Section::optional`], but a missing key is reported.
     pub(super) fn required<T>(
         &mut self,
         key: &'static str,
@@ -111,7 +112,7 @@ impl Section<'_> {
         if self.require(key) { self.optional(key, parse) } else { None }
     }
 
-    /// Whether `key` is there; that it is missing is reported.
+    /// Whether `key` is there. A missing one is reported.
     pub(super) fn require(&mut self, key: &'static str) -> bool {
         let is_there = self.table.contains_key(key);
         if !is_there {
@@ -127,16 +128,16 @@ impl Section<'_> {
         key: &'static str,
         item: impl Fn(&Value) -> Parsed<T>,
     ) -> Option<Vec<T>> {
-        let node = self.take_value(key)?.settled();
+        let node = self.take_value(key)?.typed();
         let path = self.path_of(key);
         let Value::Array(items) = &node.value else {
-            self.report.add(&path, node.value.unlike("a list in square brackets"));
+            self.report.add(&path, node.value.type_error("a list in square brackets"));
             return None;
         };
         self.items(&path, items, item)
     }
 
-    /// A list in which nothing may be twice.
+    /// A list without duplicates.
     pub(super) fn distinct<T: PartialEq>(
         &mut self,
         key: &'static str,
@@ -146,7 +147,7 @@ impl Section<'_> {
         self.without_duplicates(&self.path_of(key), items)
     }
 
-    /// A single value, or a list in which nothing may be twice and which `whole` makes that value of.
+    /// A single value, or a list without duplicates, which `whole` turns into that value.
     pub(super) fn single_or_distinct<T: PartialEq, U>(
         &mut self,
         key: &'static str,
@@ -154,7 +155,7 @@ impl Section<'_> {
         item: impl Fn(&Value) -> Parsed<T>,
         whole: impl FnOnce(Vec<T>) -> Parsed<U>,
     ) -> Option<U> {
-        let node = self.take_value(key)?.settled();
+        let node = self.take_value(key)?.typed();
         let path = self.path_of(key);
         let Value::Array(items) = &node.value else {
             return self.parsed(&path, single(&node.value));
@@ -167,12 +168,12 @@ impl Section<'_> {
     /// A table; one that is missing is read as an empty one.
     pub(super) fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
         let path = self.path_of(key);
-        let table = match self.take(key).map(|entry| entry.node.settled()) {
+        let table = match self.take(key).map(|entry| entry.node.typed()) {
             None => Table::new(),
             Some(Node { value: Value::Table(table), .. }) => table,
             Some(other) => {
-                self.report.add(&path, other.value.unlike("a table"));
-                // Its content is unknown: reading an empty one would report keys that may well be there.
+                self.report.add(&path, other.value.type_error("a table"));
+                // Its keys are unknown, so none is reported as missing.
                 let mut ignored = Report::new(PathBuf::new());
                 return read_table(&mut ignored, path, Table::new(), read);
             }
@@ -180,7 +181,7 @@ impl Section<'_> {
         read_table(self.report, path, table, read)
     }
 
-    /// A table that means something by being there: `None` if it is not.
+    /// A table whose presence matters: `None` if it is missing.
     pub(super) fn optional_table<T>(
         &mut self,
         key: &'static str,
@@ -193,16 +194,16 @@ impl Section<'_> {
         Some(self.table(key, read))
     }
 
-    /// A list of tables: `[[key]]`. Each is read, or `None` if it is no table.
+    /// A list of tables: `[[key]]`. An item that is not a table is `None`.
     pub(super) fn tables<T>(
         &mut self,
         key: &'static str,
         mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
     ) -> Vec<Option<T>> {
-        let Some(node) = self.take_value(key).map(Node::settled) else { return Vec::new() };
+        let Some(node) = self.take_value(key).map(Node::typed) else { return Vec::new() };
         let path = self.path_of(key);
         let Value::Array(items) = node.value else {
-            self.report.add(&path, node.value.unlike(&format!("a list of tables, each under [[{key}]]")));
+            self.report.add(&path, node.value.type_error(&format!("a list of tables, each under [[{key}]]")));
             return Vec::new();
         };
         let mut read_all = Vec::with_capacity(items.len());
@@ -212,11 +213,61 @@ impl Section<'_> {
             read_all.push(if let Value::Table(table) = item.value {
                 read_table(self.report, path, table, &mut read)
             } else {
-                self.report.add(&path, item.value.unlike("a table"));
+                self.report.add(&path, item.value.type_error("a table"));
                 None
             });
         }
         read_all
+    }
+
+    /// Those of these settings that are there, as a JSON document. What is wrong with their values is for the
+    /// definitions to find.
+    pub(super) fn document(&mut self, settings: &'static [Definition]) -> serde_json::Map<String, Json> {
+        let mut document = serde_json::Map::new();
+        for Definition { name, shape, .. } in settings {
+            let value = match shape {
+                Shape::Group { settings, .. } => {
+                    self.optional_table(name, |group| Json::Object(group.document(settings)))
+                }
+                shape => self.take_value(name).and_then(|node| {
+                    // A variable's text is a string for a setting that is one, and TOML for others.
+                    let node = if shape.is_text() { node } else { node.typed() };
+                    self.json(&self.path_of(name), &node.value)
+                }),
+            };
+            document.extend(value.map(|value| ((*name).to_owned(), value)));
+        }
+        document
+    }
+
+    /// A value as JSON, with the places of a list's items. Of numbers that no setting takes, only the type is right.
+    fn json(&mut self, path: &str, value: &Value) -> Option<Json> {
+        match value {
+            Value::String(_) | Value::Raw(_) => {
+                let text = value.text();
+                self.parsed(path, text).map(|text| text.into_owned().into())
+            }
+            Value::Integer(number) => Some(number.unwrap_or(i64::MAX).into()),
+            Value::Float => Some(f64::EPSILON.into()),
+            Value::Boolean(value) => Some((*value).into()),
+            Value::Datetime => {
+                self.report.add(path, "must not be a date");
+                None
+            }
+            Value::Array(items) => {
+                let mut all = Vec::with_capacity(items.len());
+                for (i, node) in items.iter().enumerate() {
+                    let path = format!("{path}[{i}]");
+                    self.report.places.insert(path.clone(), node.place.clone());
+                    all.extend(self.json(&path, &node.value));
+                }
+                (all.len() == items.len())
+                    .then(|| self.without_duplicates(path, all))
+                    .flatten()
+                    .map(Json::Array)
+            }
+            Value::Table(_) => Some(Json::Object(serde_json::Map::new())),
+        }
     }
 
     /// Whether `key` is there.
@@ -231,8 +282,8 @@ impl Section<'_> {
     }
 
     /// Where the value at `path`, counted from the root, was written.
-    pub(super) fn whereabouts(&self, path: &str) -> String {
-        self.report.locate(path, "").whereabouts()
+    pub(super) fn location(&self, path: &str) -> String {
+        self.report.locate(path, "").location()
     }
 
     fn take(&mut self, key: &'static str) -> Option<Entry> {
@@ -242,8 +293,8 @@ impl Section<'_> {
         Some(entry)
     }
 
-    /// What no table is expected for. One that stands there only because a variable's path goes through it
-    /// has no place of its own, and the variable is to blame.
+    /// The value of a key that is not a table. If there is one because a variable's path goes through the key, it
+    /// has no place of its own, and that of the variable is used.
     fn take_value(&mut self, key: &'static str) -> Option<Node> {
         let Entry { key_place, node } = self.take(key)?;
         if node.place == Place::File {
@@ -284,7 +335,7 @@ impl Section<'_> {
         distinct.then_some(items)
     }
 
-    fn refuse_the_rest(self) {
+    fn report_unknown_keys(self) {
         let known = self.known.join(", ");
         let of = if self.path.is_empty() { "sections" } else { "keys" };
         for (key, entry) in &self.table {

@@ -1,5 +1,5 @@
-//! Secrets: given as `x` or, to keep them out of the environment and the file, as `x_file`. Their values
-//! are in no error and no `Debug` output.
+//! Secrets: given as `x` or, to keep them out of the environment and the file, as `x_file`. Errors and `Debug` do
+//! not show their values.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::files::{self, FileError};
 
-/// The longest secret file, in bytes: whatever is longer is some other file.
+/// The longest secret file, in bytes. A longer one is most likely the wrong file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// The fewest characters of a bearer token that people choose.
+/// The fewest characters of a bearer token that is chosen by hand.
 const MIN_BEARER_CHARS: usize = 16;
 
 /// Why there is no secret.
@@ -34,13 +34,13 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
-    /// Nothing at all, which nobody means.
+    /// The secret is empty.
     #[error("must not be empty")]
     Empty,
-    /// It could never be sent in an `Authorization` header.
+    /// The secret cannot be sent in an `Authorization` header.
     #[error("must consist of visible ASCII characters, without spaces")]
     NotVisible,
-    /// So short that it can be guessed.
+    /// The secret is short enough to be guessed.
     #[error(
         "must have at least {MIN_BEARER_CHARS} characters, so that it cannot be guessed; `openssl rand -hex 32` makes one"
     )]

@@ -13,7 +13,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// `[server.tls]`; without it the listener speaks plain HTTP.
     pub tls: Option<Tls>,
-    /// How many connections may be open; `None`: as the process's limit of descriptors allows, 8192 at the most.
+    /// The most open connections; `None`: 8192, or fewer as the process's limit of open files requires.
     pub max_connections: Option<u32>,
 }
 
@@ -28,12 +28,12 @@ impl Server {
     }
 }
 
-/// How many connections a listener may have. Whether the process may is found out when it starts.
+/// The most connections of a listener. Whether the limit of open files allows them is checked at the start.
 pub(super) fn max_connections(value: &Value) -> Parsed<u32> {
     value.integer(8, 1_000_000)
 }
 
-/// An address to listen on. Names are refused: which of its addresses is meant would be up to the resolver.
+/// An address to listen on. Names are rejected, since they can resolve to several addresses.
 pub(super) fn listener(value: &Value) -> Parsed<SocketAddr> {
     let refused = "must be an IP address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
     value.text()?.parse().map_err(|_| refused.to_owned())

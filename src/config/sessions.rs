@@ -1,4 +1,4 @@
-//! `[sessions]`: how long sessions live for which the OP does not say it.
+//! `[sessions]`: lifetimes of sessions for which the OP reports none.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::reader::Section;
 /// The longest lifetime: ten years.
 const MAX_LIFETIME: Duration = Duration::from_hours(24 * 3650);
 
-/// `[sessions]`. Both lifetimes are at most ten years; by default (`0`) there is none, and sessions live until
-/// they are ended, or until the times that the OP reports.
+/// `[sessions]`. Both lifetimes are at most ten years. By default (`0`) there is none: sessions last until they are
+/// ended, or until the times that the OP reports.
 pub(super) fn read(section: &mut Section<'_>) -> Lifetimes {
     let mut lifetime = |key| {
         let lifetime = section.optional(key, at_most(MAX_LIFETIME)).unwrap_or_default();

@@ -1,6 +1,4 @@
-//! The configuration's text as a tree in which every value knows where it was written.
-//!
-//! It knows TOML, and the raw text of an environment variable; it does not know what any key means.
+//! The configuration's text as a tree of values with their places. Positions in the file are those of the `toml` crate.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,22 +27,22 @@ pub(super) type Table = BTreeMap<String, Entry>;
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     String(String),
-    /// `None` if it does not fit.
+    /// `None` if it does not fit into 64 bits.
     Integer(Option<i64>),
     Float,
     Boolean(bool),
     Datetime,
     Array(Vec<Node>),
     Table(Table),
-    /// The text of an environment variable: which of the above it is depends on what the key expects.
+    /// The text of an environment variable. The key decides which of the other types it has.
     Raw(String),
 }
 
-/// A parser of values: the error is the message for the person who wrote the value.
+/// A parsed value, or the message of the problem.
 pub(super) type Parsed<T> = Result<T, String>;
 
 impl Value {
-    /// What a person would call it.
+    /// Its type, for messages.
     fn kind(&self) -> &'static str {
         match self {
             Self::String(_) | Self::Raw(_) => "a string",
@@ -57,8 +55,8 @@ impl Value {
         }
     }
 
-    /// The message for a value of the wrong kind.
-    pub(super) fn unlike(&self, expected: &str) -> String {
+    /// The message for a value of the wrong type.
+    pub(super) fn type_error(&self, expected: &str) -> String {
         format!("must be {expected}, not {}", self.kind())
     }
 
@@ -70,23 +68,23 @@ impl Value {
                 Some(Self::String(quoted)) => Ok(Cow::Owned(quoted)),
                 _ => Ok(Cow::Borrowed(raw)),
             },
-            other => Err(other.unlike("a string")),
+            other => Err(other.type_error("a string")),
         }
     }
 
     /// The value as `true` or `false`.
     pub(super) fn boolean(&self) -> Parsed<bool> {
-        match self.settled().as_ref() {
+        match self.typed().as_ref() {
             Self::Boolean(value) => Ok(*value),
-            other => Err(other.unlike("true or false")),
+            other => Err(other.type_error("true or false")),
         }
     }
 
     /// The value as a whole number from `min` to `max`.
     pub(super) fn integer(&self, min: u32, max: u32) -> Parsed<u32> {
-        let settled = self.settled();
-        let Self::Integer(number) = settled.as_ref() else {
-            return Err(settled.unlike("a whole number"));
+        let typed = self.typed();
+        let Self::Integer(number) = typed.as_ref() else {
+            return Err(typed.type_error("a whole number"));
         };
         number
             .and_then(|number| u32::try_from(number).ok())
@@ -95,7 +93,7 @@ impl Value {
     }
 
     /// The value with a variable's text read as TOML where that works, and as a string where it does not.
-    pub(super) fn settled(&self) -> Cow<'_, Self> {
+    pub(super) fn typed(&self) -> Cow<'_, Self> {
         match self {
             Self::Raw(raw) => Cow::Owned(parse_raw(raw).unwrap_or_else(|| Self::String(raw.clone()))),
             other => Cow::Borrowed(other),
@@ -104,10 +102,10 @@ impl Value {
 }
 
 impl Node {
-    /// [`Value::settled`], and what is inside the value comes from the same variable.
-    pub(super) fn settled(self) -> Self {
+    /// [`Value::typed`], and what is inside the value comes from the same variable.
+    pub(super) fn typed(self) -> Self {
         let mut node = match self.value {
-            Value::Raw(_) => Self { value: self.value.settled().into_owned(), ..self },
+            Value::Raw(_) => Self { value: self.value.typed().into_owned(), ..self },
             _ => return self,
         };
         node.value.relocate(&node.place);

@@ -1,4 +1,4 @@
-//! `[store]`: where everything durable is kept, and for how long.
+//! `[store]`: the database, and for how long it keeps what is finished.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl Store {
     }
 }
 
-/// A database that can be the store. What it prints has no password in it.
+/// The URL of a supported database. It is printed without a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A SQLite file: `sqlite://` and its path, taken as it is. A relative path is relative to the working
@@ -57,7 +57,7 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// Why a string is no [`StoreUrl`]. It shows nothing of the string, which may have a password in it.
+/// Why a string is not a [`StoreUrl`]. The string may contain a password and is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreUrlError {
     /// Neither SQLite nor PostgreSQL.
@@ -79,7 +79,7 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, StoreUrlError> {
         if let Some(path) = text.strip_prefix("sqlite://") {
-            // SQLite's own in-memory name would lose what was acknowledged.
+            // SQLite's in-memory database would lose acknowledged events.
             if path.is_empty() || path.starts_with(':') || path.contains(['?', '#', '\0']) {
                 return Err(StoreUrlError::Path);
             }

@@ -1,4 +1,4 @@
-//! `[server.tls]` and `[management.tls]`: the files of a listener's TLS. It reads none of them.
+//! `[server.tls]` and `[management.tls]`: the files of a listener's TLS. They are not read here.
 
 use std::path::PathBuf;
 
@@ -13,26 +13,26 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The PEM file of its private key: PKCS#8, PKCS#1 or SEC 1, unencrypted.
     pub key: PathBuf,
-    /// Whether callers show a certificate; `None` by default: they are not asked for one.
+    /// Client certificates; `None`, the default: they are not requested.
     pub client_auth: Option<ClientAuth>,
 }
 
-/// How callers show who they are.
+/// Authentication by client certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAuth {
-    /// The PEM file of the authorities that sign callers' certificates.
+    /// The PEM file of the authorities that sign client certificates.
     pub ca: PathBuf,
-    /// What becomes of callers without a certificate.
+    /// Whether a certificate is required.
     pub certificate: ClientCertificate,
 }
 
-/// What becomes of callers without a certificate. A wrong one is refused either way.
+/// Whether callers must have a client certificate. An invalid one is rejected either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificate {
-    /// They are refused.
+    /// Connections without a certificate are rejected.
     #[default]
     Required,
-    /// They are let in.
+    /// Connections without a certificate are accepted.
     Optional,
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::delivery::Gauges;
 use crate::delivery::attempt::Attempter;
 use crate::delivery::listener;
@@ -16,10 +16,8 @@ use crate::delivery::scheduler::{Limits, Scheduler, Work};
 use crate::delivery::settler::Settler;
 use crate::delivery::waiting::Waiting;
 use crate::domain::breaker::BreakerRules;
-use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryQueue, StorageError, Turn};
-use crate::telemetry::Metrics;
 
 /// The longest time between two plans, when nothing wakes the dispatcher.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -36,14 +34,10 @@ pub struct DispatcherConfig {
     pub queue: Arc<dyn DeliveryQueue>,
     /// Makes the attempts.
     pub attempter: Attempter,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// For lease tokens and jitter.
-    pub entropy: Arc<dyn Entropy>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
     /// Requests that wait for final states.
     pub waiting: Waiting,
-    /// The metrics of deliveries and commits.
-    pub metrics: Arc<Metrics>,
     /// Once the service drains, the settler does not wait for a store that fails.
     pub shutdown: Shutdown,
     /// The most attempts in flight.
@@ -57,7 +51,7 @@ pub struct DispatcherConfig {
 /// Works on the queue, with the scheduler's plans.
 pub struct Dispatcher {
     queue: Arc<dyn DeliveryQueue>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     scheduler: Arc<Scheduler>,
     runner: Runner,
     maintenance: Maintenance,
@@ -75,27 +69,20 @@ impl Dispatcher {
         });
         let (settlements, settler) = Settler::new(
             Arc::clone(&config.queue),
-            Arc::clone(&config.clock),
+            config.ambient.clone(),
             Arc::clone(&scheduler),
             config.waiting.clone(),
-            Arc::clone(&config.metrics),
             config.shutdown,
         );
-        let runner = Runner::new(
-            Arc::clone(&scheduler),
-            config.attempter,
-            settlements,
-            Arc::clone(&config.clock),
-            config.entropy,
-        );
+        let runner =
+            Runner::new(Arc::clone(&scheduler), config.attempter, settlements, config.ambient.clone());
         let maintenance = Maintenance::new(
             Arc::clone(&config.queue),
-            Arc::clone(&config.clock),
+            config.ambient.clone(),
             Arc::clone(&scheduler),
             config.waiting,
-            config.metrics,
         );
-        (Self { queue: config.queue, clock: config.clock, scheduler, runner, maintenance }, settler)
+        (Self { queue: config.queue, ambient: config.ambient, scheduler, runner, maintenance }, settler)
     }
 
     /// Reads what the scheduler needs from the store: what is due, and which breakers are open. To be called before
@@ -129,7 +116,7 @@ impl Dispatcher {
     pub async fn run(self, shutdown: Shutdown) {
         tokio::select! {
             () = self.maintenance.run() => {}
-            () = listener::run(&*self.queue, &self.scheduler, &*self.clock) => {}
+            () = listener::run(&*self.queue, &self.scheduler, &*self.ambient.clock) => {}
             () = self.work(&shutdown) => {}
         }
     }
@@ -170,7 +157,7 @@ impl Dispatcher {
         let leases: Vec<_> = returned.iter().map(|it| (it.intent.id, it.lease.token)).collect();
         // Also if the store fails: the leases run out then.
         self.scheduler.leases_ended(leases.iter().copied());
-        let now = self.clock.now();
+        let now = self.ambient.now();
         self.queue.release(&leases, now).await?;
         for delivery in &returned {
             self.scheduler.note_due(&delivery.client.client_id, now);
@@ -181,7 +168,7 @@ impl Dispatcher {
     /// Carries out a plan. Returns how long there is nothing to do after that.
     async fn pass(&self, shutdown: &Shutdown) -> Result<Duration, StorageError> {
         self.return_deliveries().await?;
-        let now = self.clock.now();
+        let now = self.ambient.now();
         let Work { ready, requests } = self.scheduler.plan(now);
         let idle = ready.is_empty();
         for (delivery, slot) in ready {
@@ -203,7 +190,7 @@ impl Dispatcher {
         if shutdown.is_draining() {
             let leases: Vec<_> = admitted.iter().map(|(it, _)| (it.intent.id, it.lease.token)).collect();
             self.scheduler.leases_ended(leases.iter().copied());
-            self.queue.release(&leases, self.clock.now()).await?;
+            self.queue.release(&leases, self.ambient.now()).await?;
             return Ok(Duration::ZERO);
         }
         for (delivery, slot) in admitted {

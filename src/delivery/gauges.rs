@@ -53,10 +53,10 @@ impl Gauges {
         reader: &Arc<dyn DeliveryReader>,
         now: Timestamp,
     ) -> Result<()> {
-        metrics.set_in_flight(self.scheduler.in_flight());
+        metrics.delivery.set_in_flight(self.scheduler.in_flight());
         let breakers = self.scheduler.breakers();
         let states = breakers.iter().map(|(id, breaker)| (id.as_str(), breaker.state(now)));
-        metrics.set_breakers(states.filter(|(_, state)| *state != "closed"));
+        metrics.delivery.set_breakers(states.filter(|(_, state)| *state != "closed"));
 
         // While a count is running, further scrapes wait for that one.
         let Ok(counted) = timeout(SCRAPE_TIMEOUT, Arc::clone(&self.counted).lock_owned()).await else {
@@ -72,7 +72,7 @@ impl Gauges {
         let counting = tokio::spawn(async move {
             let mut counted = counted;
             let began = Instant::now();
-            metrics.set_queues(&queues(&*reader, now).await?);
+            metrics.delivery.set_queues(&queues(&*reader, now).await?);
             *counted = Some(Counted { at: now, took: began.elapsed() });
             Ok(())
         });

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::delivery::listener::note_queues;
 use crate::delivery::runner::LEASE;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::waiting::Waiting;
 use crate::storage::{DeliveryQueue, Result};
-use crate::telemetry::Metrics;
 
 /// How often maintenance runs.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -34,10 +33,9 @@ const EXPIRE_BATCH: u32 = 500;
 
 pub(super) struct Maintenance {
     queue: Arc<dyn DeliveryQueue>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     scheduler: Arc<Scheduler>,
     waiting: Waiting,
-    metrics: Arc<Metrics>,
 }
 
 /// The wall clock and the monotonic clock at one instant.
@@ -59,12 +57,11 @@ impl Clocks {
 impl Maintenance {
     pub(super) fn new(
         queue: Arc<dyn DeliveryQueue>,
-        clock: Arc<dyn Clock>,
+        ambient: Ambient,
         scheduler: Arc<Scheduler>,
         waiting: Waiting,
-        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { queue, clock, scheduler, waiting, metrics }
+        Self { queue, ambient, scheduler, waiting }
     }
 
     /// Runs until it is dropped.
@@ -92,7 +89,7 @@ impl Maintenance {
     }
 
     fn clocks(&self) -> Clocks {
-        Clocks { wall: self.clock.now(), monotonic: Instant::now() }
+        Clocks { wall: self.ambient.now(), monotonic: Instant::now() }
     }
 
     async fn maintain(&self, before: Clocks, clocks: Clocks, scan: bool) -> Result<()> {
@@ -141,7 +138,7 @@ impl Maintenance {
                     %delivery, client_id = client_id.as_str(), state = state.as_str(),
                     "logout token not delivered, its time ran out while it waited"
                 );
-                self.metrics.delivery_ended(client_id.as_str(), state.as_str());
+                self.ambient.metrics.delivery.ended(client_id.as_str(), state.as_str());
                 self.waiting.finished(*delivery);
             }
             if expired.len() < EXPIRE_BATCH as usize {

@@ -24,6 +24,7 @@
 mod attempt;
 mod dispatcher;
 mod gauges;
+mod handoff;
 mod listener;
 mod maintenance;
 mod probe;

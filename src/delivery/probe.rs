@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::delivery::attempt::{Attempted, Attempter, LeaseLost, NotSent, Target};
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, LogoutUri};
@@ -19,7 +19,6 @@ use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::{MetadataChoice, SessionMetadata};
 use crate::domain::time::after;
-use crate::entropy::Entropy;
 
 /// A failure is classified as if a delivery had this long left.
 const TIME_LEFT: Duration = Duration::from_hours(24);
@@ -38,8 +37,7 @@ const MAX_IN_ALL: usize = 16;
 pub struct Prober {
     attempter: Arc<Attempter>,
     running: Arc<Running>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
 }
 
 /// A finished test.
@@ -78,8 +76,8 @@ pub enum ProbeError {
 }
 
 impl Prober {
-    pub(super) fn new(attempter: Arc<Attempter>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { attempter, running: Arc::default(), clock, entropy }
+    pub(super) fn new(attempter: Arc<Attempter>, ambient: Ambient) -> Self {
+        Self { attempter, running: Arc::default(), ambient }
     }
 
     /// Sends the client a token for a session that does not exist.
@@ -105,10 +103,10 @@ impl Prober {
     }
 
     fn made_up_intent(&self, client: &Client) -> Intent {
-        let now = self.clock.now();
-        let made_up = format!("test-{}", self.entropy.uuid_v4().simple());
+        let now = self.ambient.now();
+        let made_up = format!("test-{}", self.ambient.entropy.uuid_v4().simple());
         Intent {
-            id: DeliveryId(self.entropy.uuid_v7(now)),
+            id: DeliveryId(self.ambient.entropy.uuid_v7(now)),
             session_key: None,
             sid: made_up.parse().ok(),
             sub: made_up.parse().ok(),

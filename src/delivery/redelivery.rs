@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::delivery::runner::Runner;
 use crate::domain::delivery::DeliveryFilter;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::redelivery::{DEAD_LETTERS, JobId, RedeliveryJob, RedeliveryRefusal, TooManyJobs};
-use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
 use crate::storage::{RedeliveryStore, Result};
 
@@ -36,22 +35,15 @@ struct Rotation {
 pub struct Redelivery {
     store: Arc<dyn RedeliveryStore>,
     runner: Runner,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
     max_age: Duration,
     new_job: Arc<Notify>,
 }
 
 impl Redelivery {
     /// Redelivered deliveries get `max_age` to be delivered, as new ones do.
-    pub fn new(
-        store: Arc<dyn RedeliveryStore>,
-        runner: Runner,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        max_age: Duration,
-    ) -> Self {
-        Self { store, runner, clock, entropy, max_age, new_job: Arc::default() }
+    pub fn new(store: Arc<dyn RedeliveryStore>, runner: Runner, ambient: Ambient, max_age: Duration) -> Self {
+        Self { store, runner, ambient, max_age, new_job: Arc::default() }
     }
 
     /// Puts one delivery back into the queue, due at once; one that is pending is only made due. `None` if
@@ -63,7 +55,7 @@ impl Redelivery {
         &self,
         id: DeliveryId,
     ) -> Result<Option<std::result::Result<ClientId, RedeliveryRefusal>>> {
-        let redelivered = self.store.redeliver(id, self.expires_at(), self.clock.now()).await?;
+        let redelivered = self.store.redeliver(id, self.expires_at(), self.ambient.now()).await?;
         if let Some(Ok(client_id)) = &redelivered {
             tracing::info!(delivery = %id, client_id = client_id.as_str(), "redelivery requested");
             self.runner.queued([client_id]);
@@ -81,12 +73,12 @@ impl Redelivery {
         &self,
         mut filter: DeliveryFilter,
     ) -> Result<std::result::Result<RedeliveryJob, TooManyJobs>> {
-        let now = self.clock.now();
+        let now = self.ambient.now();
         filter.states.get_or_insert_with(|| DEAD_LETTERS.into());
         let job = RedeliveryJob {
-            id: JobId(self.entropy.uuid_v7(now)),
+            id: JobId(self.ambient.entropy.uuid_v7(now)),
             filter,
-            until: DeliveryId(self.entropy.uuid_v7(now)),
+            until: DeliveryId(self.ambient.entropy.uuid_v7(now)),
             cursor: None,
             first: None,
             counted_to: None,
@@ -139,7 +131,7 @@ impl Redelivery {
     async fn step(&self, rotation: &mut Rotation) -> Result<bool> {
         let Some(id) = self.next_job(rotation).await? else { return Ok(false) };
         rotation.last = Some(id);
-        let now = self.clock.now();
+        let now = self.ambient.now();
         match self.store.advance_job(id, STEP, self.expires_at(), now).await {
             Ok(progress) => {
                 self.runner.queued(&progress.clients);
@@ -175,6 +167,6 @@ impl Redelivery {
     }
 
     fn expires_at(&self) -> jiff::Timestamp {
-        self.clock.now().saturating_add(self.max_age).expect("a std Duration has no calendar units")
+        self.ambient.now().saturating_add(self.max_age).expect("a std Duration has no calendar units")
     }
 }

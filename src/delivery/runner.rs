@@ -6,14 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::delivery::attempt::{Attempted, Attempter, Health};
 use crate::delivery::probe::Prober;
 use crate::delivery::scheduler::{ClientsVersion, Placement, Scheduler, Slot};
 use crate::delivery::settler::Settlements;
 use crate::domain::ids::ClientId;
 use crate::domain::time::after;
-use crate::entropy::Entropy;
 use crate::storage::{Lease, LeasedDelivery, Settlement};
 
 /// How long a lease lasts. Leases of attempts in flight are extended, so this is how long the deliveries of a
@@ -27,8 +26,7 @@ pub struct Runner {
     attempter: Arc<Attempter>,
     settlements: Settlements,
     attempts: TaskTracker,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
 }
 
 impl Runner {
@@ -36,34 +34,33 @@ impl Runner {
         scheduler: Arc<Scheduler>,
         attempter: Attempter,
         settlements: Settlements,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
+        ambient: Ambient,
     ) -> Self {
         let attempter = Arc::new(attempter);
-        Self { scheduler, attempter, settlements, attempts: TaskTracker::new(), clock, entropy }
+        Self { scheduler, attempter, settlements, attempts: TaskTracker::new(), ambient }
     }
 
     /// Takes slots and buffer space for a new delivery to each of these clients, as far as there is any. Those
     /// deliveries can be stored as leased, and need not be read back.
     pub fn reserve(&self, clients: &[&ClientId]) -> Reservation {
-        let now = self.clock.now();
+        let now = self.ambient.now();
         let (placements, version) = self.scheduler.reserve(clients, now);
         Reservation { runner: self.clone(), lease: self.new_lease(now), placements, version }
     }
 
     /// A handle for test deliveries.
     pub fn prober(&self) -> Prober {
-        Prober::new(Arc::clone(&self.attempter), Arc::clone(&self.clock), Arc::clone(&self.entropy))
+        Prober::new(Arc::clone(&self.attempter), self.ambient.clone())
     }
 
     /// A client's settings were changed, or it was removed. To be called when that is stored.
     pub fn client_changed(&self, client_id: &ClientId) {
-        self.scheduler.client_changed(client_id, self.clock.now());
+        self.scheduler.client_changed(client_id, self.ambient.now());
     }
 
     /// Deliveries for these clients were stored, due at once, and not leased.
     pub fn queued<'c>(&self, clients: impl IntoIterator<Item = &'c ClientId>) {
-        let now = self.clock.now();
+        let now = self.ambient.now();
         for client_id in clients {
             self.scheduler.note_due(client_id, now);
         }
@@ -71,7 +68,7 @@ impl Runner {
     }
 
     pub(super) fn new_lease(&self, now: Timestamp) -> Lease {
-        Lease { token: self.entropy.uuid_v4(), until: after(now, LEASE) }
+        Lease { token: self.ambient.entropy.uuid_v4(), until: after(now, LEASE) }
     }
 
     /// Starts an attempt.
@@ -100,7 +97,12 @@ impl Runner {
         match health {
             Health::Answers => self.scheduler.answered(client_id),
             Health::Fails { answered } => {
-                if self.scheduler.failed(client_id, answered, self.clock.now(), self.entropy.fraction()) {
+                if self.scheduler.failed(
+                    client_id,
+                    answered,
+                    self.ambient.now(),
+                    self.ambient.entropy.fraction(),
+                ) {
                     tracing::warn!(
                         client_id = client_id.as_str(),
                         "circuit breaker open: its deliveries wait, without spending attempts"

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::delivery::scheduler::Scheduler;
 use crate::delivery::waiting::Waiting;
 use crate::domain::delivery::Verdict;
 use crate::shutdown::Shutdown;
 use crate::storage::{DeliveryQueue, Groups, Settled, Settlement, StorageError};
-use crate::telemetry::Metrics;
 
 /// The most settlements in one transaction.
 const MAX_GROUP: usize = 1024;
@@ -47,10 +46,9 @@ impl Settlements {
 /// Stores settlements.
 pub struct Settler {
     queue: Arc<dyn DeliveryQueue>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     scheduler: Arc<Scheduler>,
     waiting: Waiting,
-    metrics: Arc<Metrics>,
     shutdown: Shutdown,
     groups: Groups<Settlement>,
 }
@@ -58,15 +56,14 @@ pub struct Settler {
 impl Settler {
     pub(super) fn new(
         queue: Arc<dyn DeliveryQueue>,
-        clock: Arc<dyn Clock>,
+        ambient: Ambient,
         scheduler: Arc<Scheduler>,
         waiting: Waiting,
-        metrics: Arc<Metrics>,
         shutdown: Shutdown,
     ) -> (Settlements, Self) {
         let (sender, requests) = mpsc::channel(MAX_QUEUED);
         let groups = Groups::new(requests, MAX_GROUP, GROUP_INTERVAL);
-        (Settlements(sender), Self { queue, clock, scheduler, waiting, metrics, shutdown, groups })
+        (Settlements(sender), Self { queue, ambient, scheduler, waiting, shutdown, groups })
     }
 
     /// Settles until every handle is dropped.
@@ -109,14 +106,14 @@ impl Settler {
     async fn try_settle(&self, group: &[Settlement]) -> Result<(), StorageError> {
         let began = Instant::now();
         let breakers = self.scheduler.take_changed_breakers();
-        let settled = match self.queue.settle(group, &breakers, self.clock.now()).await {
+        let settled = match self.queue.settle(group, &breakers, self.ambient.now()).await {
             Ok(settled) => settled,
             Err(error) => {
                 self.scheduler.return_changed_breakers(breakers);
                 return Err(error);
             }
         };
-        self.metrics.committed("outcomes", group.len(), began.elapsed());
+        self.ambient.metrics.storage.committed("outcomes", group.len(), began.elapsed());
         self.end_leases(group);
         for (settlement, settled) in group.iter().zip(settled) {
             self.settled(settlement, settled);
@@ -128,11 +125,11 @@ impl Settler {
     fn settled(&self, settlement: &Settlement, settled: Option<Settled>) {
         let Some(Settled { state, .. }) = settled else {
             tracing::warn!(delivery = %settlement.id, "lease was lost, outcome not recorded");
-            self.metrics.lease_lost();
+            self.ambient.metrics.delivery.lease_lost();
             return;
         };
         if state.is_final() {
-            self.metrics.delivery_ended(settlement.client_id.as_str(), state.as_str());
+            self.ambient.metrics.delivery.ended(settlement.client_id.as_str(), state.as_str());
             self.waiting.finished(settlement.id);
         } else if let Verdict::Retry(due_at) = settlement.verdict {
             self.scheduler.note_due(&settlement.client_id, due_at);

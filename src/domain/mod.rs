@@ -8,6 +8,7 @@ pub mod algorithm;
 pub mod breaker;
 pub mod client;
 pub mod delivery;
+pub mod duration;
 pub mod event;
 pub mod ids;
 pub mod initiator;

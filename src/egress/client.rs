@@ -131,10 +131,10 @@ impl Egress {
         phases.answer = Some(after_connecting);
         let remote_address = answered.remote.map(|address| address.ip()).or(remote_address);
         let (status, retry_after) = (answered.status, retry_after(&answered.headers, now));
-        let headed = Instant::now();
+        let body_began = Instant::now();
         let (mut body, _) = answered.read(deadline).await;
         body.truncate(RECORDED_BODY_BYTES);
-        phases.body = Some(headed.elapsed());
+        phases.body = Some(body_began.elapsed());
         Posted { result: Ok(Answer { status, retry_after, body: printable(&body) }), phases, remote_address }
     }
 

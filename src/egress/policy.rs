@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use url::Host;
 
 use super::address::{AddressClass, special_class};
+use crate::config;
 use crate::domain::client::LogoutUri;
 
 /// The operator's rules.
@@ -36,6 +37,12 @@ pub enum PolicyError {
     /// Its host is, or resolves to, an address that is not allowed.
     #[error(transparent)]
     Forbidden(#[from] ForbiddenAddress),
+}
+
+impl From<&config::Egress> for Policy {
+    fn from(egress: &config::Egress) -> Self {
+        Self::new(egress.allow_http, egress.allow_networks.clone())
+    }
 }
 
 impl Policy {

@@ -1,10 +1,8 @@
-//! Files that somebody names by a path: opened so that nothing ever waits for a peer, and read up to a limit.
+//! Files at configured paths: opened without blocking, and read up to a limit.
 //!
 //! A path may lead to a named pipe, a socket, a device or a directory, by mistake or on purpose, and what is there
-//! may be replaced while the service runs. Opening a named pipe waits for whoever writes to it, so that one in a
-//! watched folder would stop the thread that looks, and the end of the process with it. Unix only.
-
-mod custody;
+//! may be replaced while the service runs. Opening a named pipe blocks until another process opens it for writing, so that
+//! one in a watched folder would block the thread that polls it, and the process's exit. Unix only.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -15,27 +13,25 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-pub use self::custody::{Custody, Exposure, Verdict, may_chmod};
-
-/// How often, and at what distance, a pipe is asked for more before it is given up: 10 seconds in all.
+/// How often, and at what interval, reading a pipe is tried again before it is an error: 10 seconds in all.
 const PIPE_TRIES: u32 = 1000;
 const PIPE_PAUSE: Duration = Duration::from_millis(10);
 
-/// Why a file was not read. The texts go on after the file's name: "it …".
+/// Why a file was not read. The texts continue after the file's name: "it …".
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// What is there is not a file that can be read whole. What it is instead, with its article.
+    /// It is not a regular file, but this, with its article.
     #[error("it is {0}, and must be a regular file")]
     NotRegular(&'static str),
-    /// It has more than so many bytes.
+    /// It is larger than the limit, in bytes.
     #[error("it has more than {0} bytes")]
     TooLarge(u64),
-    /// A pipe that nobody wrote to, or whose writer did not come to an end.
+    /// A pipe without a writer, or whose writer did not finish.
     #[error("it is a pipe, and its writer did not finish within 10 seconds")]
-    SilentPipe,
+    PipeTimeout,
 }
 
 /// For callers whose own errors hold an [`io::Error`].
@@ -45,15 +41,15 @@ impl From<FileError> for io::Error {
             FileError::Io(error) => error,
             FileError::NotRegular(_) => Self::new(ErrorKind::InvalidInput, error.to_string()),
             FileError::TooLarge(_) => Self::new(ErrorKind::FileTooLarge, error.to_string()),
-            FileError::SilentPipe => Self::new(ErrorKind::TimedOut, error.to_string()),
+            FileError::PipeTimeout => Self::new(ErrorKind::TimedOut, error.to_string()),
         }
     }
 }
 
-/// Opens a regular file, never waiting, and following symbolic links.
+/// Opens a regular file without blocking, following symbolic links.
 ///
-/// It is looked at before it is opened, since opening some devices does something, and once it is open, since
-/// something else may have taken its place in between.
+/// Its type is checked before it is opened, since opening some devices has effects, and afterwards, since it may have been
+/// replaced in between.
 pub fn open(path: &Path) -> Result<(File, Metadata), FileError> {
     regular(&fs::metadata(path)?)?;
     let file = open_anything(path)?;
@@ -62,21 +58,21 @@ pub fn open(path: &Path) -> Result<(File, Metadata), FileError> {
     Ok((file, metadata))
 }
 
-/// The content of a regular file of `max` bytes at the most.
+/// The content of a regular file of at most `max` bytes.
 pub fn read(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let (file, metadata) = open(path)?;
     content(file, metadata.len(), max)
 }
 
-/// The content of an open file that says it is `len` bytes long.
+/// The content of an open file whose metadata has the length `len`.
 ///
-/// The buffer is never grown, since growing leaves unwiped copies behind: what a file gains while it is read is
+/// The buffer never grows, since reallocation leaves copies that are not wiped: what is appended to the file meanwhile is
 /// left out.
 pub fn content(file: File, len: u64, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     if len > max {
         return Err(FileError::TooLarge(max));
     }
-    // Those of `/proc` do not say how long they are.
+    // Files in `/proc` have the length 0.
     let room = if len == 0 { max + 1 } else { len };
     let mut content = with_room(room)?;
     file.take(room).read_to_end(&mut content)?;
@@ -86,9 +82,8 @@ pub fn content(file: File, len: u64, max: u64) -> Result<Zeroizing<Vec<u8>>, Fil
     Ok(content)
 }
 
-/// The content of a regular file or a pipe, of `max` bytes at the most. For what is read once, when a command
-/// starts: there a pipe is how a shell (`<(…)`) or a tool that decrypts hands something over. It is waited for,
-/// but not for ever.
+/// The content of a regular file or a pipe, of at most `max` bytes. For files that are read once when a command starts, where
+/// a shell (`<(…)`) or a decrypting tool may pass a pipe. Waits up to 10 seconds for a pipe's writer.
 pub fn read_once(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     if !fs::metadata(path)?.file_type().is_fifo() {
         return read(path, max);
@@ -100,7 +95,7 @@ pub fn read_once(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError>
 /// The same as text.
 pub fn read_text_once(path: &Path, max: u64) -> Result<Zeroizing<String>, FileError> {
     let mut content = read_once(path, max)?;
-    // Moved, not copied: the one buffer is wiped by whoever holds it in the end.
+    // Moved, not copied, so that there is one buffer to wipe.
     match String::from_utf8(std::mem::take(&mut *content)) {
         Ok(text) => Ok(Zeroizing::new(text)),
         Err(error) => {
@@ -117,18 +112,18 @@ fn drain(mut pipe: File, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
         match pipe.by_ref().take(room).read_to_end(&mut content) {
             Ok(_) if content.len() as u64 > max => return Err(FileError::TooLarge(max)),
             Ok(_) if !content.is_empty() => return Ok(content),
-            // Nobody has opened it for writing yet, or has written anything.
+            // No writer has opened it yet, or none has written anything.
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
         }
         std::thread::sleep(PIPE_PAUSE);
     }
-    Err(FileError::SilentPipe)
+    Err(FileError::PipeTimeout)
 }
 
 fn open_anything(path: &Path) -> io::Result<File> {
-    // Without NONBLOCK opening a pipe waits; without NOCTTY a terminal becomes the process's own.
+    // Without NONBLOCK opening a pipe blocks; without NOCTTY a terminal becomes the process's controlling one.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
@@ -137,7 +132,7 @@ fn with_room(bytes: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(Vec::with_capacity(usize::try_from(bytes).map_err(io::Error::other)?)))
 }
 
-/// Refuses what is not a regular file.
+/// Returns an error for anything but a regular file.
 pub fn regular(metadata: &Metadata) -> Result<(), FileError> {
     match not_regular(metadata.file_type()) {
         None => Ok(()),
@@ -171,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn only_regular_files_are_read_and_nothing_waits() {
+    fn only_regular_files_are_read_and_nothing_blocks() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("file"), "content").unwrap();
@@ -210,7 +205,7 @@ mod tests {
         fifo(&path);
         let write = |content: &'static str| {
             let path = path.clone();
-            // The reader goes away early where there is too much of it.
+            // The reader closes the pipe early if there is too much.
             std::thread::spawn(move || drop(fs::write(path, content)))
         };
         let writer = write("from a pipe");

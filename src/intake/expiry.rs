@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CommandError, Intake};
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::plan::Command;
 use crate::shutdown::Shutdown;
 use crate::storage::SessionReader;
@@ -23,13 +23,13 @@ const BATCH: u32 = 200;
 pub struct Expiry {
     sessions: Arc<dyn SessionReader>,
     intake: Intake,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
 }
 
 impl Expiry {
     /// Finds expired sessions in `sessions` and ends them through `intake`.
-    pub fn new(sessions: Arc<dyn SessionReader>, intake: Intake, clock: Arc<dyn Clock>) -> Self {
-        Self { sessions, intake, clock }
+    pub fn new(sessions: Arc<dyn SessionReader>, intake: Intake, ambient: Ambient) -> Self {
+        Self { sessions, intake, ambient }
     }
 
     /// Runs until the service drains.
@@ -50,7 +50,7 @@ impl Expiry {
 
     /// Ends a batch of expired sessions. Returns whether there may be more.
     async fn end_batch(&self) -> bool {
-        let expired = match self.sessions.expired_sessions(self.clock.now(), BATCH).await {
+        let expired = match self.sessions.expired_sessions(self.ambient.now(), BATCH).await {
             Ok(expired) => expired,
             Err(error) => {
                 tracing::error!(error = %Causes(&error), "expired sessions could not be read from the store");

@@ -54,7 +54,7 @@ impl IdCollisions {
     }
 
     fn collided(&self, reporter: &str, other: &str, source: &str) {
-        self.metrics.event_id_collision();
+        self.metrics.intake.event_id_collision();
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let pair = (reporter.to_owned(), other.to_owned());
         if logged.len() < MAX_LOGGED && logged.insert(pair) {

@@ -90,7 +90,7 @@ impl MetadataGuard {
 
     fn count(&self, findings: &[Finding]) {
         for finding in findings {
-            self.metrics.sensitive_metadata(finding.kind.as_str());
+            self.metrics.intake.sensitive_metadata(finding.kind.as_str());
         }
     }
 

@@ -49,7 +49,7 @@ pub use results::{Accepted, CommandOutcome, all_accepted};
 pub use writer::{Writer, WriterConfig};
 
 /// The capacity of the queue, in requests. A request that does not fit is rejected, so that memory stays bounded.
-const MAX_QUEUED: usize = 1024;
+pub const MAX_QUEUED: usize = 1024;
 
 /// The most events in the requests of the queue.
 const MAX_QUEUED_EVENTS: usize = 10_000;
@@ -79,7 +79,7 @@ impl Intake {
     /// The queue, and its writer, which the caller has to run.
     pub fn new(config: WriterConfig) -> (Self, Writer) {
         let (requests, queue) = mpsc::channel(MAX_QUEUED);
-        let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.metrics));
+        let (guard, metrics) = (Arc::clone(&config.guard), Arc::clone(&config.ambient.metrics));
         let finished = FinishedEnds::new();
         let intake = Self {
             requests,
@@ -100,15 +100,15 @@ impl Intake {
         bytes: usize,
     ) -> Result<MemoryPermit, AcceptError> {
         self.memory.reserve(reporter, bytes).await.map_err(|BudgetExhausted| {
-            self.metrics.events(EventOutcome::busy, 1);
+            self.metrics.intake.events(EventOutcome::busy, 1);
             AcceptError::Busy
         })
     }
 
     /// Accepts events, in their order. Each has its result at its place; those with `Ok` are durable.
     ///
-    /// The events' ids are `reporter`'s; `memory` was reserved for their body. A call accepts up to 1024 independent
-    /// events: that many fit into the queue, and with more all of them are [`AcceptError::Busy`].
+    /// The events' ids are `reporter`'s; `memory` was reserved for their body. Of independent events
+    /// each takes a place in the queue: more than [`MAX_QUEUED`] in one call are always [`AcceptError::Busy`].
     pub async fn accept(
         &self,
         reporter: &Reporter,
@@ -121,7 +121,7 @@ impl Intake {
             Ok(queued) => results_of(queued).await,
             Err(error) => {
                 if error == AcceptError::Busy {
-                    self.metrics.events(EventOutcome::busy, ids.len());
+                    self.metrics.intake.events(EventOutcome::busy, ids.len());
                 }
                 all_failed(ids.len(), &error)
             }

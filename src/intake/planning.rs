@@ -1,6 +1,7 @@
 //! Plans the requests of a group, event by event, and applies each plan to the working set.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::digest::{self, Comparison};
 use super::request::{Answer, Request, of_command, of_event};
@@ -27,45 +28,54 @@ const PARTICIPANT_BUDGET_OF_ONE: usize = 200;
 /// in one transaction.
 pub(super) const MAX_BATCH_CLIENTS: usize = 10_000;
 
-impl WriterConfig {
-    /// Plans a request and applies it, or changes nothing.
-    pub(super) fn plan(&self, set: &mut WorkingSet, request: &Request, now: Timestamp) -> Answer {
-        set.begin_request();
+/// Plans the requests of a group against a working set.
+pub(super) struct GroupPlanner<'a> {
+    config: &'a WriterConfig,
+    set: &'a mut WorkingSet,
+    now: Timestamp,
+}
+
+impl<'a> GroupPlanner<'a> {
+    pub(super) fn new(config: &'a WriterConfig, set: &'a mut WorkingSet, now: Timestamp) -> Self {
+        Self { config, set, now }
+    }
+
+    /// Plans a request and applies it to the working set, or changes nothing.
+    pub(super) fn plan(&mut self, request: &Request) -> Answer {
+        self.set.begin_request();
         let (answer, refused) = match request {
             Request::Events { events, .. }
-                if events.len() > 1 && request.client_count(set) > MAX_BATCH_CLIENTS =>
+                if events.len() > 1 && request.client_count(self.set) > MAX_BATCH_CLIENTS =>
             {
                 (Answer::Events(all_failed(events.len(), &AcceptError::BatchTooLarge)), true)
             }
             Request::Events { events, keys, findings, .. } => {
-                let results = self.plan_events(set, events, keys, findings, now);
+                let results = self.plan_events(events, keys, findings);
                 let refused = results.iter().any(Result::is_err);
                 (Answer::Events(results), refused)
             }
             Request::Command { command, findings, .. } => {
-                let planned = self.plan_command(set, command, findings, now);
+                let planned = self.plan_command(command, findings);
                 let refused = planned.is_err();
                 (Answer::Command(planned), refused)
             }
         };
         if refused {
-            set.undo_request();
+            self.set.undo_request();
         }
         answer
     }
 
     /// Plans events, up to the first that is refused; the others are refused with it.
     fn plan_events(
-        &self,
-        set: &mut WorkingSet,
+        &mut self,
         events: &[Event],
         keys: &[EventKey],
         findings: &[Vec<Finding>],
-        now: Timestamp,
     ) -> Vec<EventResult> {
         let mut results = Vec::with_capacity(events.len());
         for ((event, key), findings) in events.iter().zip(keys).zip(findings) {
-            match self.plan_event(set, event, key, findings, now) {
+            match self.plan_event(event, key, findings) {
                 Ok(stored) => results.push(Ok(stored)),
                 Err(error) => {
                     let at_fault = results.len();
@@ -78,30 +88,23 @@ impl WriterConfig {
         results
     }
 
-    fn plan_event(
-        &self,
-        set: &mut WorkingSet,
-        event: &Event,
-        key: &EventKey,
-        findings: &[Finding],
-        now: Timestamp,
-    ) -> EventResult {
-        if let Some(earlier) = accepted_before(set, key, event)? {
+    fn plan_event(&mut self, event: &Event, key: &EventKey, findings: &[Finding]) -> EventResult {
+        if let Some(earlier) = accepted_before(self.set, key, event)? {
             return Ok(earlier);
         }
-        self.guard.check(findings)?;
+        self.config.guard.check(findings)?;
         let target = of_event(&event.body);
-        self.catch_up(set, &target, now);
-        let mut input = self.input(set, set.state_of(&target), now);
+        self.end_if_covered(&target);
+        let mut input = self.input(self.set.state_of(&target));
         if let EventBody::Created(created) = &event.body {
-            input.unfinished_end = set.unfinished_end(&created.sub);
-            let since = event.time.map(|time| set.ended_since(&created.sub, kept(time)));
+            input.unfinished_end = self.set.unfinished_end(&created.sub);
+            let since = event.time.map(|time| self.set.ended_since(&created.sub, kept(time)));
             input.ended_since = since.flatten();
         }
-        let plan = plan(event, input, &mut || self.entropy.uuid_v7(now))?;
+        let plan = plan(event, input, &mut || self.new_id())?;
         let (receipt, unfinished_end) = (receipt(&event.id, &plan), unfinished_end(&plan));
-        set.apply(plan);
-        set.insert_accepted(
+        self.set.apply(plan);
+        self.set.insert_accepted(
             key.clone(),
             AcceptedEvent { digest: digest::of(event), receipt: receipt.clone(), end: unfinished_end },
         );
@@ -109,28 +112,26 @@ impl WriterConfig {
     }
 
     fn plan_command(
-        &self,
-        set: &mut WorkingSet,
+        &mut self,
         command: &Command,
         findings: &[Finding],
-        now: Timestamp,
     ) -> Result<CommandOutcome, CommandError> {
-        self.guard.check(findings)?;
+        self.config.guard.check(findings)?;
         let mut state = TargetState { sessions: Vec::new(), more: false, subject_known: false };
         for target in of_command(command) {
-            let is_full = set.deliveries.len() >= PARTICIPANT_BUDGET;
-            if matches!(command, Command::Expire(_)) && is_full && set.to_be_ended(&target).is_some() {
+            let is_full = self.set.deliveries.len() >= PARTICIPANT_BUDGET;
+            if matches!(command, Command::Expire(_)) && is_full && self.set.to_be_ended(&target).is_some() {
                 // It is found again in the next batch.
                 continue;
             }
-            self.catch_up(set, &target, now);
-            let of_target = set.state_of(&target);
+            self.end_if_covered(&target);
+            let of_target = self.set.state_of(&target);
             state.sessions.extend(of_target.sessions);
             state.more |= of_target.more;
             state.subject_known |= of_target.subject_known;
         }
-        let input = self.input(set, state, now);
-        let plan = plan_command(command, input, &mut || self.entropy.uuid_v7(now))?;
+        let input = self.input(state);
+        let plan = plan_command(command, input, &mut || self.new_id())?;
         let changed = match command {
             Command::ReplaceMetadata { .. } => plan.sessions.first().cloned().map(Box::new),
             Command::Revoke { .. } | Command::Expire(_) => None,
@@ -143,40 +144,38 @@ impl WriterConfig {
             unfinished_end: unfinished_end(&plan),
             is_complete: !plan.more,
         };
-        set.apply(plan);
+        self.set.apply(plan);
         Ok(outcome)
     }
 
     /// Ends the session of a target if an unfinished subject end covers it: that end was accepted before, and comes first.
-    fn catch_up(&self, set: &mut WorkingSet, target: &Target, now: Timestamp) {
-        if let Some((known, end)) = set.to_be_ended(target) {
+    fn end_if_covered(&mut self, target: &Target) {
+        if let Some((known, end)) = self.set.to_be_ended(target) {
             let state = TargetState { sessions: vec![known], more: false, subject_known: true };
             // Without a budget: the clients of one session always fit into a transaction.
-            let plan = self.plan_rest(set, &end, state, usize::MAX, now);
-            set.apply_part(end.number, plan);
+            let plan = self.plan_rest(&end, state, usize::MAX);
+            self.set.apply_part(end.number, plan);
         }
     }
 
     /// Plans sessions' ends by a subject end that was accepted before.
-    pub(super) fn plan_rest(
-        &self,
-        set: &WorkingSet,
-        end: &SubjectEnd,
-        state: TargetState,
-        participant_budget: usize,
-        now: Timestamp,
-    ) -> Plan {
-        let input = PlanInput { participant_budget, ..self.input(set, state, now) };
-        plan_rest(end, set.subject_recipients(end), input, &mut || self.entropy.uuid_v7(now))
+    pub(super) fn plan_rest(&self, end: &SubjectEnd, state: TargetState, participant_budget: usize) -> Plan {
+        let input = PlanInput { participant_budget, ..self.input(state) };
+        plan_rest(end, self.set.subject_recipients(end), input, &mut || self.new_id())
     }
 
-    fn input<'s>(&'s self, set: &'s WorkingSet, state: TargetState, now: Timestamp) -> PlanInput<'s> {
+    fn new_id(&self) -> Uuid {
+        self.config.ambient.entropy.uuid_v7(self.now)
+    }
+
+    fn input(&self, state: TargetState) -> PlanInput<'_> {
+        let set = &*self.set;
         let TargetState { sessions, more, subject_known } = state;
         let budget_left = PARTICIPANT_BUDGET.saturating_sub(set.deliveries.len());
         PlanInput {
-            now,
-            max_age: self.max_age,
-            lifetimes: self.lifetimes,
+            now: self.now,
+            max_age: self.config.max_age,
+            lifetimes: self.config.lifetimes,
             clients: &set.clients,
             sessions,
             more_sessions: more,
@@ -186,7 +185,7 @@ impl WriterConfig {
             next_end: set.next_end(),
             participant_budget: budget_left.min(PARTICIPANT_BUDGET_OF_ONE),
             waiting: &set.waiting,
-            subjects: &self.subjects,
+            subjects: &self.config.subjects,
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::conflicts::ConflictRetries;
 use super::lookup::look_up_end;
+use super::planning::GroupPlanner;
 use super::working_set::TargetState;
 use super::writer::WriterConfig;
 use crate::domain::plan::KnownSession;
@@ -87,7 +88,7 @@ impl SubjectEnds {
         loop {
             let processed = self.try_process_batch(config).await;
             let conflict = matches!(processed, Err(StorageError::Conflict(_)));
-            if !conflict || !retries.wait(&*config.entropy).await {
+            if !conflict || !retries.wait(&*config.ambient.entropy).await {
                 return processed;
             }
             self.last = last;
@@ -95,7 +96,7 @@ impl SubjectEnds {
     }
 
     async fn try_process_batch(&mut self, config: &WriterConfig) -> Result<(), StorageError> {
-        let now = config.clock.now();
+        let now = config.ambient.now();
         self.due_at = Some(Instant::now() + RETRY_DELAY);
         let mut transaction = config.store.begin().await?;
         let Some(end) = transaction.unfinished_end(self.last).await?.map(Arc::new) else {
@@ -124,7 +125,7 @@ impl SubjectEnds {
         let state = TargetState { sessions: known.collect(), more, subject_known: true };
 
         let mut set = look_up_end(&mut *transaction, end, &state.sessions, &config.subjects).await?;
-        let plan = config.plan_rest(&set, end, state, BATCH_PARTICIPANTS, now);
+        let plan = GroupPlanner::new(config, &mut set, now).plan_rest(end, state, BATCH_PARTICIPANTS);
         let is_finished = !plan.more;
         let ended = plan.sids.len();
         let cursor = if ended == keys.len() { last } else { ended.checked_sub(1).map(|index| keys[index]) };

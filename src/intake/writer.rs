@@ -12,20 +12,19 @@ use super::handoff::{Handoff, Reserved};
 use super::id_collisions::IdCollisions;
 use super::lookup::look_up;
 use super::metadata_guard::MetadataGuard;
+use super::planning::GroupPlanner;
 use super::request::{Answer, Request};
 use super::results::is_new;
 use super::subject_ends::{FinishedEnds, SubjectEnds};
 use super::working_set::WorkingSet;
 use super::{AcceptError, CommandError};
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::ids::ClientId;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::pairwise::Subjects;
 use crate::domain::session::Lifetimes;
-use crate::entropy::Entropy;
 use crate::storage::{Groups, IntakeStore, IntakeTransaction, Lease, LeasedDelivery, StorageError};
-use crate::telemetry::Metrics;
 use crate::telemetry::metrics::EventOutcome;
 
 /// The most requests of a group, which shares a transaction. They all wait for its commit.
@@ -51,10 +50,8 @@ const MANAGEMENT_API: &str = "management API";
 pub struct WriterConfig {
     /// Where events are stored.
     pub store: Arc<dyn IntakeStore>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness, for ids.
-    pub entropy: Arc<dyn Entropy>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
     /// How long new deliveries are attempted.
     pub max_age: Duration,
     /// The lifetimes of sessions for which the OP does not report any.
@@ -65,8 +62,6 @@ pub struct WriterConfig {
     pub subjects: Arc<Subjects>,
     /// Checks session metadata.
     pub guard: Arc<MetadataGuard>,
-    /// Prometheus metrics.
-    pub metrics: Arc<Metrics>,
 }
 
 /// The one writer of events.
@@ -83,7 +78,7 @@ impl Writer {
         requests: mpsc::Receiver<Request>,
         finished: FinishedEnds,
     ) -> Self {
-        let collisions = IdCollisions::new(Arc::clone(&config.metrics));
+        let collisions = IdCollisions::new(Arc::clone(&config.ambient.metrics));
         let groups = Groups::new(requests, MAX_GROUP, GROUP_INTERVAL);
         Self { config, collisions, groups, subject_ends: SubjectEnds::new(finished) }
     }
@@ -140,7 +135,11 @@ impl Writer {
                     "events or commands could not be stored"
                 );
                 for request in group {
-                    self.config.metrics.events(EventOutcome::unavailable, request.events().len());
+                    self.config
+                        .ambient
+                        .metrics
+                        .intake
+                        .events(EventOutcome::unavailable, request.events().len());
                     let answer = request.failed(&error);
                     request.reply(answer);
                 }
@@ -153,16 +152,16 @@ impl Writer {
         let Answer::Events(results) = answer else { return };
         let new = results.iter().filter(|result| is_new(result)).count();
         let accepted = results.iter().flatten().count();
-        let metrics = &self.config.metrics;
-        metrics.events(EventOutcome::accepted, new);
-        metrics.events(EventOutcome::duplicate, accepted - new);
-        metrics.events(EventOutcome::refused, results.len() - accepted);
+        let metrics = &self.config.ambient.metrics;
+        metrics.intake.events(EventOutcome::accepted, new);
+        metrics.intake.events(EventOutcome::duplicate, accepted - new);
+        metrics.intake.events(EventOutcome::refused, results.len() - accepted);
     }
 
     fn log_sensitive_metadata(&self, request: &Request, answer: &Answer) {
         let log = |findings: &[Finding], source: &str| {
             if !findings.is_empty() {
-                self.config.guard.log_accepted(findings, source, self.config.clock.now());
+                self.config.guard.log_accepted(findings, source, self.config.ambient.now());
             }
         };
         match (request, answer) {
@@ -194,7 +193,7 @@ impl Writer {
         loop {
             let stored = self.try_store(group).await;
             let conflict = matches!(stored, Err(StorageError::Conflict(_)));
-            if !conflict || !retries.wait(&*self.config.entropy).await {
+            if !conflict || !retries.wait(&*self.config.ambient.entropy).await {
                 return stored;
             }
         }
@@ -202,12 +201,12 @@ impl Writer {
 
     async fn try_store(&mut self, group: &[Request]) -> Result<Vec<Answer>, StorageError> {
         let began = Instant::now();
-        let now = self.config.clock.now();
+        let now = self.config.ambient.now();
         let mut transaction = self.config.store.begin().await?;
         let mut set = look_up(&mut *transaction, group, &self.config.subjects).await?;
         let group = &group[..fitting(&set, group)];
-        let answers: Vec<Answer> =
-            group.iter().map(|request| self.config.plan(&mut set, request, now)).collect();
+        let mut planner = GroupPlanner::new(&self.config, &mut set, now);
+        let answers: Vec<Answer> = group.iter().map(|request| planner.plan(request)).collect();
 
         let (leaves_ends, elsewhere) = (set.leaves_ends_unfinished(), std::mem::take(&mut set.elsewhere));
         self.config.store_set(transaction, set, now).await?;
@@ -216,7 +215,7 @@ impl Writer {
             self.subject_ends.wake();
         }
         let events = group.iter().map(Request::size).sum();
-        self.config.metrics.committed("events", events, began.elapsed());
+        self.config.ambient.metrics.storage.committed("events", events, began.elapsed());
         Ok(answers)
     }
 

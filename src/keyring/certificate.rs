@@ -1,8 +1,8 @@
 //! A self-signed X.509 certificate (RFC 5280) for a signing key: Auth0's Management API shows signing keys as
 //! certificates, and its users expect one.
 //!
-//! It vouches for nothing: relying parties trust what the JWKS holds, and nobody checks its dates. The private
-//! key is not handed out for it; the key signs it like anything else.
+//! It certifies nothing: relying parties trust the JWKS, and do not check its dates. The private key is not exposed for it; the
+//! key signs it like a token.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -149,7 +149,7 @@ impl PublicKeyData for Signer<'_> {
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         match self.0.kind() {
-            // Whatever alg its tokens have: of PSS, not every reader of certificates has heard.
+            // Also for PS256 keys: not every parser of certificates supports PSS.
             KeyKind::Rsa { .. } => &rcgen::PKCS_RSA_SHA256,
             KeyKind::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
             KeyKind::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
@@ -180,7 +180,7 @@ fn ecdsa_der(signature: &[u8]) -> Vec<u8> {
     der(SEQUENCE, &content)
 }
 
-/// A DER INTEGER: no needless leading zeros, and one where the number would look negative.
+/// A DER INTEGER: no redundant leading zeros, and one where the number would be negative otherwise.
 fn der_integer(big_endian: &[u8]) -> Vec<u8> {
     const INTEGER: u8 = 0x02;
     let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
@@ -206,13 +206,13 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock as _;
-    use crate::keyring::tests::Bench;
+    use crate::keyring::tests::Fixture;
     use crate::keyring::{GenerateKey, RsaBits};
 
     const EVERY_KIND: [SigningAlg; 5] =
         [SigningAlg::Rs256, SigningAlg::Ps384, SigningAlg::Es256, SigningAlg::Es384, SigningAlg::EdDsa];
 
-    /// Checks the signature with the certificate's own key, by somebody else's code, at some seconds.
+    /// Verifies the signature with the certificate's own key, with independent code, at a time in seconds.
     fn verify(pem: &str, at: u64) -> Result<(), webpki::Error> {
         let der = CertificateDer::from(pem::parse(pem).unwrap().into_contents());
         let anchor = anchor_from_trusted_cert(&der)?;
@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_key_has_a_certificate_that_verifies_under_its_own_key() {
-        let bench = Bench::new(&EVERY_KIND);
-        let keyring = bench.open().unwrap();
-        let now = u64::try_from(bench.clock.now().as_second()).unwrap();
+        let fixture = Fixture::new(&EVERY_KIND);
+        let keyring = fixture.open().unwrap();
+        let now = u64::try_from(fixture.clock.now().as_second()).unwrap();
         for key in keyring.keys() {
             let certificate = keyring.certificate(&key.kid).unwrap();
             verify(certificate.pem(), now).unwrap_or_else(|error| panic!("{}: {error}", key.alg));
@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn it_stays_the_same_while_the_keys_change_around_it() {
-        let bench = Bench::new(&[SigningAlg::Es256, SigningAlg::EdDsa]);
-        let keyring = bench.open().unwrap();
+        let fixture = Fixture::new(&[SigningAlg::Es256, SigningAlg::EdDsa]);
+        let keyring = fixture.open().unwrap();
         let kids: Vec<_> = keyring.keys().into_iter().map(|key| key.kid).collect();
         let pems = |keyring: &Keyring| -> Vec<String> {
             kids.iter().map(|kid| keyring.certificate(kid).unwrap().pem().to_owned()).collect()
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(pems(&keyring), first);
 
         // After a restart only the random part of an ECDSA signature differs.
-        let again = pems(&bench.open().unwrap());
+        let again = pems(&fixture.open().unwrap());
         let ed = kids.iter().position(|kid| kid.as_str().starts_with("eddsa")).unwrap();
         assert_eq!(again[ed], first[ed]);
         assert_ne!(again[1 - ed], first[1 - ed]);
@@ -268,8 +268,8 @@ mod tests {
 
     #[test]
     fn another_key_under_the_kid_has_another_certificate() {
-        let bench = Bench::new(&[SigningAlg::EdDsa]);
-        let keyring = bench.open().unwrap();
+        let fixture = Fixture::new(&[SigningAlg::EdDsa]);
+        let keyring = fixture.open().unwrap();
         let kid: Kid = "second".parse().unwrap();
         let wanted = || GenerateKey {
             alg: SigningAlg::EdDsa,
@@ -279,7 +279,7 @@ mod tests {
         };
         keyring.generate(wanted()).unwrap();
         let first = keyring.certificate(&kid).unwrap();
-        std::fs::remove_file(bench.directory().join("second.pem")).unwrap();
+        std::fs::remove_file(fixture.directory().join("second.pem")).unwrap();
         keyring.reload().unwrap();
         assert!(matches!(keyring.certificate(&kid), Err(KeyringError::UnknownKid(_))));
         keyring.generate(wanted()).unwrap();

@@ -1,13 +1,13 @@
-//! A change to the folder in progress: made under its lock, on a fresh reading, and written before anybody
-//! sees it.
+//! A change to the folder: made under its lock, on what was just read, and written before it is published.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::KeyringError;
-use super::folder::{Folder, Format};
+use super::folder::Folder;
 use super::generate::{self, NoRandomness, RsaBits};
 use super::generation::{self, Generation, Rules};
+use super::key_file::Format;
 use super::kid::Kid;
 use super::manifest;
 use super::material::KeyKind;
@@ -35,7 +35,7 @@ impl<'a> Change<'a> {
         Ok(Self { folder, generation, rules, entropy, unwritten })
     }
 
-    /// Writes the manifest, if need be, and hands out what is to be seen from now on.
+    /// Writes the manifest if it changed, and returns the generation to publish.
     pub(super) fn commit(mut self) -> Result<Generation, KeyringError> {
         if self.unwritten && self.folder.is_writable() {
             manifest::write(&self.folder, &self.generation.schedule)?;
@@ -50,7 +50,7 @@ impl<'a> Change<'a> {
         &mut self.generation.schedule
     }
 
-    /// Refuses if nothing can be written; `action` says what was to be done.
+    /// An error if the folder is read-only; `action` is what was to be done.
     pub(super) fn require_writable(&self, action: impl FnOnce() -> String) -> Result<(), KeyringError> {
         if self.folder.is_writable() {
             return Ok(());
@@ -58,8 +58,7 @@ impl<'a> Change<'a> {
         Err(KeyringError::ReadOnly { action: action(), path: self.folder.path().to_owned() })
     }
 
-    /// Refuses if what was read from the folder leaves one of these algs without a key: going on would take
-    /// that reading over.
+    /// An error if one of these algs has no key in what was read: going on would publish that.
     pub(super) fn require_signed(&self, algs: &BTreeSet<SigningAlg>) -> Result<(), KeyringError> {
         let now = self.rules.now;
         let unsigned = algs.iter().find(|alg| self.generation.signing_key(**alg, now).is_none());
@@ -81,7 +80,7 @@ impl<'a> Change<'a> {
         self.store(kid, alg, Format::Pem, pem.as_bytes(), start)
     }
 
-    /// Writes a key's file, and reads it back the way every key file is read, so that ring has checked it.
+    /// Writes a key's file, and reads it back like any other key file, so that ring validates it.
     pub(super) fn store(
         &mut self,
         kid: Kid,
@@ -101,8 +100,7 @@ impl<'a> Change<'a> {
         Ok(kid)
     }
 
-    /// Sees to it that something signs `alg` now: the next key, before its time, or a new one. `like` is the
-    /// key it follows.
+    /// Makes sure that a key signs `alg` now: the next key, ahead of time, or a new one. `like` is the key it follows.
     pub(super) fn succeed(
         &mut self,
         alg: SigningAlg,

@@ -1,5 +1,5 @@
-//! What can be wrong with a key, a key file, or the folder. The texts are for operators: each names the
-//! file and the fix, and none repeats anything secret.
+//! Errors in keys, key files and the folder. The texts are for operators: each names the file and the fix, and none has
+//! anything secret.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::kid::{Kid, KidError};
 use super::material::KeyKind;
 use crate::domain::algorithm::{SigningAlg, UnknownAlg};
-use crate::files::Exposure;
+use crate::watched_files::Exposure;
 
 /// Why some bytes are not a private key that logoutd can sign with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum KeyError {
     Rejected {
         /// RSA, P-256, P-384 or Ed25519.
         kind: &'static str,
-        /// ring's word for it.
+        /// ring's reason.
         reason: String,
         /// What to do about it, if that is known.
         hint: &'static str,
@@ -106,7 +106,7 @@ pub enum KeyError {
     },
 }
 
-/// Why the keyring could not do what it was asked to. After any of these it is as it was before.
+/// Why an operation on the keyring failed. It leaves the keyring as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// A file in the folder is not a usable private key.
@@ -125,12 +125,12 @@ pub enum KeyringError {
         /// What is wrong with the stem.
         reason: KidError,
     },
-    /// Something in the folder that does not belong there.
+    /// A file whose name is neither a key file's nor one that is ignored.
     #[error(
         "{} does not belong in the keys folder: expected *.pem, *.jwk, *.json, README.md, or a name that begins with a dot; move it elsewhere",
         .0.display()
     )]
-    Stranger(PathBuf),
+    UnexpectedFile(PathBuf),
     /// Two files with the same stem.
     #[error("{} and {} have the same kid; remove one", first.display(), second.display())]
     SameKid {
@@ -155,7 +155,7 @@ pub enum KeyringError {
     Exposed {
         /// The file.
         path: PathBuf,
-        /// How they can.
+        /// In what way.
         reason: Exposure,
     },
     /// A folder that others can write to: whoever can, can replace the keys.
@@ -163,10 +163,10 @@ pub enum KeyringError {
     FolderExposed {
         /// The folder.
         path: PathBuf,
-        /// How they can.
+        /// In what way.
         reason: Exposure,
     },
-    /// Another process keeps the folder's lock.
+    /// Another process holds the folder's lock.
     #[error("{} has been locked by another process for 10 seconds; end that, or try again", .0.display())]
     LockedElsewhere(PathBuf),
     /// `keyring.json` cannot be used.
@@ -177,14 +177,14 @@ pub enum KeyringError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("cannot {action} {}: {error}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// What it said.
+        /// The error.
         error: io::Error,
     },
     /// A change was needed, and the folder does not take any.

@@ -1,19 +1,21 @@
-//! The keys folder: which files count, who may read them, and how files are written to it.
+//! The keys folder: which files are keys, their permissions, and writing files.
 //!
-//! Nothing here knows what is inside a key file. Unix only: permissions are half of what it is about.
+//! Nothing here knows the content of a key file. Unix only.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::error::KeyringError;
+use super::key_file::{Format, KeyFile};
 use super::kid::Kid;
 use super::lock::Lock;
 use super::manifest;
-use crate::files::{self, Custody, FileError, Verdict};
+use crate::files::{self, FileError};
+use crate::watched_files::{Exposure, Fingerprint, PermissionCheck, PermissionVerdict};
 
 /// The largest key file, in bytes: ten times the largest RSA key's JWK, so that nothing else is read in.
 pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -23,56 +25,12 @@ const MAX_MANIFEST_BYTES: u64 = 1024 * 1024;
 
 const IGNORED: [&str; 3] = [manifest::FILE_NAME, "README.md", "lost+found"];
 
-/// How a key is written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Pem,
-    Jwk,
-}
-
-impl Format {
-    fn from_extension(extension: &str) -> Option<Self> {
-        match extension {
-            "pem" => Some(Self::Pem),
-            "jwk" | "json" => Some(Self::Jwk),
-            _ => None,
-        }
-    }
-
-    const fn extension(self) -> &'static str {
-        match self {
-            Self::Pem => "pem",
-            Self::Jwk => "jwk",
-        }
-    }
-}
-
-/// A file in the folder whose name is a key's.
-#[derive(Clone, Debug)]
-pub(super) struct KeyFile {
-    pub(super) kid: Kid,
-    pub(super) path: PathBuf,
-    pub(super) format: Format,
-}
-
-/// What the folder's listing looked like: differs when a file was added, removed, replaced or changed.
-/// Taken by polling, which works where notifications do not: NFS, and Kubernetes' swapped symlinks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    /// Mode and owner of the folder itself. Its times change whenever something is written to it.
-    folder: (u32, u32),
-    files: Vec<(std::ffi::OsString, FileMark)>,
-}
-
-/// Size, inode, mode, and the times of change, in seconds and nanoseconds.
-type FileMark = (u64, u64, u32, (i64, i64), (i64, i64));
-
 enum Access {
     /// The lock is held until this is dropped: no other logoutd process changes the folder meanwhile.
     Locked { _lock: Lock },
     /// It takes no files: a mounted secret.
     ReadOnly,
-    /// Only looked at.
+    /// Opened to be read.
     Inspected,
 }
 
@@ -96,7 +54,7 @@ impl Folder {
         Ok(Self { path: path.to_owned(), access })
     }
 
-    /// Opens the folder to look at it, without touching anything.
+    /// Opens the folder to read it, without changing anything.
     pub(super) fn inspect(path: &Path) -> Self {
         Self { path: path.to_owned(), access: Access::Inspected }
     }
@@ -119,14 +77,14 @@ impl Folder {
     pub(super) fn key_files(&self) -> Result<Vec<KeyFile>, KeyringError> {
         let mut files: Vec<KeyFile> = Vec::new();
         for path in self.paths()? {
-            let stranger = || KeyringError::Stranger(path.clone());
-            let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(stranger)?;
+            let unexpected = || KeyringError::UnexpectedFile(path.clone());
+            let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(unexpected)?;
             if is_ignored(name) {
                 continue;
             }
             let format = path.extension().and_then(|extension| Format::from_extension(extension.to_str()?));
-            let format = format.ok_or_else(stranger)?;
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(stranger)?;
+            let format = format.ok_or_else(unexpected)?;
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(unexpected)?;
             let kid = stem.parse().map_err(|reason| KeyringError::FileName { path: path.clone(), reason })?;
             files.push(KeyFile { kid, path, format });
         }
@@ -139,40 +97,39 @@ impl Folder {
         }
     }
 
-    /// Refuses a folder that others can write to: they could replace the keys in it.
+    /// An error for a folder that others can write to: they could replace the keys in it.
     ///
-    /// One without keys becomes private with its first, see [`Folder::write_key`]; so it is not yet judged by its
-    /// mode, but closed as soon as it is going to get one.
+    /// One without keys is made private when it gets its first, see [`Folder::write_key`], so its mode is no error yet.
     pub(super) fn check(&self, has_keys: bool) -> Result<(), KeyringError> {
         let metadata =
             fs::metadata(&self.path).map_err(KeyringError::io("open the keys folder", &self.path))?;
-        match self.custody().folder(&self.path, &metadata) {
-            Verdict::Refused(reason) => {
-                let by_its_mode = matches!(reason, files::Exposure::Mode { .. });
+        match self.permissions().folder(&self.path, &metadata) {
+            PermissionVerdict::Refused(reason) => {
+                let by_its_mode = matches!(reason, Exposure::Mode { .. });
                 if by_its_mode && !has_keys && (!self.is_writable() || self.close()) {
                     return Ok(());
                 }
                 Err(KeyringError::FolderExposed { path: self.path.clone(), reason })
             }
-            Verdict::Warned(reason) => {
+            PermissionVerdict::Warned(reason) => {
                 self.warn(&self.path, &reason);
                 Ok(())
             }
-            Verdict::Safe => Ok(()),
+            PermissionVerdict::Safe => Ok(()),
         }
     }
 
     /// A key file's content, or `None` if it is larger than any key.
     ///
-    /// A file that others can use is an error where that can be put right from here. Where it cannot, in a mounted
-    /// secret, it is only worth a warning: there the modes are given by whatever mounts it.
+    /// A file that others can use is an error where that can be changed from here. Where it cannot, in a mounted secret, it is
+    /// a warning.
     pub(super) fn read_key(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
         let (file, metadata) = open(path)?;
-        self.admit(path, &metadata, self.custody().private_file(path, &metadata))?;
+        self.admit(path, &metadata, self.permissions().private_file(path, &metadata))?;
         content(file, &metadata, path, MAX_FILE_BYTES)
     }
 
-    /// The content of `keyring.json`; `None` if there is none. It is no secret, but says which key signs.
+    /// The content of `keyring.json`; `None` if there is none. It is not secret, but decides which key signs.
     pub(super) fn read_manifest(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
         let (file, metadata) = match open(path) {
             Err(KeyringError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
@@ -180,7 +137,7 @@ impl Folder {
             }
             opened => opened?,
         };
-        self.admit(path, &metadata, self.custody().public_file(path, &metadata))?;
+        self.admit(path, &metadata, self.permissions().public_file(path, &metadata))?;
         let content = content(file, &metadata, path, MAX_MANIFEST_BYTES)?;
         let too_large = || KeyringError::Manifest {
             path: path.to_owned(),
@@ -189,13 +146,18 @@ impl Folder {
         content.ok_or_else(too_large).map(Some)
     }
 
-    fn admit(&self, path: &Path, metadata: &Metadata, verdict: Verdict) -> Result<(), KeyringError> {
-        let link = self.custody().link(&self.path, path, metadata);
+    fn admit(
+        &self,
+        path: &Path,
+        metadata: &Metadata,
+        verdict: PermissionVerdict,
+    ) -> Result<(), KeyringError> {
+        let link = self.permissions().link(&self.path, path, metadata);
         for verdict in [verdict, link.map_err(KeyringError::io("read", path))?] {
             match verdict {
-                Verdict::Safe => {}
-                Verdict::Warned(reason) => self.warn(path, &reason),
-                Verdict::Refused(reason) => {
+                PermissionVerdict::Safe => {}
+                PermissionVerdict::Warned(reason) => self.warn(path, &reason),
+                PermissionVerdict::Refused(reason) => {
                     return Err(KeyringError::Exposed { path: path.to_owned(), reason });
                 }
             }
@@ -203,23 +165,23 @@ impl Folder {
         Ok(())
     }
 
-    fn custody(&self) -> Custody {
-        let custody = Custody::of(&self.path);
-        if matches!(self.access, Access::ReadOnly) { custody.read_only() } else { custody }
+    fn permissions(&self) -> PermissionCheck {
+        let permissions = PermissionCheck::of(&self.path);
+        if matches!(self.access, Access::ReadOnly) { permissions.read_only() } else { permissions }
     }
 
-    /// Whoever only looks says nothing: the service does.
-    fn warn(&self, path: &Path, reason: &files::Exposure) {
+    /// Only the service warns, not a command that inspects the folder.
+    fn warn(&self, path: &Path, reason: &Exposure) {
         if !matches!(self.access, Access::Inspected) {
             tracing::warn!(
                 path = %path.display(), %reason,
-                "others can get at the signing keys, and that cannot be put right from here; mount them with mode \
+                "others can use the signing keys, and that cannot be changed from here; mount them with mode \
                  0400, or 0440 with a group of their own",
             );
         }
     }
 
-    /// Lets nobody else into the folder; whether that could be done.
+    /// Makes the folder private (0700), and returns whether that succeeded.
     fn close(&self) -> bool {
         let closed = fs::set_permissions(&self.path, Permissions::from_mode(0o700));
         if let Err(error) = &closed {
@@ -232,25 +194,7 @@ impl Folder {
     }
 
     pub(super) fn fingerprint(&self) -> Result<Fingerprint, KeyringError> {
-        let folder =
-            fs::metadata(&self.path).map_err(KeyringError::io("open the keys folder", &self.path))?;
-        let mut marks = Vec::new();
-        for path in self.paths()? {
-            let Some(name) = path.file_name().filter(|name| !name.to_string_lossy().starts_with('.')) else {
-                continue;
-            };
-            // Follows symlinks: in a mounted secret only their targets ever change.
-            let mark = match fs::metadata(&path) {
-                Ok(m) => {
-                    (m.len(), m.ino(), m.mode(), (m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec()))
-                }
-                // It leads nowhere, or in a circle. The other files count all the same.
-                Err(_) => FileMark::default(),
-            };
-            marks.push((name.to_owned(), mark));
-        }
-        marks.sort();
-        Ok(Fingerprint { folder: (folder.mode(), folder.uid()), files: marks })
+        Fingerprint::of_folder(&self.path).map_err(KeyringError::io("open the keys folder", &self.path))
     }
 
     /// Writes a new key's file, 0600; the folder becomes 0700 with its first key.

@@ -1,4 +1,4 @@
-//! One reading of the folder: every key in it, parsed, with its times. Replaced as a whole, never in part.
+//! What was read from the folder at one time: every key, parsed, with its times. Replaced as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::error::{KeyError, KeyringError};
-use super::folder::{Fingerprint, Folder, Format, KeyFile};
+use super::folder::Folder;
 use super::jwk;
+use super::key_file::{Format, KeyFile};
 use super::kid::Kid;
 use super::manifest;
 use super::material::{KeyKind, KeyMaterial};
@@ -15,8 +16,9 @@ use super::pkcs8_pem;
 use super::schedule::{Policy, Schedule, Start};
 use super::signing_key::SigningKey;
 use crate::domain::algorithm::SigningAlg;
+use crate::watched_files::Fingerprint;
 
-/// The keys of one reading.
+/// The keys as last loaded.
 #[derive(Debug, Default)]
 pub(super) struct Generation {
     pub(super) schedule: Schedule,
@@ -28,18 +30,18 @@ pub(super) struct Generation {
 /// What reading the folder depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
-    /// What an RSA key that does not say its alg may become, in this order.
+    /// The algs that an RSA key without one may be assigned, in this order.
     pub(super) wanted: &'a BTreeSet<SigningAlg>,
     pub(super) policy: &'a Policy,
     pub(super) now: Timestamp,
 }
 
-/// A private key that was read, before it has a place in the keyring.
+/// A parsed private key, not yet in the keyring.
 pub(super) struct ParsedKey {
     pub(super) material: KeyMaterial,
-    /// What its file says its alg is. PEM has no place for one.
+    /// The alg in its file. PEM has none.
     pub(super) alg: Option<SigningAlg>,
-    /// What its file says its kid is.
+    /// The kid in its file. PEM has none.
     pub(super) kid: Option<String>,
 }
 
@@ -79,7 +81,7 @@ impl ParsedKey {
         Ok(settled.unwrap_or_else(|| rsa_alg(schedule, rules)))
     }
 
-    /// The key's own kid, if it has one, must be the one it goes by.
+    /// An error if the key's own kid, if it has one, is not this one.
     pub(super) fn check_kid(&self, kid: &Kid) -> Result<(), KeyError> {
         match &self.kid {
             Some(own) if own != kid.as_str() => {
@@ -90,7 +92,7 @@ impl ParsedKey {
     }
 }
 
-/// The alg of an RSA key that does not say: the first wanted one that nothing signs yet, else RS256.
+/// The alg of an RSA key without one: the first wanted one that no key signs yet, else RS256.
 fn rsa_alg(schedule: &Schedule, rules: Rules<'_>) -> SigningAlg {
     let missing = |alg: &SigningAlg| alg.is_rsa() && schedule.current_at(*alg, rules.now).is_none();
     rules.wanted.iter().copied().find(missing).unwrap_or(SigningAlg::Rs256)
@@ -98,13 +100,13 @@ fn rsa_alg(schedule: &Schedule, rules: Rules<'_>) -> SigningAlg {
 
 impl Generation {
     /// Reads the folder. `known` are the times known from before; the folder's manifest overrides them.
-    /// Says whether the manifest needs to be written.
+    /// Returns too whether the manifest needs to be written.
     pub(super) fn load(
         folder: &Folder,
         known: &Schedule,
         rules: Rules<'_>,
     ) -> Result<(Self, bool), KeyringError> {
-        // Taken first: what changes while the files are read makes the next look differ.
+        // Taken first, so that a change while the files are read is noticed at the next look.
         let fingerprint = folder.fingerprint()?;
         let files = folder.key_files()?;
         folder.check(!files.is_empty())?;

@@ -13,8 +13,8 @@ use crate::files::{self, FileError};
 
 const FILE_NAME: &str = ".lock";
 
-/// How often, and at what distance, the lock is asked for: 10 seconds in all. A change takes about a second at the
-/// most, and the end of the process must not wait for whoever keeps the lock.
+/// How often, and at what interval, taking the lock is tried: 10 seconds in all. A change takes about a second at most, and the
+/// process's exit must not wait for a lock that is never released.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -27,7 +27,7 @@ impl Lock {
     /// Takes the lock of a folder; `None` where the folder takes no files.
     pub(super) fn take(folder: &Path) -> Result<Option<Self>, KeyringError> {
         let path = folder.join(FILE_NAME);
-        // What is there in the place of the file is not waited for, nor followed elsewhere.
+        // Neither blocks on something else in place of the file, nor follows a link.
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
         let opened = OpenOptions::new()
             .write(true)
@@ -39,7 +39,7 @@ impl Lock {
         let file = match opened {
             Ok(file) => file,
             Err(error) if is_read_only(&error) => return Ok(None),
-            // What opening a socket, a link, or a pipe that nobody reads comes to.
+            // The errors of opening a socket, a link, or a pipe without a reader.
             Err(_) if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) => {
                 return Err(KeyringError::NotRegular { path, what: "something else" });
             }

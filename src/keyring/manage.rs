@@ -1,14 +1,14 @@
-//! What people do with the keys: making, importing, rotating and retiring them. For the commands, and for
-//! the management API.
+//! Managing keys: generating, importing, rotating and retiring them. For the commands, and for the management API.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::change::same_size;
 use super::error::{KeyError, KeyringError};
-use super::folder::{Format, MAX_FILE_BYTES};
+use super::folder::MAX_FILE_BYTES;
 use super::generate::RsaBits;
 use super::generation;
+use super::key_file::Format;
 use super::kid::Kid;
 use super::schedule::{KeyState, Start};
 use super::{KeyInfo, Keyring};
@@ -105,8 +105,7 @@ impl Keyring {
         self.key(&kid)
     }
 
-    /// Sees to it that another key will sign `alg`: one that is waiting already, or a new one, as large as
-    /// the current one. With `at_once` it signs from now on, and receivers that cached the JWKS may refuse
+    /// Makes sure that another key will sign `alg`: the next one, or a new one as large as the current one. With `at_once` it signs from now on, and receivers that cached the JWKS may refuse
     /// its tokens until they fetch it again.
     pub fn rotate(&self, alg: SigningAlg, at_once: bool) -> Result<RotatedKey, KeyringError> {
         let (kid, made) = self.change(|change| {
@@ -134,7 +133,7 @@ impl Keyring {
 
     /// Makes the new keys that rotation by time asks for. Does nothing in a read-only folder.
     pub(super) fn rotate_due(&self) -> Result<Vec<Kid>, KeyringError> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let due =
             |alg: &&SigningAlg| generation.schedule.rotation_at(**alg, now, &self.inner.policy).is_some();
         let algs: Vec<SigningAlg> = self.inner.config.algorithms.iter().filter(due).copied().collect();
@@ -173,13 +172,6 @@ impl Keyring {
         })?;
         let successor = successor.map(|kid| self.key(&kid)).transpose()?;
         Ok(RetiredKey { key: self.key(kid)?, successor })
-    }
-
-    /// What there is to say about one key.
-    pub fn key(&self, kid: &Kid) -> Result<KeyInfo, KeyringError> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
-        let info = generation.keys.get(kid).and_then(|key| self.inner.info(&generation, key, now));
-        info.ok_or_else(|| KeyringError::UnknownKid(kid.clone()))
     }
 }
 

@@ -18,7 +18,7 @@ struct Document {
     keys: Schedule,
 }
 
-/// What the file says; `None` if there is none.
+/// The content of the file; `None` if there is none.
 pub(super) fn read(folder: &Folder) -> Result<Option<Schedule>, KeyringError> {
     let path = folder.path().join(FILE_NAME);
     let Some(text) = folder.read_manifest(&path)? else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! A parsed private key: what it can sign, its public half, and signing itself, all by ring.
 //!
-//! Parsing happens once, here; whoever holds a [`KeyMaterial`] never sees the private numbers again.
+//! Parsing happens once, here; a [`KeyMaterial`] does not expose the private numbers.
 
 use std::fmt;
 

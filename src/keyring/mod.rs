@@ -1,4 +1,4 @@
-//! The signing keys: a folder of private keys, when each of them signs, and the JWKS that shows them.
+//! Signing keys: a folder of private keys, when each of them signs, and the JWKS that publishes them.
 //!
 //! A [`Keyring`] is one reading of the folder, replaced as a whole when the folder changes; a reading that
 //! fails leaves the previous one in use. What a key is (next, current, retired) follows from its times and
@@ -10,7 +10,9 @@ mod error;
 mod folder;
 mod generate;
 mod generation;
+mod info;
 mod jwk;
+mod key_file;
 mod kid;
 mod lock;
 mod manage;
@@ -24,13 +26,9 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 pub use self::certificate::Certificate;
 use self::certificate::Certificates;
@@ -39,6 +37,7 @@ pub use self::error::{KeyError, KeyringError, SignError};
 use self::folder::Folder;
 pub use self::generate::RsaBits;
 use self::generation::{Generation, Rules};
+pub use self::info::KeyInfo;
 pub use self::jwk::{JwkSet, PublicJwk};
 pub use self::kid::{Kid, KidError};
 pub use self::manage::{GenerateKey, ImportKey, RetiredKey, RotatedKey};
@@ -46,24 +45,9 @@ pub use self::material::KeyKind;
 pub use self::schedule::KeyState;
 use self::schedule::{Policy, Schedule};
 pub use self::signing_key::SigningKey;
-use crate::clock::Clock;
+use crate::ambient::Ambient;
+use crate::config;
 use crate::domain::algorithm::SigningAlg;
-use crate::entropy::Entropy;
-
-/// The contract's `[keys]`.
-#[derive(Clone, Debug)]
-pub struct KeyringConfig {
-    /// The folder. It is made where it is missing.
-    pub directory: PathBuf,
-    /// Which algs to keep a current key of, and to rotate.
-    pub algorithms: Vec<SigningAlg>,
-    /// How long a key signs; `None` (or zero) leaves rotation to people.
-    pub rotate_every: Option<Duration>,
-    /// How long a key is in the JWKS before it signs.
-    pub publish_before: Duration,
-    /// How long a retired key stays in the JWKS.
-    pub publish_after: Duration,
-}
 
 /// The signing keys. Clones share them.
 #[derive(Clone)]
@@ -72,55 +56,16 @@ pub struct Keyring {
 }
 
 struct Inner {
-    config: KeyringConfig,
-    /// What clients use: a reload that takes away the key of one of these fails.
+    config: config::Keys,
+    /// The algs that clients use: a reload that removes the key of one of them fails.
     required: RwLock<BTreeSet<SigningAlg>>,
     policy: Policy,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
     generation: RwLock<Arc<Generation>>,
     /// Held while a generation is being replaced. The folder's lock does this between processes, and a
     /// read-only folder has none.
     changing: Mutex<()>,
     certificates: Certificates,
-    reloaded: AtomicU64,
-    not_reloaded: AtomicU64,
-}
-
-/// How often the folder was read again since the keyring was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reloads {
-    /// It was taken over.
-    pub loaded: u64,
-    /// It could not be used, and the keys stayed as they were.
-    pub failed: u64,
-}
-
-/// What there is to say about a key. Nothing in it is secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeyInfo {
-    /// Its id.
-    pub kid: Kid,
-    /// Its alg.
-    pub alg: SigningAlg,
-    /// RSA with its size, or the curve.
-    #[serde(serialize_with = "as_text")]
-    pub kind: KeyKind,
-    /// What it is now.
-    pub state: KeyState,
-    /// Since when logoutd has had it.
-    pub created_at: Timestamp,
-    /// From when on it signs.
-    pub activates_at: Timestamp,
-    /// Since when it signs no more.
-    pub retired_at: Option<Timestamp>,
-    /// Whether it is in the JWKS now.
-    pub published: bool,
-    /// When it leaves, or left, the JWKS; known once it is retired.
-    pub published_until: Option<Timestamp>,
-    /// When it was taken out of the JWKS as compromised.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Timestamp>,
 }
 
 impl Keyring {
@@ -129,12 +74,11 @@ impl Keyring {
     /// `required` are the algs that clients use: one that nothing signs is an error. [`require`](Self::require)
     /// changes them. Makes RSA keys, reads and writes files: keep it off the async workers.
     pub fn open(
-        config: KeyringConfig,
+        config: config::Keys,
         required: &BTreeSet<SigningAlg>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
+        ambient: Ambient,
     ) -> Result<Self, KeyringError> {
-        let keyring = Self::unloaded(config, required.clone(), clock, entropy);
+        let keyring = Self::unloaded(config, required.clone(), ambient);
         keyring.load()?;
         if keyring.current().read_only {
             tracing::warn!(
@@ -145,18 +89,13 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Looks at the folder as it is, changing nothing: for `keys list` and as a start for other commands.
-    /// A missing folder is an empty one.
-    pub fn inspect(
-        config: KeyringConfig,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, KeyringError> {
-        let keyring = Self::unloaded(config, BTreeSet::new(), clock, entropy);
+    /// Reads the folder without changing anything, for commands. A missing folder counts as empty.
+    pub fn inspect(config: config::Keys, ambient: Ambient) -> Result<Self, KeyringError> {
+        let keyring = Self::unloaded(config, BTreeSet::new(), ambient);
         let directory = &keyring.inner.config.directory;
         if directory.try_exists().map_err(KeyringError::io("open the keys folder", directory))? {
             let folder = Folder::inspect(directory);
-            let now = keyring.inner.clock.now();
+            let now = keyring.inner.ambient.now();
             let wanted = keyring.inner.wanted();
             let rules = keyring.inner.rules(&wanted, now);
             let (generation, _) = Generation::load(&folder, &Schedule::default(), rules)?;
@@ -167,7 +106,7 @@ impl Keyring {
 
     /// The key that signs `alg` now.
     pub fn signing_key(&self, alg: SigningAlg) -> Option<Arc<SigningKey>> {
-        self.current().signing_key(alg, self.inner.clock.now()).cloned()
+        self.current().signing_key(alg, self.inner.ambient.now()).cloned()
     }
 
     /// The public keys: current, next and recently retired.
@@ -181,35 +120,15 @@ impl Keyring {
 
     /// The algs that something signs now, in the order of [`SigningAlg::ALL`].
     pub fn algorithms(&self) -> Vec<SigningAlg> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         SigningAlg::ALL.into_iter().filter(|alg| generation.signing_key(*alg, now).is_some()).collect()
-    }
-
-    /// Every key there is: current ones first, then next, then retired; by alg in each.
-    pub fn keys(&self) -> Vec<KeyInfo> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
-        let mut keys: Vec<KeyInfo> =
-            generation.keys.values().filter_map(|key| self.inner.info(&generation, key, now)).collect();
-        keys.sort_by(|a, b| (a.state, a.alg, &a.kid).cmp(&(b.state, b.alg, &b.kid)));
-        keys
     }
 
     /// Reads the folder again, as at the start: on SIGHUP. On an error everything stays as it was.
     pub fn reload(&self) -> Result<(), KeyringError> {
         let outcome = self.load();
-        self.count_reload(outcome.is_ok());
+        self.inner.ambient.metrics.keys.reloaded(outcome.is_ok());
         outcome
-    }
-
-    /// How often it was read again, for the metrics.
-    pub fn reloads(&self) -> Reloads {
-        let Inner { reloaded, not_reloaded, .. } = &*self.inner;
-        Reloads { loaded: reloaded.load(Ordering::Relaxed), failed: not_reloaded.load(Ordering::Relaxed) }
-    }
-
-    fn count_reload(&self, loaded: bool) {
-        let Inner { reloaded, not_reloaded, .. } = &*self.inner;
-        if loaded { reloaded } else { not_reloaded }.fetch_add(1, Ordering::Relaxed);
     }
 
     fn load(&self) -> Result<(), KeyringError> {
@@ -221,21 +140,20 @@ impl Keyring {
         })
     }
 
-    /// Says which algs clients use from now on, in place of what was said before: a folder that takes away the
-    /// key of one of them is not taken over, so that their deliveries go on. Returns those that nothing signs
+    /// Replaces the algs that clients use: a reload that removes the key of one of them fails, so that their deliveries go on. Returns those that nothing signs
     /// now, in the order of [`SigningAlg::ALL`].
     pub fn require(&self, algs: BTreeSet<SigningAlg>) -> Vec<SigningAlg> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let unsigned =
             algs.iter().filter(|alg| generation.signing_key(**alg, now).is_none()).copied().collect();
         *self.inner.required.write().unwrap_or_else(PoisonError::into_inner) = algs;
         unsigned
     }
 
-    /// What a new reading of the folder must have a key of: what clients use and this one has, or, for the
-    /// first reading, all that clients use.
+    /// The algs that a reload must have a key for: those that clients use and that have one now; when nothing is loaded yet, all
+    /// that clients use.
     fn kept(&self) -> BTreeSet<SigningAlg> {
-        let (generation, now) = (self.current(), self.inner.clock.now());
+        let (generation, now) = (self.current(), self.inner.ambient.now());
         let mut kept = self.inner.required();
         if !generation.keys.is_empty() {
             kept.retain(|alg| generation.signing_key(*alg, now).is_some());
@@ -243,33 +161,12 @@ impl Keyring {
         kept
     }
 
-    fn unloaded(
-        config: KeyringConfig,
-        required: BTreeSet<SigningAlg>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
-        let policy = Policy {
-            rotate_every: config.rotate_every,
-            publish_before: config.publish_before,
-            publish_after: config.publish_after,
-        };
+    fn unloaded(config: config::Keys, required: BTreeSet<SigningAlg>, ambient: Ambient) -> Self {
+        let policy = Policy::from(&config);
         let generation = RwLock::default();
         let changing = Mutex::default();
         let (required, certificates) = (RwLock::new(required), Certificates::default());
-        let (reloaded, not_reloaded) = (AtomicU64::default(), AtomicU64::default());
-        let inner = Inner {
-            config,
-            required,
-            policy,
-            clock,
-            entropy,
-            generation,
-            changing,
-            certificates,
-            reloaded,
-            not_reloaded,
-        };
+        let inner = Inner { config, required, policy, ambient, generation, changing, certificates };
         Self { inner: Arc::new(inner) }
     }
 
@@ -277,8 +174,7 @@ impl Keyring {
         self.inner.generation.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Locks the folder, reads it afresh, makes a change, writes it down, and shows it. Nothing is shown of
-    /// a change that failed.
+    /// Locks and reads the folder, makes a change, writes it, and publishes the result. A change that fails has no effect.
     fn change<T>(
         &self,
         make: impl FnOnce(&mut Change<'_>) -> Result<T, KeyringError>,
@@ -293,9 +189,9 @@ impl Keyring {
         let folder = Folder::lock(directory)?;
         // Read once the lock is held: waiting for it takes time.
         let wanted = inner.wanted();
-        let rules = inner.rules(&wanted, inner.clock.now());
-        let mut change = Change::begin(folder, &known.schedule, rules, &*inner.entropy)?;
-        // An unmounted volume looks like this; new keys in its place would be worse than the old ones.
+        let rules = inner.rules(&wanted, inner.ambient.now());
+        let mut change = Change::begin(folder, &known.schedule, rules, &*inner.ambient.entropy)?;
+        // Most likely an unmounted volume: generating new keys would be worse than keeping the old ones.
         if !known.keys.is_empty() && change.generation.keys.is_empty() {
             return Err(KeyringError::AllGone(directory.clone()));
         }
@@ -320,7 +216,7 @@ impl Inner {
         self.required.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What an RSA key may become.
+    /// The algs that an RSA key without one may be assigned.
     fn wanted(&self) -> BTreeSet<SigningAlg> {
         let mut wanted = self.required();
         wanted.extend(&self.config.algorithms);
@@ -334,27 +230,6 @@ impl Inner {
     fn replace(&self, generation: Generation) {
         *self.generation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
     }
-
-    fn info(&self, generation: &Generation, key: &SigningKey, now: Timestamp) -> Option<KeyInfo> {
-        let (schedule, kid) = (&generation.schedule, key.kid());
-        let entry = schedule.get(kid)?;
-        Some(KeyInfo {
-            kid: kid.clone(),
-            alg: key.alg(),
-            kind: key.kind(),
-            state: schedule.state_at(kid, entry, now),
-            created_at: entry.created_at,
-            activates_at: entry.activates_at,
-            retired_at: schedule.retired_since(kid, entry, now),
-            published: schedule.is_published_at(kid, entry, now, &self.policy),
-            published_until: schedule.published_until(kid, entry, now, &self.policy),
-            revoked_at: entry.unpublished_at,
-        })
-    }
-}
-
-fn as_text<S: serde::Serializer>(kind: &KeyKind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(kind)
 }
 
 #[cfg(test)]

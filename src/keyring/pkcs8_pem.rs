@@ -1,4 +1,4 @@
-//! Private keys as PKCS#8 PEM (RFC 5958, RFC 7468 §10): reading them, and saying what else a file is.
+//! Private keys as PKCS#8 PEM (RFC 5958, RFC 7468 §10): parsing them, and errors that name other formats.
 
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;

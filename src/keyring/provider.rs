@@ -31,7 +31,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 /// Makes this the provider of the process. Later calls do nothing. To be called before anything uses
 /// `jsonwebtoken`, which otherwise settles on a provider that panics.
 pub fn install() {
-    // The error says that there is one already: this one, since nothing else here installs any.
+    // An error means that a provider is installed already: this one, since nothing else installs any.
     let _ = CryptoProvider::install_default(&PROVIDER);
 }
 

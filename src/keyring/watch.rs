@@ -1,4 +1,4 @@
-//! Keeping up while the service runs: reading the folder again when it changes, rotating when it is time.
+//! Keeping up with the keys folder while the service runs: reading it again when it changes, rotating when due.
 
 use std::time::Duration;
 
@@ -6,98 +6,70 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::Keyring;
-use super::folder::{Fingerprint, Folder};
+use super::folder::Folder;
+use crate::watched_files::{Changes, poll};
 
-/// How often the folder is looked at.
-const POLL: Duration = Duration::from_secs(1);
-
-/// How long a rotation that failed is left alone.
-const RETRY_ROTATION: Duration = Duration::from_mins(1);
+/// How long after a rotation that failed it is tried again.
+const ROTATION_RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
 impl Keyring {
-    /// Looks at the folder every second and rotates when due, until `stop`. Failures are logged, once for
-    /// each state of the folder, and leave the keys as they were.
+    /// Polls the folder and rotates keys when due, until `stop`. Failures are logged, once for each state of the
+    /// folder, and leave the keys as they were.
     pub async fn watch(self, stop: CancellationToken) {
-        let mut watcher = Watcher { keyring: self, failed: Failed::default(), rotate_after: None };
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(POLL) => {}
-            }
-            // Files and RSA keys both take their time.
-            let looked = tokio::task::spawn_blocking(move || {
-                watcher.look();
-                watcher
-            });
-            watcher = match looked.await {
-                Ok(watcher) => watcher,
-                Err(error) => {
-                    tracing::error!(%error, "the keys folder is no longer watched; restart logoutd");
-                    return;
-                }
-            };
-        }
+        poll("the keys folder", Watcher::new(self), Watcher::look, stop).await;
     }
-}
-
-/// What failed last, so that it is logged once and not every second.
-#[derive(Default, PartialEq)]
-enum Failed {
-    #[default]
-    Nothing,
-    Listing,
-    Reload(Fingerprint),
 }
 
 struct Watcher {
     keyring: Keyring,
-    failed: Failed,
+    changes: Changes,
+    /// Whether the folder could not be listed at the last look.
+    is_unreadable: bool,
     rotate_after: Option<Timestamp>,
 }
 
 impl Watcher {
+    fn new(keyring: Keyring) -> Self {
+        Self { keyring, changes: Changes::immediate(), is_unreadable: false, rotate_after: None }
+    }
+
     fn look(&mut self) {
         self.reload_if_changed();
         self.rotate_if_due();
     }
 
     fn reload_if_changed(&mut self) {
-        let seen = match Folder::inspect(&self.keyring.inner.config.directory).fingerprint() {
-            Ok(seen) => seen,
+        let now = match Folder::inspect(&self.keyring.inner.config.directory).fingerprint() {
+            Ok(now) => now,
             Err(error) => {
-                if self.failed != Failed::Listing {
+                if !self.is_unreadable {
                     tracing::error!(%error, "the keys folder cannot be read; the keys stay as they are");
-                    self.keyring.count_reload(false);
-                    self.failed = Failed::Listing;
+                    self.keyring.inner.ambient.metrics.keys.reloaded(false);
+                    self.is_unreadable = true;
+                    self.changes = Changes::immediate();
                 }
                 return;
             }
         };
-        if seen == self.keyring.current().fingerprint {
-            self.failed = Failed::Nothing;
+        self.is_unreadable = false;
+        if !self.changes.are_due(&now, &self.keyring.current().fingerprint) {
             return;
         }
-        let this_time = Failed::Reload(seen);
-        if self.failed == this_time {
-            return;
-        }
-        self.failed = match self.keyring.reload() {
+        let reloaded = self.keyring.reload();
+        match &reloaded {
             Ok(()) => {
-                tracing::info!(
-                    keys = self.keyring.current().keys.len(),
-                    "the keys folder changed; its keys are loaded"
-                );
-                Failed::Nothing
+                let keys = self.keyring.current().keys.len();
+                tracing::info!(keys, "the keys folder changed; its keys are loaded");
             }
             Err(error) => {
                 tracing::error!(%error, "the keys folder changed and cannot be used; the keys stay as they are");
-                this_time
             }
-        };
+        }
+        self.changes.loaded(now, reloaded.is_ok());
     }
 
     fn rotate_if_due(&mut self) {
-        let now = self.keyring.inner.clock.now();
+        let now = self.keyring.inner.ambient.now();
         if self.rotate_after.is_some_and(|after| now < after) {
             return;
         }
@@ -105,7 +77,7 @@ impl Watcher {
             Ok(_) => None,
             Err(error) => {
                 tracing::error!(%error, "no new key could be made for rotation; the current one keeps signing");
-                now.saturating_add(RETRY_ROTATION).ok()
+                now.saturating_add(ROTATION_RETRY_INTERVAL).ok()
             }
         };
     }
@@ -117,39 +89,47 @@ mod tests {
 
     use super::*;
     use crate::domain::algorithm::SigningAlg;
-    use crate::keyring::tests::{Bench, DAY, kid, pem};
+    use crate::keyring::tests::{DAY, Fixture, kid, pem};
 
     fn watcher(keyring: &Keyring) -> Watcher {
-        Watcher { keyring: keyring.clone(), failed: Failed::default(), rotate_after: None }
+        Watcher::new(keyring.clone())
+    }
+
+    fn failed_reloads(keyring: &Keyring) -> String {
+        let text = keyring.inner.ambient.metrics.encode();
+        let count =
+            text.lines().find_map(|it| it.strip_prefix("logoutd_keys_reloads_total{outcome=\"failed\"} "));
+        count.unwrap().to_owned()
     }
 
     #[test]
     fn a_new_file_is_taken_over_and_a_torn_one_waits_until_it_is_whole() {
-        let bench = Bench::new(&[SigningAlg::EdDsa]);
-        let keyring = bench.open().unwrap();
+        let fixture = Fixture::new(&[SigningAlg::EdDsa]);
+        let keyring = fixture.open().unwrap();
         let mut watcher = watcher(&keyring);
         watcher.look();
         assert_eq!(keyring.keys().len(), 1);
 
         let content = pem(SigningAlg::Es256);
-        bench.put("b.pem", &content[..40]);
+        fixture.put("b.pem", &content[..40]);
         watcher.look();
         assert_eq!(keyring.keys().len(), 1);
-        assert!(matches!(watcher.failed, Failed::Reload(_)));
-        bench.put("b.pem", &content);
+        watcher.look();
+        assert_eq!(failed_reloads(&keyring), "1", "each state of the folder is tried once");
+        fixture.put("b.pem", &content);
         watcher.look();
         assert_eq!(keyring.signing_key(SigningAlg::Es256).unwrap().kid(), &kid("b"));
-        assert!(watcher.failed == Failed::Nothing);
+        assert_eq!(failed_reloads(&keyring), "1");
 
-        fs::remove_file(bench.directory().join("b.pem")).unwrap();
+        fs::remove_file(fixture.directory().join("b.pem")).unwrap();
         watcher.look();
         assert_eq!(keyring.keys().len(), 1);
     }
 
     #[test]
     fn what_the_keyring_writes_itself_is_not_read_again() {
-        let bench = Bench::new(&[SigningAlg::EdDsa]);
-        let keyring = bench.open().unwrap();
+        let fixture = Fixture::new(&[SigningAlg::EdDsa]);
+        let keyring = fixture.open().unwrap();
         keyring.rotate(SigningAlg::EdDsa, true).unwrap();
         let before = keyring.current();
         watcher(&keyring).look();
@@ -158,41 +138,43 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_gone_leaves_the_keys() {
-        let bench = Bench::new(&[SigningAlg::EdDsa]);
-        let keyring = bench.open().unwrap();
+        let fixture = Fixture::new(&[SigningAlg::EdDsa]);
+        let keyring = fixture.open().unwrap();
         let mut watcher = watcher(&keyring);
-        fs::rename(bench.directory(), bench.directory().with_file_name("moved")).unwrap();
+        fs::rename(fixture.directory(), fixture.directory().with_file_name("moved")).unwrap();
         watcher.look();
-        assert!(watcher.failed == Failed::Listing);
+        watcher.look();
+        assert!(watcher.is_unreadable);
+        assert_eq!(failed_reloads(&keyring), "1");
         assert_eq!(keyring.keys().len(), 1);
-        fs::rename(bench.directory().with_file_name("moved"), bench.directory()).unwrap();
+        fs::rename(fixture.directory().with_file_name("moved"), fixture.directory()).unwrap();
         watcher.look();
-        assert!(watcher.failed == Failed::Nothing);
+        assert!(!watcher.is_unreadable);
     }
 
     #[test]
     fn rotation_that_fails_is_tried_again_later() {
-        let mut bench = Bench::new(&[SigningAlg::EdDsa]);
-        bench.config.rotate_every = Some(DAY * 2);
-        let keyring = bench.open().unwrap();
+        let mut fixture = Fixture::new(&[SigningAlg::EdDsa]);
+        fixture.config.rotate_every = Some(DAY * 2);
+        let keyring = fixture.open().unwrap();
         let mut watcher = watcher(&keyring);
-        bench.clock.advance(DAY * 3);
-        bench.put("bad.pem", "torn");
+        fixture.clock.advance(DAY * 3);
+        fixture.put("bad.pem", "torn");
         watcher.look();
         assert_eq!(keyring.keys().len(), 1);
-        fs::remove_file(bench.directory().join("bad.pem")).unwrap();
+        fs::remove_file(fixture.directory().join("bad.pem")).unwrap();
         watcher.look();
         assert_eq!(keyring.keys().len(), 1, "it waits a while");
-        bench.clock.advance(RETRY_ROTATION);
+        fixture.clock.advance(ROTATION_RETRY_INTERVAL);
         watcher.look();
         assert_eq!(keyring.keys().len(), 2);
     }
 
     #[tokio::test]
     async fn it_stops_when_told() {
-        let bench = Bench::new(&[SigningAlg::EdDsa]);
+        let fixture = Fixture::new(&[SigningAlg::EdDsa]);
         let stop = CancellationToken::new();
-        let watching = tokio::spawn(bench.open().unwrap().watch(stop.clone()));
+        let watching = tokio::spawn(fixture.open().unwrap().watch(stop.clone()));
         stop.cancel();
         watching.await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! A request's body with a time by which it has to be there: one byte at a time would never end.
+//! A request's body with a deadline, against peers that send a byte at a time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A body that fails when its time is over.
+/// A body that fails once its deadline has passed.
 pub struct RequestBody {
     incoming: Incoming,
     due: Instant,
-    /// Made when it is first waited for: most bodies are there at once.
+    /// Made with the first wait: most bodies arrive with their head.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -40,7 +40,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        // What comes all the time is too late as well.
+        // Checked first, since a body that keeps arriving never waits for the timer.
         if Instant::now() >= self.due {
             return Poll::Ready(Some(Err(RequestBodyError::TooLong)));
         }

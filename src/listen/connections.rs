@@ -1,6 +1,6 @@
-//! Which connections of a listener are open, and which of them makes place for another when there are too many:
-//! the oldest that never asked anything, or else the one that has not been asked on for longest. Never one that
-//! is waited for an answer on.
+//! The open connections of a listener, up to a maximum. When it is reached, another one is closed for each that comes
+//! in: the oldest without any request so far, or else the one that has been idle for longest. A connection with a request
+//! in flight is never closed for another.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,79 +18,78 @@ use super::limits::Limits;
 pub(super) struct Connections(Arc<Open>);
 
 struct Open {
-    places: Arc<Semaphore>,
-    queue: Mutex<Queue>,
+    permits: Arc<Semaphore>,
+    evictable: Mutex<Evictable>,
 }
 
-/// Those that nothing is being answered on, in the order in which they make place.
+/// The connections without a request in flight, in the order in which they are evicted.
 #[derive(Default)]
-struct Queue {
-    /// Those that never asked anything, in the order they came in.
-    silent: BTreeMap<u64, CancellationToken>,
-    /// Those that did, in the order in which they fell idle.
+struct Evictable {
+    /// Those without any request so far, by age.
+    unused: BTreeMap<u64, CancellationToken>,
+    /// The others, by the time at which they became idle.
     idle: BTreeMap<u64, CancellationToken>,
     next: u64,
-    /// Somebody waits for a place, and there was nobody to make one.
+    /// A new connection waits, and none could be evicted for it yet.
     wanted: bool,
 }
 
-/// A connection's place. Dropping it makes place for another.
-pub(super) struct Place {
+/// An open connection. Dropping it lets another one in.
+pub(super) struct Connection {
     open: Arc<Open>,
-    crowded_out: CancellationToken,
-    asked: AtomicBool,
+    evicted: CancellationToken,
+    had_request: AtomicBool,
     activity: Mutex<Activity>,
     _permit: OwnedSemaphorePermit,
 }
 
 struct Activity {
-    /// The connection's number in the queue.
+    /// Its number among the evictable connections.
     number: u64,
-    /// How many requests are being answered.
-    answering: usize,
-    /// Since when there has been none.
-    quiet_since: Instant,
-    /// Since when the peer has taken nothing of what is written.
+    /// How many requests are in flight.
+    in_flight: usize,
+    /// Since when there is none.
+    idle_since: Instant,
+    /// Since when the peer has read nothing of what is written.
     stalled_since: Option<Instant>,
 }
 
-/// A request that is being answered, until it is dropped.
-pub(super) struct Answering(Arc<Place>);
+/// A request in flight, until it is dropped.
+pub(super) struct InFlight(Arc<Connection>);
 
-/// Why a connection is to be closed.
+/// Which time limit a connection has exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overdue {
-    /// Nothing was asked for too long.
+pub(super) enum TimeLimit {
+    /// [`Limits::idle`].
     Idle,
-    /// What is written is not read.
+    /// [`Limits::stall`].
     Stalled,
 }
 
 impl Connections {
-    /// None is open yet.
+    /// No connections yet, and at most this many.
     pub(super) fn new(most: usize) -> Self {
-        let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Open { places, queue: Mutex::default() }))
+        let permits = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self(Arc::new(Open { permits, evictable: Mutex::default() }))
     }
 
-    /// A place for one more. If there is none, another connection is asked to make it; it waits for as long as
-    /// all are being answered on.
-    pub(super) async fn place(&self) -> Arc<Place> {
-        let permit = if let Ok(permit) = Arc::clone(&self.0.places).try_acquire_owned() {
+    /// Admits one more. At the maximum another one is evicted for it; while all have requests in flight, this waits.
+    pub(super) async fn admit(&self) -> Arc<Connection> {
+        let permit = if let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned() {
             permit
         } else {
-            self.0.queue().make_place();
-            let permit = Arc::clone(&self.0.places).acquire_owned().await;
-            self.0.queue().wanted = false;
+            self.0.evictable().evict();
+            let permit = Arc::clone(&self.0.permits).acquire_owned().await;
+            self.0.evictable().wanted = false;
             permit.expect("it is never closed")
         };
-        let crowded_out = CancellationToken::new();
-        let number = self.0.queue().push_silent(crowded_out.clone());
-        let activity = Activity { number, answering: 0, quiet_since: Instant::now(), stalled_since: None };
-        Arc::new(Place {
+        let evicted = CancellationToken::new();
+        let number = self.0.evictable().push_unused(evicted.clone());
+        let activity = Activity { number, in_flight: 0, idle_since: Instant::now(), stalled_since: None };
+        Arc::new(Connection {
             open: Arc::clone(&self.0),
-            crowded_out,
-            asked: AtomicBool::new(false),
+            evicted,
+            had_request: AtomicBool::new(false),
             activity: Mutex::new(activity),
             _permit: permit,
         })
@@ -98,22 +97,22 @@ impl Connections {
 }
 
 impl Open {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().expect("no holder of this lock panics")
+    fn evictable(&self) -> MutexGuard<'_, Evictable> {
+        self.evictable.lock().expect("no holder of this lock panics")
     }
 }
 
-impl Queue {
-    fn make_place(&mut self) {
-        match self.silent.pop_first().or_else(|| self.idle.pop_first()) {
+impl Evictable {
+    fn evict(&mut self) {
+        match self.unused.pop_first().or_else(|| self.idle.pop_first()) {
             Some((_, connection)) => connection.cancel(),
             None => self.wanted = true,
         }
     }
 
-    fn push_silent(&mut self, connection: CancellationToken) -> u64 {
+    fn push_unused(&mut self, connection: CancellationToken) -> u64 {
         let number = self.number();
-        self.silent.insert(number, connection);
+        self.unused.insert(number, connection);
         number
     }
 
@@ -128,7 +127,7 @@ impl Queue {
     }
 
     fn remove(&mut self, number: u64) {
-        if self.silent.remove(&number).is_none() {
+        if self.unused.remove(&number).is_none() {
             self.idle.remove(&number);
         }
     }
@@ -139,39 +138,39 @@ impl Queue {
     }
 }
 
-impl Place {
-    /// A request came.
-    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+impl Connection {
+    /// A request has begun.
+    pub(super) fn begin_request(self: &Arc<Self>) -> InFlight {
         let mut activity = self.activity();
-        activity.answering += 1;
-        if activity.answering == 1 {
-            self.asked.store(true, Ordering::Relaxed);
-            self.open.queue().remove(activity.number);
+        activity.in_flight += 1;
+        if activity.in_flight == 1 {
+            self.had_request.store(true, Ordering::Relaxed);
+            self.open.evictable().remove(activity.number);
         }
-        Answering(Arc::clone(self))
+        InFlight(Arc::clone(self))
     }
 
-    fn answered(&self) {
+    fn end_request(&self) {
         let mut activity = self.activity();
-        activity.answering -= 1;
-        if activity.answering == 0 {
-            activity.quiet_since = Instant::now();
-            activity.number = self.open.queue().push_idle(&self.crowded_out);
+        activity.in_flight -= 1;
+        if activity.in_flight == 0 {
+            activity.idle_since = Instant::now();
+            activity.number = self.open.evictable().push_idle(&self.evicted);
         }
     }
 
-    /// Whether anything was ever asked.
-    pub(super) fn has_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+    /// Whether it has had any request.
+    pub(super) fn has_had_request(&self) -> bool {
+        self.had_request.load(Ordering::Relaxed)
     }
 
-    /// For how long nothing has been answered on it.
-    pub(super) fn quiet_for(&self) -> Duration {
+    /// For how long it has had no request in flight.
+    pub(super) fn idle_for(&self) -> Duration {
         let activity = self.activity();
-        if activity.answering > 0 { Duration::ZERO } else { activity.quiet_since.elapsed() }
+        if activity.in_flight > 0 { Duration::ZERO } else { activity.idle_since.elapsed() }
     }
 
-    /// What is written is not taken, or is again.
+    /// Notes whether the peer reads what is written.
     pub(super) fn stalls(&self, stalls: bool) {
         let mut activity = self.activity();
         match (stalls, activity.stalled_since) {
@@ -181,29 +180,29 @@ impl Place {
         }
     }
 
-    /// Returns when another connection needs the place.
-    pub(super) async fn crowded_out(&self) {
-        self.crowded_out.cancelled().await;
+    /// Returns when it is evicted.
+    pub(super) async fn evicted(&self) {
+        self.evicted.cancelled().await;
     }
 
-    /// Returns when the peer has used up its time.
-    pub(super) async fn overdue(&self, limits: &Limits) -> Overdue {
+    /// Returns when it has exceeded a time limit.
+    pub(super) async fn over_limit(&self, limits: &Limits) -> TimeLimit {
         loop {
             let now = Instant::now();
-            let (stalled, quiet) = {
+            let (stalled, idle) = {
                 let activity = self.activity();
-                let quiet = (activity.answering == 0).then_some(activity.quiet_since);
-                (activity.stalled_since.map(|at| at + limits.stall), quiet.map(|at| at + limits.idle))
+                let idle = (activity.in_flight == 0).then_some(activity.idle_since);
+                (activity.stalled_since.map(|at| at + limits.stall), idle.map(|at| at + limits.idle))
             };
             if stalled.is_some_and(|at| at <= now) {
-                return Overdue::Stalled;
+                return TimeLimit::Stalled;
             }
-            if quiet.is_some_and(|at| at <= now) {
-                return Overdue::Idle;
+            if idle.is_some_and(|at| at <= now) {
+                return TimeLimit::Idle;
             }
-            // What begins meanwhile is seen no later than it would be overdue.
-            let look_again = now + limits.stall.min(limits.idle);
-            sleep_until(stalled.into_iter().chain(quiet).fold(look_again, Instant::min)).await;
+            // A stall or idle time that begins meanwhile is noticed no later than it exceeds its limit.
+            let latest = now + limits.stall.min(limits.idle);
+            sleep_until(stalled.into_iter().chain(idle).fold(latest, Instant::min)).await;
         }
     }
 
@@ -212,16 +211,16 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Connection {
     fn drop(&mut self) {
         let number = self.activity().number;
-        self.open.queue().remove(number);
+        self.open.evictable().remove(number);
     }
 }
 
-impl Drop for Answering {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.answered();
+        self.0.end_request();
     }
 }
 
@@ -232,53 +231,53 @@ mod tests {
 
     use super::*;
 
-    /// A place, if there is one at once.
-    fn now<T>(place: impl Future<Output = T>) -> Option<T> {
-        match std::pin::pin!(place).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(place) => Some(place),
+    /// The output of a future that is ready at once.
+    fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+        match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Some(output),
             Poll::Pending => None,
         }
     }
 
-    fn asked_to_go(places: &[&Arc<Place>]) -> Vec<bool> {
-        places.iter().map(|place| place.crowded_out.is_cancelled()).collect()
+    fn evicted(connections: &[&Arc<Connection>]) -> Vec<bool> {
+        connections.iter().map(|connection| connection.evicted.is_cancelled()).collect()
     }
 
     #[tokio::test]
-    async fn the_oldest_that_never_asked_makes_place_then_the_one_that_is_idle_for_longest() {
+    async fn unused_connections_are_evicted_by_age_then_the_one_that_is_idle_for_longest() {
         let connections = Connections::new(4);
-        let [a, b, c, d] = [0; 4].map(|_| now(connections.place()).unwrap());
-        drop(a.answering());
-        drop(b.answering());
-        drop(a.answering());
+        let [a, b, c, d] = [0; 4].map(|_| now(connections.admit()).unwrap());
+        drop(a.begin_request());
+        drop(b.begin_request());
+        drop(a.begin_request());
         let order: Vec<_> = (0..3)
             .map(|_| {
-                assert!(now(connections.place()).is_none());
-                asked_to_go(&[&a, &b, &c, &d])
+                assert!(now(connections.admit()).is_none());
+                evicted(&[&a, &b, &c, &d])
             })
             .collect();
         assert_eq!(
             order,
             [[false, false, true, false], [false, false, true, true], [false, true, true, true]],
-            "c and d never asked, b asked before a did"
+            "c and d had no request, b had one before a"
         );
         drop(c);
-        assert!(now(connections.place()).is_some());
+        assert!(now(connections.admit()).is_some());
     }
 
     #[tokio::test]
-    async fn nobody_who_waits_for_an_answer_makes_place_until_it_is_there() {
+    async fn a_connection_with_a_request_in_flight_is_not_evicted() {
         let connections = Connections::new(2);
-        let [a, b] = [0; 2].map(|_| now(connections.place()).unwrap());
-        let (one, two, other) = (a.answering(), a.answering(), b.answering());
-        let mut waiting = Box::pin(connections.place());
+        let [a, b] = [0; 2].map(|_| now(connections.admit()).unwrap());
+        let (one, two, other) = (a.begin_request(), a.begin_request(), b.begin_request());
+        let mut waiting = Box::pin(connections.admit());
         assert!(now(waiting.as_mut()).is_none());
         drop(one);
-        assert_eq!(asked_to_go(&[&a, &b]), [false, false]);
+        assert_eq!(evicted(&[&a, &b]), [false, false]);
         drop(two);
-        assert_eq!(asked_to_go(&[&a, &b]), [true, false]);
+        assert_eq!(evicted(&[&a, &b]), [true, false]);
         drop(other);
-        assert_eq!(asked_to_go(&[&a, &b]), [true, false], "one is enough");
+        assert_eq!(evicted(&[&a, &b]), [true, false], "one is enough");
         drop(a);
         waiting.await;
     }

@@ -1,34 +1,33 @@
-//! File descriptors: how many the process may have, and how many of them connections to the listeners may take,
-//! so that the store, deliveries and management never want for one.
+//! File descriptors: the process's limit, and how many of them listeners' connections may take, so that the store, deliveries
+//! and the management listener never run out.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// More than this is not asked for, where there is no limit at all.
+/// The limit that is requested where the hard limit is higher or infinite.
 const ENOUGH: u64 = 1 << 20;
 
 /// For the store's files, keys, certificates, the log, name lookups and the like.
 const RESERVED: u64 = 64;
 
-/// The most connections of each listener where the configuration says nothing.
+/// The most connections of each listener by default.
 const DEFAULT_SERVER: u64 = 8192;
 const DEFAULT_MANAGEMENT: u64 = 1024;
 
-/// The most connections to relying parties that are kept for their next tokens, unless more attempts are made at a time:
-/// what they take in memory is bounded too.
+/// The most connections to relying parties in the pool, unless more attempts run at a time: it bounds their memory.
 const MAX_OUTGOING_KEPT: u64 = 4096;
 
-/// How many connections there may be of each kind.
+/// The most connections of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
     /// `server.listen`.
     pub server: usize,
     /// `management.listen`.
     pub management: usize,
-    /// To relying parties, kept for their next tokens, be they in use or not.
+    /// To relying parties: the size of the connection pool.
     pub outgoing_kept: usize,
 }
 
-/// The configuration asks for more connections than there can be.
+/// The configured connections need more file descriptors than the process may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "server.max_connections = {server} and management.max_connections = {management} take {needed} file descriptors \
@@ -44,8 +43,8 @@ pub struct TooFewDescriptors {
     limit: u64,
 }
 
-/// Raises the process's soft limit of descriptors to the hard one, and returns what it is then. Few programs
-/// need the low one that most are started with: those that use `select`.
+/// Raises the process's soft limit of descriptors to the hard one, and returns it. Only programs that use `select` need the low
+/// default.
 pub fn raise_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let (soft, hard) = (current.unwrap_or(ENOUGH), maximum.unwrap_or(ENOUGH).min(ENOUGH));
@@ -61,13 +60,13 @@ pub fn raise_limit() -> u64 {
     }
 }
 
-/// How many TLS handshakes may be under way beside this many connections.
+/// How many TLS handshakes may be in progress beside this many connections.
 pub(super) fn handshakes(connections: usize) -> usize {
     (connections / 4).clamp(1, 1024)
 }
 
-/// Shares `limit` descriptors out. Each attempt of a delivery may have a connection that is not kept; kept ones have
-/// what is left. What is `None` gets a default that fits: of a limit that is too low for all of it, a quarter.
+/// Divides `limit` descriptors. Each attempt may need a connection beside the pool; the pool gets what is left. A listener
+/// without a setting (`None`) gets a default that fits; if the limit is too low for everything, they share a quarter of it.
 pub fn share_out(
     limit: u64,
     max_concurrency: u32,
@@ -113,7 +112,7 @@ mod tests {
             (16_384, (8192, 1024, 4096)),
             (4096, (1806, 601, 512)),
             (1024, (154, 51, 193)),
-            // Too few for the attempts themselves: no connection is kept.
+            // Too few for the attempts alone: no pool.
             (256, (39, 13, 0)),
         ] {
             let Shares { server, management, outgoing_kept } = share_out(limit, 512, None, None).unwrap();

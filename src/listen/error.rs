@@ -1,5 +1,5 @@
-//! What can be wrong with the files of a listener's TLS. The texts are for operators: each names the file
-//! and the fix, and none repeats anything of what is in a key file.
+//! Errors in the files of a listener's TLS. The texts are for operators: each names the file and the fix, and none quotes a key
+//! file.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ use crate::files::FileError;
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {reason}", path.display())]
 pub struct TlsError {
-    /// Which of the files is to blame.
+    /// Which of the files.
     pub file: TlsFile,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// What is wrong with it.
     pub reason: TlsErrorReason,
@@ -24,12 +24,12 @@ pub enum TlsFile {
     Certificate,
     /// Its private key.
     Key,
-    /// The authorities of callers' certificates.
+    /// The authorities of client certificates.
     ClientCa,
 }
 
 impl TlsFile {
-    /// The key of the configuration that names it.
+    /// The setting that has its path.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
@@ -42,7 +42,7 @@ impl TlsFile {
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsErrorReason {
-    /// There is no such file, or it is not one that can be read.
+    /// It cannot be read.
     #[error("{0}")]
     File(#[from] FileError),
     /// A private key that others can use.
@@ -84,7 +84,7 @@ pub enum TlsErrorReason {
         "its private key cannot be used ({0}); supported are RSA (2048 bits and more), P-256, P-384 and Ed25519"
     )]
     Key(rustls::Error),
-    /// The key of some other certificate.
+    /// The key of another certificate.
     #[error(
         "its private key is not that of the first certificate in {}; a chain begins with the listener's own certificate",
         certificate.display()

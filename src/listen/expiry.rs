@@ -1,4 +1,4 @@
-//! When certificates expire, and when to say so. Pure: the time is an argument.
+//! When certificates expire, and when to warn of it. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -7,14 +7,13 @@ use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-/// How long before the end a certificate is warned of: automatic renewal is a fortnight late by then.
+/// How long before its expiry a certificate is warned of: automatic renewal is a fortnight late by then.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// How long a warning lasts.
+/// After how long a warning is repeated.
 const REMIND: SignedDuration = SignedDuration::from_hours(24);
 
-/// When the first of these certificates expires. Those whose dates cannot be read do not count: rustls, not
-/// this, decides what can be used.
+/// When the first of these certificates expires. Dates that cannot be parsed are left out: rustls decides what can be used.
 pub(super) fn earliest(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
     chain.iter().filter_map(|certificate| not_after(certificate)).min()
 }
@@ -31,16 +30,16 @@ fn not_after(der: &[u8]) -> Option<Timestamp> {
     )
 }
 
-/// What was warned of last.
+/// The last warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Warned {
-    /// The certificate's end.
+    /// The certificate's expiry.
     pub(super) expires: Timestamp,
-    /// When it was warned of.
+    /// The time of the warning.
     pub(super) at: Timestamp,
 }
 
-/// Whether to warn now: of a certificate that expires soon, when it is loaded and once a day.
+/// Whether to warn now: of a certificate that expires soon, once it is loaded and then once a day.
 pub(super) fn is_warning_due(expires: Timestamp, now: Timestamp, last: Option<Warned>) -> bool {
     if expires.duration_since(now) >= SOON {
         return false;
@@ -76,7 +75,7 @@ mod tests {
         let warned = Some(Warned { expires: soon, at: now });
         assert!(!is_warning_due(soon, at("2026-01-01T23:59:59Z"), warned));
         assert!(is_warning_due(soon, at("2026-01-02T00:00:00Z"), warned));
-        // Another one, which is no better; and one that has expired.
+        // Another one that expires soon; and one that has expired.
         assert!(is_warning_due(at("2026-01-10T00:00:00Z"), now, warned));
         assert!(is_warning_due(at("2025-01-01T00:00:00Z"), now, None));
     }

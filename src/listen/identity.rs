@@ -1,4 +1,4 @@
-//! From the content of the files to what rustls works with.
+//! From the content of the files to rustls's configuration.
 
 use std::sync::Arc;
 
@@ -12,15 +12,16 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::error::{TlsError, TlsErrorReason, TlsFile};
 use super::expiry;
-use super::files::{ClientAuth, TlsFiles, read, read_key};
+use super::files::{self, read, read_key};
+use crate::config::{self, ClientCertificate};
 
-/// What is offered to callers, the best first (RFC 7301).
+/// The ALPN protocols, in order of preference (RFC 7301).
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// What a listener's files come to.
+/// A listener's files, parsed.
 pub(super) struct Identity {
-    /// For new connections. It remembers sessions to resume, so that those of an older one are not resumed:
-    /// their callers' certificates were checked against other authorities.
+    /// For new connections. It has a session cache of its own, so that sessions of an earlier configuration are not resumed:
+    /// their client certificates were verified against other authorities.
     pub(super) config: Arc<ServerConfig>,
     /// When the first certificate of the chain expires; `None` if that cannot be read.
     pub(super) expires: Option<Timestamp>,
@@ -28,22 +29,22 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Reads the files.
-    pub(super) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let chain = read(&files.certificate)
+    pub(super) fn load(tls: &config::Tls) -> Result<Self, TlsError> {
+        let chain = read(&tls.certificate)
             .and_then(|pem| certificates(&pem))
-            .map_err(|reason| files.error(TlsFile::Certificate, reason))?;
+            .map_err(|reason| files::error(tls, TlsFile::Certificate, reason))?;
         let expires = expiry::earliest(&chain);
-        let key = read_key(&files.key)
+        let key = read_key(&tls.key)
             .and_then(|pem| private_key(&pem))
-            .map_err(|reason| files.error(TlsFile::Key, reason))?;
-        let certified = certified(files, chain, key)?;
-        let verifier = match &files.client_auth {
+            .map_err(|reason| files::error(tls, TlsFile::Key, reason))?;
+        let certified = certified(tls, chain, key)?;
+        let verifier = match &tls.client_auth {
             None => Arc::new(NoClientAuth),
-            Some(auth) => verifier(auth).map_err(|reason| files.error(TlsFile::ClientCa, reason))?,
+            Some(auth) => verifier(auth).map_err(|reason| files::error(tls, TlsFile::ClientCa, reason))?,
         };
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| files.error(TlsFile::Certificate, TlsErrorReason::Setup(error)))?
+            .map_err(|error| files::error(tls, TlsFile::Certificate, TlsErrorReason::Setup(error)))?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
@@ -55,40 +56,43 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The chain with its key, if they belong together.
+/// The chain with its key, if the key is that of its first certificate.
 fn certified(
-    files: &TlsFiles,
+    tls: &config::Tls,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, TlsError> {
     let key = provider()
         .key_provider
         .load_private_key(key)
-        .map_err(|error| files.error(TlsFile::Key, TlsErrorReason::Key(error)))?;
+        .map_err(|error| files::error(tls, TlsFile::Key, TlsErrorReason::Key(error)))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Ok(()) => Ok(certified),
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            let certificate = files.certificate.clone();
-            Err(files.error(TlsFile::Key, TlsErrorReason::Mismatch { certificate }))
+            let certificate = tls.certificate.clone();
+            Err(files::error(tls, TlsFile::Key, TlsErrorReason::Mismatch { certificate }))
         }
         Err(reason) => {
-            Err(files.error(TlsFile::Certificate, TlsErrorReason::Certificate { number: 1, reason }))
+            Err(files::error(tls, TlsFile::Certificate, TlsErrorReason::Certificate { number: 1, reason }))
         }
     }
 }
 
-fn verifier(auth: &ClientAuth) -> Result<Arc<dyn ClientCertVerifier>, TlsErrorReason> {
+fn verifier(auth: &config::ClientAuth) -> Result<Arc<dyn ClientCertVerifier>, TlsErrorReason> {
     let mut roots = RootCertStore::empty();
     for (index, authority) in certificates(&read(&auth.ca)?)?.into_iter().enumerate() {
         roots.add(authority).map_err(|reason| TlsErrorReason::Certificate { number: index + 1, reason })?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-    let builder = if auth.required { builder } else { builder.allow_unauthenticated() };
+    let builder = match auth.certificate {
+        ClientCertificate::Required => builder,
+        ClientCertificate::Optional => builder.allow_unauthenticated(),
+    };
     builder.build().map_err(TlsErrorReason::Authorities)
 }
 
-/// The certificates of a PEM text, at least one. Other blocks are passed over: a key may be in the same file.
+/// The certificates of a PEM text, at least one. Other blocks are skipped: a key may be in the same file.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsErrorReason> {
     let found: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| damaged(&error))?;
@@ -107,7 +111,7 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsErrorReason> {
     }
 }
 
-/// What the parser says is left out: it may quote the file.
+/// Without the parser's message, which may quote the file.
 fn damaged(_: &PemError) -> TlsErrorReason {
     TlsErrorReason::DamagedPem
 }

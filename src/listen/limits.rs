@@ -1,20 +1,20 @@
-//! What a peer may hold of a listener, and for how long.
+//! The limits of a listener's connections.
 
 use std::time::Duration;
 
 /// The limits of a listener's connections. Tests use smaller ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections may be open, TLS handshakes under way not counted.
+    /// The most open connections, not counting TLS handshakes in progress.
     pub connections: usize,
-    /// How long a connection is kept on which nothing is being answered: from its first byte to the end of the
-    /// first request's headers, between an answer and the next request, and for taking the last answer.
+    /// How long a connection may have no request in flight: until the first request's headers are complete, between a
+    /// response and the next request, and for reading the last response.
     pub idle: Duration,
-    /// How long a peer may take no byte of what is written to it.
+    /// How long a peer may read no byte of what is written to it.
     pub stall: Duration,
-    /// How long a request's body may take from its beginning to its end.
+    /// How long receiving a request's body may take.
     pub body: Duration,
-    /// How long a connection that is being closed has to finish what was begun.
+    /// How long a graceful shutdown of a connection may take.
     pub farewell: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Accepting connections and doing their handshakes, side by side, so that a silent peer holds nobody up.
+//! Accepting connections and doing their TLS handshakes concurrently, so that a slow peer does not delay others.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,41 +14,41 @@ use tokio_rustls::server::TlsStream;
 
 use super::descriptors::handshakes;
 use super::tls::Tls;
-use crate::telemetry::HandshakeOutcome;
+use crate::telemetry::metrics::HandshakeOutcome;
 
-/// How long nothing is accepted after the system had no resources for it.
+/// How long accepting pauses after it failed for want of resources.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What handshakes may use.
+/// Limits of handshakes.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// How long one may take.
     timeout: Duration,
-    /// How many may be under way.
+    /// How many may be in progress.
     at_a_time: usize,
-    /// How long one keeps its place when another waits for it: an honest one takes a few round trips.
-    patience: Duration,
+    /// How long the oldest one may still take when another connection waits: a handshake takes a few round trips.
+    grace: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), at_a_time: 1024, patience: Duration::from_secs(1) }
+        Self { timeout: Duration::from_secs(10), at_a_time: 1024, grace: Duration::from_secs(1) }
     }
 }
 
-/// A listener whose connections have their handshake behind them.
+/// A listener that returns connections after their handshake.
 ///
-/// Handshakes under way when it is dropped are cut off.
+/// Dropping it aborts the handshakes in progress.
 #[derive(Debug)]
 pub struct TlsListener {
     tcp: TcpListener,
     tls: Tls,
     limits: Limits,
     handshakes: JoinSet<(u64, Option<Accepted>)>,
-    /// Those of the handshakes that nobody gave up on, the oldest first.
-    places: BTreeMap<u64, Place>,
-    next_place: u64,
-    /// Accepted, and waiting for a place.
+    /// The handshakes in progress that were not aborted, by age.
+    in_progress: BTreeMap<u64, Handshake>,
+    next_number: u64,
+    /// Accepted, and waiting for its handshake to begin.
     waiting: Option<(TcpStream, SocketAddr)>,
     paused_until: Option<Instant>,
 }
@@ -56,13 +56,13 @@ pub struct TlsListener {
 type Accepted = (TlsStream<TcpStream>, SocketAddr);
 
 #[derive(Debug)]
-struct Place {
+struct Handshake {
     since: Instant,
-    handshake: AbortHandle,
+    task: AbortHandle,
 }
 
 impl TlsListener {
-    /// Accepts connections of `tcp` with what `tls` has for new ones, for whoever serves this many of them.
+    /// Accepts connections of `tcp` with the current certificate of `tls`. `connections` is how many are served at a time.
     pub fn new(tcp: TcpListener, tls: Tls, connections: usize) -> Self {
         let limits = Limits { at_a_time: handshakes(connections), ..Limits::default() };
         Self::with_limits(tcp, tls, limits)
@@ -74,35 +74,35 @@ impl TlsListener {
             tls,
             limits,
             handshakes: JoinSet::new(),
-            places: BTreeMap::new(),
-            next_place: 0,
+            in_progress: BTreeMap::new(),
+            next_number: 0,
             waiting: None,
             paused_until: None,
         }
     }
 
     fn begin(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let place = self.next_place;
-        self.next_place += 1;
+        let number = self.next_number;
+        self.next_number += 1;
         let (tls, limit) = (self.tls.clone(), self.limits.timeout);
-        let handshake = self.handshakes.spawn(async move {
+        let task = self.handshakes.spawn(async move {
             let stream = shake_hands(&tls, stream, peer, limit).await;
-            (place, stream.map(|stream| (stream, peer)))
+            (number, stream.map(|stream| (stream, peer)))
         });
-        self.places.insert(place, Place { since: Instant::now(), handshake });
+        self.in_progress.insert(number, Handshake { since: Instant::now(), task });
     }
 
-    /// Gives up on the handshake that has taken longest, for another that waits for its place.
-    fn give_up_oldest(&mut self) {
-        if let Some((_, oldest)) = self.places.pop_first() {
-            oldest.handshake.abort();
+    /// Aborts the oldest handshake, for a connection that waits.
+    fn abort_oldest(&mut self) {
+        if let Some((_, oldest)) = self.in_progress.pop_first() {
+            oldest.task.abort();
             self.tls.metrics().handshake(self.tls.listener(), HandshakeOutcome::crowded_out);
         }
     }
 
     fn not_accepted(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-        // These are the peer's doing.
+        // The peer disconnected meanwhile.
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
             return;
         }
@@ -116,20 +116,20 @@ impl Listener for TlsListener {
     type Io = TlsStream<TcpStream>;
     type Addr = SocketAddr;
 
-    // It may be dropped at any await: all that it knows is in `self`.
+    // Cancel safe: all state is in `self`.
     async fn accept(&mut self) -> Accepted {
         loop {
-            if self.places.len() < self.limits.at_a_time
+            if self.in_progress.len() < self.limits.at_a_time
                 && let Some((stream, peer)) = self.waiting.take()
             {
                 self.begin(stream, peer);
             }
             let waiting = self.waiting.is_some();
-            let oldest = self.places.first_key_value().map_or_else(Instant::now, |(_, place)| place.since);
+            let oldest = self.in_progress.first_key_value().map_or_else(Instant::now, |(_, it)| it.since);
             tokio::select! {
                 Some(ended) = self.handshakes.join_next() => match ended {
-                    Ok((place, accepted)) => {
-                        self.places.remove(&place);
+                    Ok((number, accepted)) => {
+                        self.in_progress.remove(&number);
                         if let Some(accepted) = accepted {
                             return accepted;
                         }
@@ -144,7 +144,7 @@ impl Listener for TlsListener {
                     }
                     Err(error) => self.not_accepted(&error),
                 },
-                () = sleep_until(oldest + self.limits.patience), if waiting => self.give_up_oldest(),
+                () = sleep_until(oldest + self.limits.grace), if waiting => self.abort_oldest(),
             }
         }
     }
@@ -167,7 +167,7 @@ async fn shake_hands(
     peer: SocketAddr,
     limit: Duration,
 ) -> Option<TlsStream<TcpStream>> {
-    // Small frames of HTTP/2 are not to wait for each other. Where it fails the connection is gone.
+    // Small HTTP/2 frames should not be delayed. It fails only on a closed connection.
     let _ = stream.set_nodelay(true);
     let acceptor = TlsAcceptor::from(tls.current().config.clone());
     let (stream, outcome) = match timeout(limit, acceptor.accept(stream)).await {
@@ -190,21 +190,21 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
 
     use super::*;
-    use crate::listen::test_support::{Authority, Bench};
+    use crate::listen::test_support::{Authority, Fixture};
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    async fn listener(bench: &Bench, limits: Limits) -> TlsListener {
+    async fn listener(fixture: &Fixture, limits: Limits) -> TlsListener {
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        TlsListener::with_limits(tcp, bench.open(), limits)
+        TlsListener::with_limits(tcp, fixture.open(), limits)
     }
 
     #[tokio::test]
-    async fn silent_peers_in_every_place_make_room_for_one_who_speaks() {
+    async fn the_oldest_handshakes_are_aborted_for_a_new_one() {
         let authority = Authority::new();
-        let bench = Bench::new(&authority);
-        let limits = Limits { timeout: HOUR, at_a_time: 3, patience: Duration::from_millis(20) };
-        let mut listener = listener(&bench, limits).await;
+        let fixture = Fixture::new(&authority);
+        let limits = Limits { timeout: HOUR, at_a_time: 3, grace: Duration::from_millis(20) };
+        let mut listener = listener(&fixture, limits).await;
         let address = listener.local_addr().unwrap();
         let mut silent = Vec::new();
         for _ in 0..6 {
@@ -214,20 +214,20 @@ mod tests {
         let (_stream, peer) = listener.accept().await;
         let client = client.await.unwrap();
         assert_eq!(client.get_ref().0.local_addr().unwrap(), peer);
-        assert_eq!(bench.handshakes("crowded_out"), 4);
-        assert_eq!(bench.handshakes("completed"), 1);
+        assert_eq!(fixture.handshakes("crowded_out"), 4);
+        assert_eq!(fixture.handshakes("completed"), 1);
     }
 
     #[tokio::test]
-    async fn a_handshake_that_never_ends_is_ended() {
+    async fn a_handshake_that_takes_too_long_is_aborted() {
         let authority = Authority::new();
-        let bench = Bench::new(&authority);
-        let limits = Limits { timeout: Duration::from_millis(20), at_a_time: 3, patience: HOUR };
-        let mut listener = listener(&bench, limits).await;
+        let fixture = Fixture::new(&authority);
+        let limits = Limits { timeout: Duration::from_millis(20), at_a_time: 3, grace: HOUR };
+        let mut listener = listener(&fixture, limits).await;
         let mut silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let accepting = tokio::spawn(async move { listener.accept().await });
         assert_eq!(silent.read(&mut [0; 16]).await.unwrap(), 0, "the connection is closed");
-        assert_eq!(bench.handshakes("timed_out"), 1);
+        assert_eq!(fixture.handshakes("timed_out"), 1);
         accepting.abort();
     }
 }

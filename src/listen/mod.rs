@@ -1,9 +1,8 @@
-//! The listeners' connections: served with [limits](Limits) to what a peer may hold, and TLS for those that have
-//! it, with certificates from files that are kept up to date and handshakes that hold nobody up.
+//! The listeners' connections: accepting them, TLS, and serving HTTP within [limits](Limits).
 //!
-//! [`Tls`] is what the files say at present; [`TlsListener`] accepts connections with it, which negotiate
-//! HTTP/2 or HTTP/1.1 (ALPN); [`serve()`] serves them, as it does plain ones. [`share_out`] says how many there
-//! may be. Nothing here knows a route.
+//! [`Tls`] holds the certificate files as last loaded, and reloads them when they change; [`TlsListener`] does handshakes
+//! concurrently, negotiating HTTP/2 or HTTP/1.1 (ALPN); [`serve()`] serves TLS and plain connections. [`share_out`] divides the
+//! file descriptors. Nothing here knows a route.
 
 mod body;
 mod connections;
@@ -15,16 +14,15 @@ mod identity;
 mod limits;
 mod listener;
 mod serve;
+mod stall;
 #[cfg(test)]
 mod test_support;
 mod tls;
 mod watch;
-mod watched;
 
 pub use body::{RequestBody, RequestBodyError};
 pub use descriptors::{Shares, TooFewDescriptors, raise_limit, share_out};
 pub use error::{TlsError, TlsErrorReason, TlsFile};
-pub use files::{ClientAuth, TlsFiles};
 pub use limits::Limits;
 pub use listener::TlsListener;
 pub use serve::{Service, serve};

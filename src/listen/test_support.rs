@@ -14,12 +14,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::files::TlsFiles;
 use super::tls::{Tls, TlsConfig};
-use crate::clock::SystemClock;
+use crate::ambient::Ambient;
+use crate::config;
 use crate::telemetry::Metrics;
 
-/// It signs certificates. Clones are the same authority.
+/// A certificate authority. Clones are the same one.
 #[derive(Clone)]
 pub(super) struct Authority(Arc<CertifiedIssuer<'static, KeyPair>>);
 
@@ -84,19 +84,19 @@ impl Issued {
     }
 }
 
-/// A folder with `server.pem` and `server.key`, and the counters of what is opened on it.
-pub(super) struct Bench {
+/// A folder with `server.pem` and `server.key`, and the metrics of the listener that is opened with it.
+pub(super) struct Fixture {
     folder: TempDir,
     metrics: Arc<Metrics>,
 }
 
-impl Bench {
+impl Fixture {
     pub(super) fn new(authority: &Authority) -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap(), metrics: Arc::new(Metrics::new()) };
+        let fixture = Self { folder: tempfile::tempdir().unwrap(), metrics: Arc::new(Metrics::new()) };
         let issued = authority.issue(&["localhost"]);
-        bench.put("server.pem", &issued.certificate_pem);
-        bench.put("server.key", &issued.key_pem);
-        bench
+        fixture.put("server.pem", &issued.certificate_pem);
+        fixture.put("server.key", &issued.key_pem);
+        fixture
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -109,16 +109,15 @@ impl Bench {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    pub(super) fn files(&self) -> TlsFiles {
-        TlsFiles { certificate: self.path("server.pem"), key: self.path("server.key"), client_auth: None }
+    pub(super) fn files(&self) -> config::Tls {
+        config::Tls { certificate: self.path("server.pem"), key: self.path("server.key"), client_auth: None }
     }
 
     pub(super) fn open(&self) -> Tls {
         let config = TlsConfig {
             listener: "server",
             files: self.files(),
-            clock: Arc::new(SystemClock),
-            metrics: Arc::clone(&self.metrics),
+            ambient: Ambient { metrics: Arc::clone(&self.metrics), ..Ambient::system() },
         };
         Tls::open(config).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A listener's TLS at present, and replacing it.
+//! A listener's current TLS configuration, and reloading it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -6,24 +6,24 @@ use jiff::Timestamp;
 use rustls::ServerConfig;
 
 use super::error::TlsError;
-use super::files::{Fingerprint, TlsFiles};
+use super::files;
 use super::identity::Identity;
-use crate::clock::Clock;
-use crate::telemetry::{Metrics, TlsMetrics};
+use crate::ambient::Ambient;
+use crate::config;
+use crate::telemetry::metrics::ListenerMetrics;
+use crate::watched_files::Fingerprint;
 
-/// What a listener's TLS is made of.
+/// What a listener's TLS is opened with.
 pub struct TlsConfig {
     /// The listener's name, for the log and the metrics: `server` or `management`.
     pub listener: &'static str,
-    /// Its files.
-    pub files: TlsFiles,
-    /// The time, to warn of certificates that expire.
-    pub clock: Arc<dyn Clock>,
-    /// Where handshakes, reloads and the certificate's end are shown.
-    pub metrics: Arc<Metrics>,
+    /// Its certificate files.
+    pub files: config::Tls,
+    /// Time and metrics.
+    pub ambient: Ambient,
 }
 
-/// A listener's TLS, as its files last were when they could be used. Clones share it.
+/// A listener's TLS: its files as last loaded successfully. Clones share it.
 #[derive(Clone)]
 pub struct Tls {
     pub(super) inner: Arc<Inner>,
@@ -31,30 +31,29 @@ pub struct Tls {
 
 pub(super) struct Inner {
     pub(super) listener: &'static str,
-    pub(super) files: TlsFiles,
-    pub(super) clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    pub(super) files: config::Tls,
+    pub(super) ambient: Ambient,
     current: RwLock<Arc<Current>>,
 }
 
-/// What was loaded, and what the files looked like just before.
+/// The loaded files, and what they looked like just before.
 pub(super) struct Current {
     pub(super) config: Arc<ServerConfig>,
     pub(super) expires: Option<Timestamp>,
     pub(super) fingerprint: Fingerprint,
 }
 
-/// Checks that files can be used, and keeps nothing of them.
-pub fn check(files: &TlsFiles) -> Result<(), TlsError> {
+/// Checks that files can be loaded.
+pub fn check(files: &config::Tls) -> Result<(), TlsError> {
     Identity::load(files).map(drop)
 }
 
 impl Tls {
-    /// Loads the files. It blocks.
+    /// Loads the files. Blocks.
     pub fn open(config: TlsConfig) -> Result<Self, TlsError> {
-        let TlsConfig { listener, files, clock, metrics } = config;
+        let TlsConfig { listener, files, ambient } = config;
         let current = RwLock::new(Arc::new(Current::load(&files)?));
-        let tls = Self { inner: Arc::new(Inner { listener, files, clock, metrics, current }) };
+        let tls = Self { inner: Arc::new(Inner { listener, files, ambient, current }) };
         tls.show_expiry();
         Ok(tls)
     }
@@ -64,8 +63,7 @@ impl Tls {
         self.inner.listener
     }
 
-    /// Loads the files again: new connections get what they say now. If they cannot be used, everything stays
-    /// as it is. It blocks.
+    /// Loads the files again, for new connections. On an error the previous ones stay in use. Blocks.
     pub fn reload(&self) -> Result<(), TlsError> {
         let loaded = Current::load(&self.inner.files);
         self.metrics().reloaded(self.inner.listener, loaded.is_ok());
@@ -78,8 +76,8 @@ impl Tls {
         Arc::clone(&self.inner.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn metrics(&self) -> &TlsMetrics {
-        self.inner.metrics.tls()
+    pub(super) fn metrics(&self) -> &ListenerMetrics {
+        &self.inner.ambient.metrics.listeners
     }
 
     fn show_expiry(&self) {
@@ -94,9 +92,9 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Current {
-    fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        // Taken first: whatever changes while they are read is seen as a change afterwards.
-        let fingerprint = files.fingerprint();
+    fn load(files: &config::Tls) -> Result<Self, TlsError> {
+        // Taken first, so that a change while they are read counts as one afterwards.
+        let fingerprint = files::fingerprint(files);
         let Identity { config, expires } = Identity::load(files)?;
         Ok(Self { config, expires, fingerprint })
     }

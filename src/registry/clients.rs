@@ -1,43 +1,41 @@
-//! The clients that are managed through the API, and those of the configuration file, which are only read.
+//! Registered clients: those of the API, which can be changed, and those of the configuration file, which can only be
+//! read.
 
 use std::sync::Arc;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, ClientRecord, Origin, SubjectType};
 use crate::domain::ids::ClientId;
 use crate::domain::pairwise::Subjects;
 use crate::egress::Policy;
-use crate::entropy::Entropy;
 use crate::keyring::Keyring;
 use crate::storage::{ClientFilter, ClientStore, StorageError};
 
-/// How often a change is made again because somebody else made one meanwhile.
-const TRIES: usize = 10;
+/// How often a change is tried before it fails because of concurrent ones.
+const MAX_TRIES: usize = 10;
 
-/// Is told when a client is another than it was.
+/// A listener for changes of clients.
 pub trait ClientChanges: Send + Sync + 'static {
-    /// It was changed or removed, and that is stored.
+    /// A client was registered, changed or removed, and that is committed.
     fn changed(&self, client_id: &ClientId);
 }
 
-/// What the registry works with.
+/// What the registry needs.
 pub struct ClientRegistryConfig {
-    /// The clients.
+    /// Where clients are stored.
     pub store: Arc<dyn ClientStore>,
-    /// Where tokens may be sent.
+    /// Which logout URIs are allowed.
     pub policy: Policy,
-    /// What they can be signed with.
+    /// The signing keys, which must cover the algorithms of all clients.
     pub keyring: Keyring,
-    /// What they can be told of whom.
+    /// Whether pairwise subjects can be computed.
     pub subjects: Arc<Subjects>,
-    /// Who has to know.
+    /// Notified of every change.
     pub changes: Box<dyn ClientChanges>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Ids.
-    pub entropy: Arc<dyn Entropy>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
 }
 
 /// The registered clients. Clones share them.
@@ -46,11 +44,11 @@ pub struct ClientRegistry {
     config: Arc<ClientRegistryConfig>,
 }
 
-/// A member of a client that cannot be what it was to be.
+/// A member of a client with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{member}: {problem}")]
 pub struct InvalidMember {
-    /// The member, by its registration name.
+    /// The member, as the caller wrote it.
     pub member: String,
     /// What is wrong with it, and what it must be.
     pub problem: String,
@@ -66,19 +64,19 @@ impl InvalidMember {
 /// Why a client was not registered, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// There is none of this id.
+    /// There is no client of this id.
     #[error("the client does not exist")]
     Unknown,
-    /// There is one of this id already.
+    /// There is a client of this id already.
     #[error("a client with this client_id exists already")]
     Exists,
-    /// It is in the configuration file.
+    /// The client is in the configuration file.
     #[error("the client is kept in the configuration file and is read-only here; change it there")]
     ReadOnly,
-    /// A member is wrong.
+    /// A member is invalid.
     #[error(transparent)]
     Invalid(#[from] InvalidMember),
-    /// Others kept changing it.
+    /// Concurrent changes came first, each time.
     #[error("the client is being changed by others; try again")]
     Contended,
     /// The store failed.
@@ -87,22 +85,22 @@ pub enum ClientError {
 }
 
 impl ClientRegistry {
-    /// A registry that works with these.
+    /// Creates the registry.
     pub fn new(config: ClientRegistryConfig) -> Self {
         Self { config: Arc::new(config) }
     }
 
-    /// A client.
+    /// Reads a client.
     pub async fn client(&self, client_id: &ClientId) -> Result<Option<ClientRecord>, StorageError> {
         self.config.store.client(client_id).await
     }
 
-    /// How many clients match.
+    /// Counts the clients that match.
     pub async fn count(&self, filter: &ClientFilter) -> Result<u64, StorageError> {
         self.config.store.client_count(filter).await
     }
 
-    /// Clients that match, by `client_id`: up to `limit` of those after `after`, the first `skip` left out.
+    /// Lists clients that match, ordered by `client_id`: up to `limit` of those after `after`, without the first `skip`.
     pub async fn list(
         &self,
         filter: &ClientFilter,
@@ -113,11 +111,11 @@ impl ClientRegistry {
         self.config.store.clients(filter, after, skip, limit).await
     }
 
-    /// A client with nothing but its id, which is made up where it is `None`; not registered yet.
+    /// A client with default settings that is not registered yet. Without a `client_id` it gets a random one.
     pub fn blank(&self, client_id: Option<ClientId>) -> ClientRecord {
-        let now = self.config.clock.now();
+        let now = self.config.ambient.now();
         let client_id = client_id.unwrap_or_else(|| {
-            let id = self.config.entropy.uuid_v4().simple().to_string();
+            let id = self.config.ambient.entropy.uuid_v4().simple().to_string();
             id.parse().expect("32 digits are a client_id")
         });
         let client = Client::new(client_id);
@@ -134,13 +132,13 @@ impl ClientRegistry {
     /// Registers a client.
     pub async fn create(&self, client: Client) -> Result<ClientRecord, ClientError> {
         self.check(&client)?;
-        self.hold_keys(Some(client.id_token_signed_response_alg)).await?;
-        let now = self.config.clock.now();
+        self.require_keys(Some(client.id_token_signed_response_alg)).await?;
+        let now = self.config.ambient.now();
         if !self.config.store.create_client(&client, now).await? {
             return Err(ClientError::Exists);
         }
         tracing::info!(client_id = client.client_id.as_str(), "client registered");
-        // Deliveries may wait for it: of a client of this id that was removed from the file.
+        // There may be deliveries for it, from before a client of this id was removed from the file.
         self.config.changes.changed(&client.client_id);
         let subscribed = client.backchannel_logout_uri.is_some();
         Ok(ClientRecord {
@@ -153,23 +151,23 @@ impl ClientRegistry {
         })
     }
 
-    /// Changes a client: `change` is made to what it is now, again if somebody else changed it meanwhile, and
-    /// then stored whole. One that is no longer subscribed has its waiting deliveries discarded.
+    /// Changes a client: `change` is applied to its current state, and again after a concurrent change. A client that
+    /// is no longer subscribed has its pending deliveries discarded. Returns the client, and whether it was changed.
     ///
-    /// What changes nothing is not stored, and is no fault of a client that is read-only: tools write back what
-    /// they read. The answer is the client, and whether it was changed.
+    /// A change without an effect is not stored, and is not an error for a read-only client: tools write back what
+    /// they read.
     pub async fn update(
         &self,
         client_id: &ClientId,
         change: impl Fn(&mut ClientRecord) -> Result<(), InvalidMember>,
     ) -> Result<(ClientRecord, bool), ClientError> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let before = self.config.store.client(client_id).await?.ok_or(ClientError::Unknown)?;
             let mut record = before.clone();
             change(&mut record)?;
             record.subscribed &= record.client.backchannel_logout_uri.is_some();
             if before.origin == Origin::File {
-                // How its defaults were set is not the file's.
+                // The file does not say how its defaults were set.
                 record.client.spelled_out = before.client.spelled_out;
             }
             if record == before {
@@ -179,8 +177,8 @@ impl ClientRegistry {
                 return Err(ClientError::ReadOnly);
             }
             self.check(&record.client)?;
-            self.hold_keys(Some(record.client.id_token_signed_response_alg)).await?;
-            let now = self.config.clock.now();
+            self.require_keys(Some(record.client.id_token_signed_response_alg)).await?;
+            let now = self.config.ambient.now();
             if self.config.store.replace_client(&record, now).await? {
                 tracing::info!(client_id = client_id.as_str(), "client changed");
                 self.changed(client_id).await;
@@ -191,13 +189,13 @@ impl ClientRegistry {
         Err(ClientError::Contended)
     }
 
-    /// Removes a client and discards its waiting deliveries; whether there was one.
+    /// Removes a client and discards its pending deliveries. Returns whether there was one.
     pub async fn delete(&self, client_id: &ClientId) -> Result<bool, ClientError> {
         match self.managed(client_id).await {
             Err(ClientError::Unknown) => return Ok(false),
             other => other?,
         };
-        let deleted = self.config.store.delete_client(client_id, self.config.clock.now()).await?;
+        let deleted = self.config.store.delete_client(client_id, self.config.ambient.now()).await?;
         if deleted {
             tracing::info!(client_id = client_id.as_str(), "client removed");
             self.changed(client_id).await;
@@ -205,16 +203,16 @@ impl ClientRegistry {
         Ok(deleted)
     }
 
-    /// Tells whoever has to know of a change that is stored.
+    /// Notifies of a change that is committed.
     async fn changed(&self, client_id: &ClientId) {
         self.config.changes.changed(client_id);
-        // Keys that no client uses any more may go. If that cannot be found out they are held on to.
-        if let Err(error) = self.hold_keys(None).await {
-            tracing::warn!(error = %Causes(&error), "which algorithms clients use could not be read");
+        // Keys that no client uses any more can be retired; on an error they are kept.
+        if let Err(error) = self.require_keys(None).await {
+            tracing::warn!(error = %Causes(&error), "the algorithms that clients use cannot be read; keys of all of them are kept");
         }
     }
 
-    /// A client that can be changed here.
+    /// Reads a client that is not read-only.
     async fn managed(&self, client_id: &ClientId) -> Result<ClientRecord, ClientError> {
         let record = self.config.store.client(client_id).await?.ok_or(ClientError::Unknown)?;
         if record.origin == Origin::File {
@@ -223,7 +221,7 @@ impl ClientRegistry {
         Ok(record)
     }
 
-    /// Checks what the client alone does not tell: where its tokens may go.
+    /// Checks a client against its own settings and against those of the issuer.
     fn check(&self, client: &Client) -> Result<(), InvalidMember> {
         if let Some(contradiction) = client.contradictions().first() {
             return Err(InvalidMember::new(contradiction.field, contradiction.fix));
@@ -242,9 +240,9 @@ impl ClientRegistry {
         Ok(())
     }
 
-    /// Has the keyring hold on to a key of every algorithm that clients use, and of `new`, which a client is
-    /// about to.
-    async fn hold_keys(&self, new: Option<SigningAlg>) -> Result<(), ClientError> {
+    /// Makes the keyring keep a key of every algorithm that clients use, and of `new`, which a client is about to
+    /// use.
+    async fn require_keys(&self, new: Option<SigningAlg>) -> Result<(), ClientError> {
         let mut algs = self.config.store.client_algorithms().await?;
         algs.extend(new);
         let unsigned = self.config.keyring.require(algs);

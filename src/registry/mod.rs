@@ -1,7 +1,7 @@
-//! Use cases on clients: registering, changing and removing them, by the rules of the issuer.
+//! Use cases on clients: they are registered, changed and removed by the rules of the issuer.
 //!
-//! It decides who may be registered with what; how that is written on the wire is `http`'s, and how it is
-//! stored is `storage`'s. Sessions are changed through `intake`, the one door for what ends them.
+//! The registry decides which clients are valid; `http` parses requests and formats answers, `storage` stores. Sessions
+//! change through `intake`, since only that ends them.
 
 mod clients;
 

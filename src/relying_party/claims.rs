@@ -1,7 +1,7 @@
 //! The rules on the claims.
 //!
-//! Every rule is checked whether or not another failed, and whether or not the signature is good: the
-//! list is for finding mistakes. Explanations never quote `sub`, `sid` or metadata values.
+//! Every rule is checked, even if another one or the signature failed, so that the list shows all mistakes. Explanations
+//! never quote `sub`, `sid` or metadata values.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use super::verify::Expected;
 
 /// The one member of `events` (Back-Channel Logout 1.0 §2.4).
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-/// The oldest `iat`: what the OpenID conformance suite accepts.
+/// The oldest accepted `iat`, as in the OpenID conformance suite.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// The longest time from `iat` to `exp` that is recommended (Back-Channel Logout 1.0 §4).
 const RECOMMENDED_LIFETIME: SignedDuration = SignedDuration::from_mins(2);
-/// The longest time from `iat` to `exp` that is accepted. The specification sets none; with an hour a
-/// token that leaks is worth stealing, and no OP's clock is that wrong.
+/// The longest accepted time from `iat` to `exp`. The specification sets no limit; an hour allows for any plausible clock
+/// error and limits the use of a leaked token.
 const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-/// The most entries of `session_metadata` (Auth0).
+/// The largest number of entries of `session_metadata` (Auth0).
 const MAX_METADATA_ENTRIES: usize = 25;
 /// The longest key and value in `session_metadata`, in characters (Auth0).
 const MAX_METADATA_CHARS: usize = 255;
@@ -77,7 +77,7 @@ fn iss(claims: &Map<String, Value>, expected: Option<&str>) -> Check {
     match expected {
         Some(expected) if iss == expected => Rule::Iss.pass(format!("iss is {iss:?}")),
         Some(expected) => Rule::Iss.fail(format!("iss is {iss:?}, not {expected:?}")),
-        None => Rule::Iss.skip(format!("iss is {iss:?}; there was no issuer to compare it with")),
+        None => Rule::Iss.skip(format!("iss is {iss:?}; no issuer was given to compare it with")),
     }
 }
 
@@ -95,7 +95,7 @@ fn aud(claims: &Map<String, Value>, expected: Option<&str>) -> Check {
     match expected {
         Some(expected) if audience.contains(&expected) => Rule::Aud.pass(format!("aud has {expected:?}")),
         Some(expected) => Rule::Aud.fail(format!("aud is {audience:?}, without {expected:?}")),
-        None => Rule::Aud.skip(format!("aud is {audience:?}; there was no client to compare it with")),
+        None => Rule::Aud.skip(format!("aud is {audience:?}; no client was given to compare it with")),
     }
 }
 
@@ -116,7 +116,7 @@ fn issued(iat: &Result<Timestamp, String>, now: Timestamp, leeway: Duration) -> 
     Rule::Iat.pass(format!("iat is {iat}"))
 }
 
-/// On the second of `exp` itself the token is already expired (RFC 7519 §4.1.4).
+/// At `exp` itself the token has already expired (RFC 7519 §4.1.4).
 fn expires(exp: &Result<Timestamp, String>, now: Timestamp, leeway: Duration) -> Check {
     let exp = match exp {
         Ok(exp) => *exp,
@@ -131,7 +131,7 @@ fn expires(exp: &Result<Timestamp, String>, now: Timestamp, leeway: Duration) ->
 
 fn lifetime(iat: &Result<Timestamp, String>, exp: &Result<Timestamp, String>) -> Check {
     let (Ok(iat), Ok(exp)) = (iat, exp) else {
-        return Rule::Lifetime.skip("it takes both iat and exp");
+        return Rule::Lifetime.skip("it needs both iat and exp");
     };
     let lifetime = exp.duration_since(*iat);
     if lifetime <= SignedDuration::ZERO {
@@ -174,7 +174,7 @@ fn events(claims: &Map<String, Value>) -> Check {
 
 fn nonce(claims: &Map<String, Value>) -> Check {
     if claims.contains_key("nonce") {
-        return Rule::Nonce.fail("there is a nonce: the token could be passed off as an ID Token");
+        return Rule::Nonce.fail("there is a nonce: the token could be used as an ID Token");
     }
     Rule::Nonce.pass("there is none")
 }
@@ -187,7 +187,7 @@ fn subject(claims: &Map<String, Value>) -> Check {
         }
     }
     match present[..] {
-        [] => Rule::Subject.fail("there is neither sid nor sub, so it says of nobody that they logged out"),
+        [] => Rule::Subject.fail("there is neither sid nor sub"),
         ["sub"] => Rule::Subject.pass("sub alone: every session of the user"),
         ["sid"] => Rule::Subject.pass("sid alone: one session"),
         _ => Rule::Subject.pass("sid and sub: one session of the user"),
@@ -207,7 +207,7 @@ fn session_metadata(claims: &Map<String, Value>) -> Check {
     }
     for (key, value) in metadata {
         if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
-            return rule.fail(format!("the key {key:?} has more than letters, digits, _ and -"));
+            return rule.fail(format!("the key {key:?} must have only letters, digits, _ and -"));
         }
         let Some(value) = value.as_str() else {
             return rule.fail(format!("the value of {key:?} is not a string"));
@@ -217,12 +217,12 @@ fn session_metadata(claims: &Map<String, Value>) -> Check {
         }
     }
     if count == 0 {
-        return rule.warn("it is empty; it is better left out");
+        return rule.warn("it is empty; leave it out");
     }
     rule.pass(format!("{count} string pairs"))
 }
 
-/// A claim that must be a string, and not an empty one.
+/// A claim that must be a non-empty string.
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
     match claims.get(name) {
         Some(Value::String(text)) if text.is_empty() => Err(format!("{name} is empty")),
@@ -253,7 +253,7 @@ fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-/// A duration in seconds, for people.
+/// A duration in seconds, as text.
 fn shown(duration: SignedDuration) -> String {
     match duration.subsec_millis() {
         0 => format!("{} s", duration.as_secs()),

@@ -1,7 +1,6 @@
 //! The rules on the header and the signature.
 //!
-//! Nothing the header says about where a key could be had (`jwk`, `jku`, `x5c`, `x5u`) is looked at: the
-//! key comes from the OP's JWKS or not at all.
+//! Header members that offer a key (`jwk`, `jku`, `x5c`, `x5u`) are ignored: the key must come from the OP's JWKS.
 
 use serde_json::{Map, Value};
 
@@ -33,7 +32,7 @@ pub(super) fn check(token: &Token, jwks: &Jwks) -> Vec<Check> {
     checks
 }
 
-/// Whether a JSON object named a member twice.
+/// Checks that no member of a JSON object is repeated.
 pub(super) fn members(rule: Rule, repeated: &[String]) -> Check {
     if repeated.is_empty() {
         return rule.pass("no member is named twice");
@@ -60,7 +59,7 @@ fn alg(header: &Map<String, Value>) -> (Option<Alg>, Check) {
     }
 }
 
-/// `typ` is a media type: its case does not matter and `application/` may be written out (RFC 7515
+/// `typ` is a media type: it is case-insensitive and may include `application/` (RFC 7515
 /// §4.1.9).
 fn typ(header: &Map<String, Value>) -> Check {
     let typ = match header.get("typ") {
@@ -72,22 +71,22 @@ fn typ(header: &Map<String, Value>) -> Check {
     match lower.strip_prefix("application/").unwrap_or(&lower) {
         "logout+jwt" => Rule::Typ.pass(format!("typ is {typ:?}")),
         "jwt" => Rule::Typ.warn(format!("typ is {typ:?}; logout+jwt is recommended")),
-        _ => Rule::Typ.fail(format!("typ is {typ:?}: a token for something else (RFC 8725, section 3.11)")),
+        _ => Rule::Typ.fail(format!("typ is {typ:?}: the token is of another type (RFC 8725, section 3.11)")),
     }
 }
 
 fn crit(header: &Map<String, Value>) -> Check {
     match header.get("crit") {
-        None => Rule::Crit.pass("no extension has to be understood"),
-        Some(_) => Rule::Crit.fail("crit names extensions, and none is understood here"),
+        None => Rule::Crit.pass("there is no critical extension"),
+        Some(_) => Rule::Crit.fail("crit names extensions, and none is supported"),
     }
 }
 
 fn kid(token: &Token, header: &Map<String, Value>) -> Check {
     match (token.kid(), header.get("kid")) {
         (Some(kid), _) => Rule::Kid.pass(format!("kid is {kid:?}")),
-        (None, None) => Rule::Kid.fail("there is no kid; the key would have to be guessed"),
-        (None, Some(_)) => Rule::Kid.fail("kid must be a string that is not empty"),
+        (None, None) => Rule::Kid.fail("there is no kid, so no key can be selected"),
+        (None, Some(_)) => Rule::Kid.fail("kid must be a non-empty string"),
     }
 }
 
@@ -109,7 +108,7 @@ fn signature(token: &Token, with: Option<(Alg, &Material)>) -> Check {
         return Rule::Signature.skip("the parts cannot be read");
     }
     match alg.verify(material, token.signed.as_bytes(), &token.signature) {
-        Ok(()) => Rule::Signature.pass("made with that key, over this header and payload"),
+        Ok(()) => Rule::Signature.pass("the signature is valid for this key, header and payload"),
         Err(error) => Rule::Signature.fail(error.to_string()),
     }
 }

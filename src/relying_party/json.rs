@@ -1,7 +1,7 @@
-//! JSON that is read with suspicion: members named twice are reported, not silently overwritten.
+//! A JSON parser that reports repeated members instead of silently overwriting them.
 //!
-//! Two parsers that disagree on which of two `sub` members counts see two different tokens, so RFC 7515
-//! §4 and RFC 7519 §4 want the names unique. This module only reads; it knows no JOSE and no claims.
+//! Two parsers that disagree on which of two `sub` members counts would see different tokens. So RFC 7515 §4 and RFC 7519 §4
+//! require unique names.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 pub(super) struct Parsed {
     /// The document; of two members with one name the last is kept.
     pub(super) value: Value,
-    /// The names that were repeated, at any depth, in the order they were met.
+    /// The names that were repeated, at any depth, in the order in which they occur.
     pub(super) repeated: Vec<String>,
 }
 
@@ -21,15 +21,15 @@ pub(super) struct Parsed {
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, serde_json::Error> {
     let mut repeated = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = Watching(&mut repeated).deserialize(&mut json)?;
+    let value = RepeatDetector(&mut repeated).deserialize(&mut json)?;
     json.end()?;
     Ok(Parsed { value, repeated })
 }
 
-/// Builds a [`Value`] and notes repeated names on the way.
-struct Watching<'a>(&'a mut Vec<String>);
+/// Builds a [`Value`] and records repeated names.
+struct RepeatDetector<'a>(&'a mut Vec<String>);
 
-impl<'de> DeserializeSeed<'de> for Watching<'_> {
+impl<'de> DeserializeSeed<'de> for RepeatDetector<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -37,7 +37,7 @@ impl<'de> DeserializeSeed<'de> for Watching<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Watching<'_> {
+impl<'de> Visitor<'de> for RepeatDetector<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,7 +74,7 @@ impl<'de> Visitor<'de> for Watching<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Watching(&mut *self.0))? {
+        while let Some(item) = items.next_element_seed(RepeatDetector(&mut *self.0))? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for Watching<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Watching(&mut *self.0))?;
+            let value = members.next_value_seed(RepeatDetector(&mut *self.0))?;
             if object.insert(name.clone(), value).is_some() {
                 self.0.push(name);
             }

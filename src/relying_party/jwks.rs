@@ -1,7 +1,6 @@
-//! The OP's published keys, as a relying party reads them, and the choice of one for a token.
+//! The OP's published keys, as a relying party reads them, and the selection of one for a token.
 //!
-//! A key that cannot be used stays in the set with the reason, so that a verdict can name it. This module
-//! fetches nothing (see [`keys`](super::keys)) and verifies nothing (see [`signature`](super::signature)).
+//! A key that cannot be used stays in the set with the reason, so that a report can name it. This module fetches nothing (see [`keys`](super::keys)) and verifies nothing (see [`signature`](super::signature)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,7 +20,7 @@ pub struct Jwks {
     keys: Vec<Jwk>,
 }
 
-/// Why a document is no JSON Web Key Set.
+/// Why a document is not a JSON Web Key Set.
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
     /// Not JSON, or not an object with a list of `keys`.
@@ -58,15 +57,15 @@ pub(super) enum NoKey {
     /// No key has this `kid`.
     #[error("no key of the JWKS has the kid {0:?}")]
     Unknown(String),
-    /// There are keys of that name, but none fits.
+    /// There are keys with this `kid`, but none fits.
     #[error("the key {kid:?} cannot be used: {}", reasons.join("; "))]
     Unfit {
         /// The token's `kid`.
         kid: String,
-        /// One for each key of that name.
+        /// One for each key with this `kid`.
         reasons: Vec<String>,
     },
-    /// More than one key fits, so the choice would be a guess.
+    /// More than one key fits, so the selection would be arbitrary.
     #[error("{count} keys of the JWKS have the kid {kid:?} and fit the alg; it must be exactly one")]
     Ambiguous {
         /// The token's `kid`.
@@ -77,7 +76,7 @@ pub(super) enum NoKey {
 }
 
 impl Jwks {
-    /// Reads a JWKS document. Keys of an unknown kind do not make it fail (RFC 7517 §5).
+    /// Parses a JWKS document. Keys of an unknown kind are no error (RFC 7517 §5).
     pub fn parse(text: &str) -> Result<Self, JwksError> {
         #[derive(Deserialize)]
         struct Document {
@@ -131,7 +130,7 @@ impl Jwk {
                 alg: raw.alg,
                 operations: raw.key_ops,
             },
-            // The kid is lost with it; a token that names it then finds no such key, which is true.
+            // Its kid is lost too, so a token with this kid finds no key.
             Err(error) => {
                 Self { kid: None, usage: None, alg: None, operations: None, material: Err(error.to_string()) }
             }
@@ -150,14 +149,18 @@ impl Jwk {
             return Err(format!("its alg is {own:?}, and the token's is {:?}", alg.as_str()));
         }
         if !alg.takes(material) {
-            return Err(format!("it is an {} key, which {} does not take", material.kind(), alg.as_str()));
+            return Err(format!(
+                "it is an {} key, which cannot be used with {}",
+                material.kind(),
+                alg.as_str()
+            ));
         }
         Ok(material)
     }
 }
 
 impl Material {
-    /// Its kind in words.
+    /// Its kind, as text.
     fn kind(&self) -> &'static str {
         match self {
             Self::Rsa { .. } => "RSA",
@@ -168,8 +171,7 @@ impl Material {
     }
 }
 
-/// A JWK as it is written. The members that only private and symmetric keys have are looked at for their
-/// presence alone.
+/// A JWK as written. Of members that only private and symmetric keys have, only the presence matters.
 #[derive(Deserialize)]
 struct RawJwk {
     kty: String,
@@ -285,7 +287,7 @@ mod tests {
             (json!({"kty": "oct", "kid": "k"}), "its kty \"oct\" is not supported"),
             (json!({"kty": "oct", "kid": "k", "k": "AAAA"}), "the JWKS publishes its secret part"),
             (json!({"kty": "OKP", "kid": "k", "x": "AAAA"}), "it has no crv"),
-            (TestKey::eddsa("k").jwk(), "it is an OKP Ed25519 key, which ES256 does not take"),
+            (TestKey::eddsa("k").jwk(), "it is an OKP Ed25519 key, which cannot be used with ES256"),
         ] {
             assert!(unfit(&jwk, Alg::Es256).starts_with(expected), "{}", unfit(&jwk, Alg::Es256));
         }

@@ -1,6 +1,6 @@
-//! The OP's keys as a relying party keeps them: fetched once, and again when a token names a new one.
+//! A cache of the OP's keys: fetched once, and again when a token has an unknown `kid`.
 //!
-//! How they are fetched is the caller's ([`FetchJwks`]); this module only decides when.
+//! The caller provides the fetch ([`FetchJwks`]); this module decides when to use it.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep_until};
 
 use super::jwks::Jwks;
 
-/// The shortest time between two fetches, so that made-up `kid`s cannot be used to flood the OP.
+/// The shortest time between two fetches, so that invented `kid`s cannot cause a flood of requests to the OP.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(1);
 
-/// Where the OP's JWKS comes from.
+/// Fetches the OP's JWKS.
 #[async_trait]
 pub trait FetchJwks: Send + Sync + 'static {
-    /// Gets the current JWKS.
+    /// Fetches the current JWKS.
     async fn fetch(&self) -> Result<Jwks, JwksUnavailable>;
 }
 
-/// Why there is no JWKS, in words for people.
+/// Why the JWKS is not available, as text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct JwksUnavailable(pub String);
@@ -43,7 +43,7 @@ pub(super) struct KeyCache {
     last: Mutex<Option<Fetched>>,
 }
 
-/// A fetch that was made: when it began, and whether it failed.
+/// The last fetch: when it began, and its error.
 struct Fetched {
     at: Instant,
     failure: Option<JwksUnavailable>,
@@ -54,8 +54,8 @@ impl KeyCache {
         Self { source, pause: BETWEEN_FETCHES, keys: RwLock::default(), last: Mutex::new(None) }
     }
 
-    /// A set in which this `kid` is, if the OP publishes it by now. Waits rather than give an outdated
-    /// answer, because the refusal of a token is final.
+    /// The keys, with this `kid` if the OP publishes it. Waits for a fetch instead of returning outdated keys, because the
+    /// rejection of a token is final.
     pub(super) async fn for_kid(&self, kid: &str) -> Result<Arc<Jwks>, JwksUnavailable> {
         let needed = Instant::now();
         let keys = self.cached();

@@ -1,7 +1,7 @@
-//! The other side of the wire: what a relying party does with a logout token.
+//! A relying party: verifies logout tokens.
 //!
-//! Written against the specifications alone, so that it finds the issuer's mistakes: of this crate it
-//! imports only [`clock`](crate::clock), and it must never import `token` or `keyring`. `logoutd verify`,
+//! It is written from the specifications alone, so that it can find mistakes of the issuer. It imports only
+//! [`clock`](crate::clock) from this crate and must never import `token` or `keyring`. `logoutd verify`,
 //! `logoutd mock-rp`, `logoutd demo` and the tests use it.
 
 mod claims;

@@ -1,6 +1,6 @@
-//! The rules a logout token is held to, and what came of each: the vocabulary of a [`Report`].
+//! The rules for a logout token and their outcomes, as listed in a [`Report`].
 //!
-//! The rules are data here; what they mean is in `header` and `claims`. Explanations may quote `iss`,
+//! `header` and `claims` implement the rules. Explanations may quote `iss`,
 //! `aud`, `kid` and times, and never `sub` or metadata values: they end up in error answers and logs.
 //!
 //! [`Report`]: super::verify::Report
@@ -9,30 +9,30 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
-/// One thing that must hold for a logout token. In the order of checking.
+/// A rule that a logout token must meet, in the order of checking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// Three parts in base64url.
     CompactJws,
     /// The header is a JSON object.
     Header,
-    /// The header names no member twice.
+    /// The header has no repeated member.
     HeaderMembers,
-    /// An `alg` that is signed, asymmetric and known.
+    /// A supported asymmetric `alg`.
     Alg,
     /// `typ` is `logout+jwt`, `JWT` or absent.
     Typ,
-    /// No extension that would have to be understood.
+    /// No critical extension.
     Crit,
-    /// A `kid` is there.
+    /// A `kid` is present.
     Kid,
     /// Exactly one key of the JWKS fits by `kid`, `kty`, `alg` and `use`.
     Key,
-    /// The signature is that key's.
+    /// The signature is valid for that key.
     Signature,
     /// The payload is a JSON object.
     Payload,
-    /// The payload names no member twice.
+    /// The payload has no repeated member.
     PayloadMembers,
     /// `iss` is the OP.
     Iss,
@@ -44,7 +44,7 @@ pub enum Rule {
     Exp,
     /// `exp` is not far from `iat`.
     Lifetime,
-    /// A `jti` is there.
+    /// A `jti` is present.
     Jti,
     /// `events` is exactly the logout event.
     Events,
@@ -54,12 +54,12 @@ pub enum Rule {
     Subject,
     /// `session_metadata`, if present, keeps Auth0's limits.
     SessionMetadata,
-    /// The `jti` was not seen before. Only a receiver with a memory checks it.
+    /// The `jti` was not received before. Only receivers that store them check this.
     Replay,
 }
 
 impl Rule {
-    /// Its name, for people and for JSON.
+    /// Its name, in text and JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CompactJws => "compact-jws",
@@ -87,7 +87,7 @@ impl Rule {
         }
     }
 
-    /// Where it comes from.
+    /// The specification that requires it.
     pub const fn spec(self) -> &'static str {
         match self {
             Self::CompactJws => "RFC 7515 §7.1",
@@ -115,17 +115,17 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What came of a rule.
+/// The outcome of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum RuleOutcome {
     /// It holds.
     Pass,
-    /// It holds, but not as is recommended.
+    /// It holds, but not as recommended.
     Warn,
-    /// It does not hold: the token must be refused.
+    /// It does not hold: the token must be rejected.
     Fail,
-    /// It could not be checked: something before it failed, or there was nothing to compare with.
+    /// It was not checked, because an earlier rule failed or nothing was given to compare with.
     Skip,
 }
 
@@ -134,27 +134,27 @@ pub enum Outcome {
 pub struct Check {
     /// The rule.
     pub rule: Rule,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// A sentence for people.
+    /// Its outcome.
+    pub outcome: RuleOutcome,
+    /// An explanation for people.
     pub explanation: String,
 }
 
 impl Rule {
     pub(super) fn pass(self, explanation: impl Into<String>) -> Check {
-        Check { rule: self, outcome: Outcome::Pass, explanation: explanation.into() }
+        Check { rule: self, outcome: RuleOutcome::Pass, explanation: explanation.into() }
     }
 
     pub(super) fn warn(self, explanation: impl Into<String>) -> Check {
-        Check { rule: self, outcome: Outcome::Warn, explanation: explanation.into() }
+        Check { rule: self, outcome: RuleOutcome::Warn, explanation: explanation.into() }
     }
 
     pub(super) fn fail(self, explanation: impl Into<String>) -> Check {
-        Check { rule: self, outcome: Outcome::Fail, explanation: explanation.into() }
+        Check { rule: self, outcome: RuleOutcome::Fail, explanation: explanation.into() }
     }
 
     pub(super) fn skip(self, explanation: impl Into<String>) -> Check {
-        Check { rule: self, outcome: Outcome::Skip, explanation: explanation.into() }
+        Check { rule: self, outcome: RuleOutcome::Skip, explanation: explanation.into() }
     }
 }
 

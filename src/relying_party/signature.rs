@@ -1,7 +1,7 @@
 //! The signature algorithms a relying party of this OP accepts, and their verification with ring.
 //!
-//! Nine asymmetric ones; `none` and the symmetric ones are refused by name before any key is looked at,
-//! so that a public key can never serve as a shared secret. Nothing here chooses a key.
+//! `none` and symmetric algorithms are rejected by name before a key is selected, so that a public key can never serve as a
+//! shared secret.
 
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 
@@ -24,18 +24,18 @@ pub(super) enum Alg {
 /// Why an `alg` is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AlgError {
-    /// `none`, in whatever case: attackers try them all.
+    /// `none`, in any case: attackers try all of them.
     #[error("{0:?} means unsigned, and a logout token must be signed")]
     None(String),
     /// One of the HMAC family.
-    #[error("{0:?} is symmetric: anybody who has the key could have made the token")]
+    #[error("{0:?} is symmetric: anyone with the key can make such tokens")]
     Symmetric(String),
     /// Anything else.
     #[error("{0:?} is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA")]
     Unsupported(String),
 }
 
-/// The signature is not one of this key over these bytes.
+/// The signature does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the signature is not one of this key over these bytes")]
 pub(super) struct BadSignature;
@@ -82,7 +82,7 @@ impl Alg {
         }
     }
 
-    /// Whether a key of this kind can have made such a signature.
+    /// Whether this algorithm uses keys of this kind.
     pub(super) fn takes(self, material: &Material) -> bool {
         match material {
             Material::Rsa { .. } => !matches!(self, Self::Es256 | Self::Es384 | Self::EdDsa),

@@ -1,7 +1,7 @@
-//! A compact JWS taken apart, before anything in it is believed.
+//! Splits and decodes a compact JWS without trusting its content.
 //!
-//! Nothing is refused here: what cannot be read is kept with the reason, so that the rules after it can
-//! be skipped and a person still sees the rest.
+//! Parsing never fails: an unreadable part is stored with the reason, so that the rules for it are skipped and the rest is
+//! still shown.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use super::json;
 
-/// A logout token as it came. It has no `Debug`: it is a credential.
+/// A logout token as received. It has no `Debug`, because it is a credential.
 pub struct Token {
-    /// Why it is no compact JWS, if it is none.
+    /// Why it is not a compact JWS.
     pub(super) flaw: Option<String>,
     pub(super) header: Part,
     pub(super) payload: Part,
@@ -24,7 +24,7 @@ pub struct Token {
 pub(super) enum Part {
     /// There are no bytes; the token's flaw says why.
     Missing,
-    /// Bytes that are no JSON object, and why.
+    /// Not a JSON object, and why.
     Unreadable(String),
     /// A JSON object, and the names that occur twice in it.
     Object(Map<String, Value>, Vec<String>),

@@ -1,8 +1,7 @@
-//! The whole check of a logout token: every rule, its outcome and why.
+//! Verifies a logout token: every rule, its outcome, and an explanation.
 //!
-//! This follows Back-Channel Logout 1.0 §2.4 and §2.6, with what the OpenID conformance suite adds. It
-//! must stay independent of the issuer's code, or it would share its mistakes. Time and keys are
-//! arguments.
+//! It follows Back-Channel Logout 1.0 §2.4 and §2.6, and what the OpenID conformance suite adds. It must stay independent of
+//! the issuer's code, or it would share its mistakes. Time and keys are arguments.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,22 +11,22 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::jwks::Jwks;
-use super::rules::{Check, Outcome, Rule};
+use super::rules::{Check, Rule, RuleOutcome};
 use super::token::Token;
 use super::{claims, header};
 
-/// What the relying party knows of the token before it comes. What is `None` is not compared.
+/// The expected values. `None` is not compared.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
     /// The OP's identifier, for `iss`.
     pub issuer: Option<String>,
     /// This relying party's identifier, for `aud`.
     pub client_id: Option<String>,
-    /// How far the two clocks may be apart, for `iat` and `exp`.
+    /// The tolerated clock difference, for `iat` and `exp`.
     pub leeway: Duration,
 }
 
-/// What came of every rule, beside what the token says.
+/// The outcome of every rule, and the content of the token.
 #[derive(Clone, Serialize)]
 pub struct Report {
     /// Whether no rule failed.
@@ -40,12 +39,12 @@ pub struct Report {
     pub checks: Vec<Check>,
 }
 
-/// Holds a token to every rule.
+/// Checks every rule.
 pub fn verify(token: &Token, jwks: &Jwks, expected: &Expected, now: Timestamp) -> Report {
     let mut checks = header::check(token, jwks);
     checks.extend(claims::check(token, expected, now));
     Report {
-        valid: checks.iter().all(|check| check.outcome != Outcome::Fail),
+        valid: checks.iter().all(|check| check.outcome != RuleOutcome::Fail),
         header: token.header().cloned(),
         claims: token.claims().cloned(),
         checks,
@@ -53,19 +52,19 @@ pub fn verify(token: &Token, jwks: &Jwks, expected: &Expected, now: Timestamp) -
 }
 
 impl Report {
-    /// Adds what came of a rule that only the caller can check.
+    /// Adds the outcome of a rule that only the caller can check.
     pub(super) fn push(&mut self, check: Check) {
-        self.valid &= check.outcome != Outcome::Fail;
+        self.valid &= check.outcome != RuleOutcome::Fail;
         self.checks.push(check);
     }
 
     /// The rules that failed.
     pub fn failures(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| check.outcome == Outcome::Fail)
+        self.checks.iter().filter(|check| check.outcome == RuleOutcome::Fail)
     }
 
-    /// What came of a rule, if it was on the list.
-    pub fn outcome(&self, rule: Rule) -> Option<Outcome> {
+    /// The outcome of a rule, if it was checked.
+    pub fn outcome(&self, rule: Rule) -> Option<RuleOutcome> {
         self.checks.iter().find(|check| check.rule == rule).map(|check| check.outcome)
     }
 
@@ -105,7 +104,7 @@ mod tests {
         verify(&Token::parse(token), keys, &expected(), now())
     }
 
-    fn rules(report: &Report, outcome: Outcome) -> Vec<Rule> {
+    fn rules(report: &Report, outcome: RuleOutcome) -> Vec<Rule> {
         report.checks.iter().filter(|check| check.outcome == outcome).map(|check| check.rule).collect()
     }
 
@@ -125,10 +124,10 @@ mod tests {
     fn a_good_token_passes_every_rule() {
         let report = edited(|_, _| {});
         assert!(report.valid, "{:?}", report.checks);
-        assert_eq!(rules(&report, Outcome::Pass).len(), report.checks.len());
-        let mut sorted = rules(&report, Outcome::Pass);
+        assert_eq!(rules(&report, RuleOutcome::Pass).len(), report.checks.len());
+        let mut sorted = rules(&report, RuleOutcome::Pass);
         sorted.sort_unstable();
-        assert_eq!(rules(&report, Outcome::Pass), sorted, "in the order of checking");
+        assert_eq!(rules(&report, RuleOutcome::Pass), sorted, "in the order of checking");
         assert_eq!(sorted.len(), 21, "every rule but replay");
     }
 
@@ -143,9 +142,9 @@ mod tests {
             assert!(report.valid, "{alg}: {:?}", report.checks);
         }
         let warned = edited(|header, _| without(header, "typ"));
-        assert_eq!((warned.valid, rules(&warned, Outcome::Warn)), (true, vec![Rule::Typ]));
+        assert_eq!((warned.valid, rules(&warned, RuleOutcome::Warn)), (true, vec![Rule::Typ]));
         let warned = edited(|header, _| header["typ"] = json!("JWT"));
-        assert_eq!((warned.valid, rules(&warned, Outcome::Warn)), (true, vec![Rule::Typ]));
+        assert_eq!((warned.valid, rules(&warned, RuleOutcome::Warn)), (true, vec![Rule::Typ]));
         for name in ["sid", "sub", "session_metadata"] {
             assert!(edited(|_, claims| without(claims, name)).valid, "{name}");
         }
@@ -172,13 +171,13 @@ mod tests {
         for (name, value, rule) in cases {
             // The key signs with ES256 whatever the header claims.
             let report = edited(|header, _| header[name] = value.clone());
-            assert_eq!(rules(&report, Outcome::Fail), [rule], "{name} {value}");
+            assert_eq!(rules(&report, RuleOutcome::Fail), [rule], "{name} {value}");
             assert!(!report.valid);
         }
         for name in ["alg", "kid"] {
             let report = edited(|header, _| without(header, name));
-            assert_eq!(rules(&report, Outcome::Fail).len(), 1, "{name}");
-            assert_eq!(report.outcome(Rule::Signature), Some(Outcome::Skip), "{name}");
+            assert_eq!(rules(&report, RuleOutcome::Fail).len(), 1, "{name}");
+            assert_eq!(report.outcome(Rule::Signature), Some(RuleOutcome::Skip), "{name}");
         }
     }
 
@@ -223,7 +222,7 @@ mod tests {
         ];
         for (name, value, rule) in cases {
             let report = edited(|_, claims| claims[name] = value.clone());
-            assert_eq!(rules(&report, Outcome::Fail), [rule], "{name}: {value}");
+            assert_eq!(rules(&report, RuleOutcome::Fail), [rule], "{name}: {value}");
         }
         for (name, rule) in [
             ("iss", Rule::Iss),
@@ -234,13 +233,13 @@ mod tests {
             ("events", Rule::Events),
         ] {
             let report = edited(|_, claims| without(claims, name));
-            assert_eq!(rules(&report, Outcome::Fail), [rule], "without {name}");
+            assert_eq!(rules(&report, RuleOutcome::Fail), [rule], "without {name}");
         }
         let nobody = edited(|_, claims| {
             without(claims, "sid");
             without(claims, "sub");
         });
-        assert_eq!(rules(&nobody, Outcome::Fail), [Rule::Subject]);
+        assert_eq!(rules(&nobody, RuleOutcome::Fail), [Rule::Subject]);
     }
 
     #[test]
@@ -253,7 +252,7 @@ mod tests {
             claims["exp"] = json!(iat + ttl);
             let token = Token::parse(&key.token(&header("k1"), &claims));
             let expected = Expected { leeway: Duration::from_secs(leeway), ..expected() };
-            rules(&verify(&token, &jwks(&[key.jwk()]), &expected, now()), Outcome::Fail)
+            rules(&verify(&token, &jwks(&[key.jwk()]), &expected, now()), RuleOutcome::Fail)
         };
         assert_eq!(at(119, 120, 0), []);
         assert_eq!(at(120, 120, 0), [Rule::Exp]);
@@ -267,9 +266,9 @@ mod tests {
         assert_eq!(at(86_401, 120, 0), [Rule::Iat, Rule::Exp]);
         assert_eq!(at(0, 0, 1), [Rule::Lifetime]);
         let long = edited(|_, claims| claims["exp"] = json!(now().as_second() + 121));
-        assert_eq!(rules(&long, Outcome::Warn), [Rule::Lifetime]);
+        assert_eq!(rules(&long, RuleOutcome::Warn), [Rule::Lifetime]);
         let fraction = edited(|_, claims| claims["iat"] = json!(1_767_323_045.5));
-        assert_eq!(rules(&fraction, Outcome::Fail), [Rule::Iat]);
+        assert_eq!(rules(&fraction, RuleOutcome::Fail), [Rule::Iat]);
     }
 
     #[test]
@@ -280,12 +279,12 @@ mod tests {
         let (_, signature) = other.rsplit_once('.').unwrap();
         let (signed, _) = good.rsplit_once('.').unwrap();
         let report = check(&format!("{signed}.{signature}"), &jwks(&[key.jwk()]));
-        assert_eq!(rules(&report, Outcome::Fail), [Rule::Signature]);
+        assert_eq!(rules(&report, RuleOutcome::Fail), [Rule::Signature]);
         let report = check(&format!("{signed}."), &jwks(&[key.jwk()]));
-        assert_eq!(rules(&report, Outcome::Fail), [Rule::Signature]);
+        assert_eq!(rules(&report, RuleOutcome::Fail), [Rule::Signature]);
         // Another key under the same kid.
         let report = check(&good, &jwks(&[TestKey::es256("k1").jwk()]));
-        assert_eq!(rules(&report, Outcome::Fail), [Rule::Signature]);
+        assert_eq!(rules(&report, RuleOutcome::Fail), [Rule::Signature]);
     }
 
     #[test]
@@ -299,8 +298,8 @@ mod tests {
         let tag = ring::hmac::sign(&secret, signed.as_bytes());
         let tag = URL_SAFE_NO_PAD.encode(tag);
         let report = check(&format!("{signed}.{tag}"), &jwks(&[key.jwk()]));
-        assert_eq!(rules(&report, Outcome::Fail), [Rule::Alg]);
-        assert_eq!(report.outcome(Rule::Signature), Some(Outcome::Skip));
+        assert_eq!(rules(&report, RuleOutcome::Fail), [Rule::Alg]);
+        assert_eq!(report.outcome(Rule::Signature), Some(RuleOutcome::Skip));
     }
 
     #[test]
@@ -312,7 +311,7 @@ mod tests {
         let mut other_alg = key.jwk();
         other_alg["alg"] = json!("ES384");
         for keys in [vec![encryption], vec![other_alg], vec![key.jwk(), key.jwk()], vec![]] {
-            assert_eq!(rules(&check(&token, &jwks(&keys)), Outcome::Fail), [Rule::Key], "{keys:?}");
+            assert_eq!(rules(&check(&token, &jwks(&keys)), RuleOutcome::Fail), [Rule::Key], "{keys:?}");
         }
         // The same name for keys of two kinds is no doubt (RFC 7517 §4.5).
         assert!(check(&token, &jwks(&[key.jwk(), TestKey::eddsa("k1").jwk()])).valid);
@@ -325,10 +324,10 @@ mod tests {
         let claims = claims("j1").to_string();
         let twice = claims.replacen('{', r#"{"sub": "mallory", "#, 1);
         let report = check(&key.token_of(&header("k1").to_string(), &twice), &keys);
-        assert_eq!(rules(&report, Outcome::Fail), [Rule::PayloadMembers]);
+        assert_eq!(rules(&report, RuleOutcome::Fail), [Rule::PayloadMembers]);
         let twice = header("k1").to_string().replacen('{', r#"{"kid": "k0", "#, 1);
         let report = check(&key.token_of(&twice, &claims), &keys);
-        assert_eq!(rules(&report, Outcome::Fail), [Rule::HeaderMembers]);
+        assert_eq!(rules(&report, RuleOutcome::Fail), [Rule::HeaderMembers]);
     }
 
     #[test]
@@ -345,7 +344,7 @@ mod tests {
             (key.token_of(&header, "{"), Rule::Payload),
         ] {
             let report = check(&token, &keys);
-            assert_eq!(rules(&report, Outcome::Fail), [rule], "{token}");
+            assert_eq!(rules(&report, RuleOutcome::Fail), [rule], "{token}");
             assert_eq!(report.checks.len(), 21, "every rule is on the list");
         }
     }
@@ -356,7 +355,7 @@ mod tests {
         let token = Token::parse(&key.token(&header("k1"), &claims("j1")));
         let report = verify(&token, &jwks(&[key.jwk()]), &Expected::default(), now());
         assert!(report.valid);
-        assert_eq!(rules(&report, Outcome::Skip), [Rule::Iss, Rule::Aud]);
+        assert_eq!(rules(&report, RuleOutcome::Skip), [Rule::Iss, Rule::Aud]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The log: one line for each thing that happened, to standard error.
+//! The log: a line for each event, on standard error.
 
 use std::io::IsTerminal;
 
@@ -7,12 +7,12 @@ use tracing_subscriber::EnvFilter;
 use super::writer::SafeStderr;
 use crate::config::{ConfigErrors, Loaded, LogFormat};
 
-/// Checks that `log.level` can be read.
+/// Checks that `log.level` can be parsed.
 pub fn check(loaded: &Loaded) -> Result<(), ConfigErrors> {
     filter(loaded).map(drop)
 }
 
-/// Sets up the log of this process. Whoever set one up before keeps it.
+/// Sets up the log of this process, unless one was set up before.
 pub fn init(loaded: &Loaded) -> Result<(), ConfigErrors> {
     let terminal = std::io::stderr().is_terminal();
     let json = match loaded.config.log.format {
@@ -20,8 +20,8 @@ pub fn init(loaded: &Loaded) -> Result<(), ConfigErrors> {
         LogFormat::Json => true,
         LogFormat::Human => false,
     };
-    // A line that cannot be written is lost. To say so on standard error would be a panic in whatever has something to log,
-    // where that is gone or its disk is full.
+    // A line that cannot be written is lost. Reporting that on standard error, as tracing-subscriber would, panics where
+    // standard error is closed or its disk is full.
     let builder = tracing_subscriber::fmt()
         .log_internal_errors(false)
         .with_env_filter(filter(loaded)?)

@@ -1,16 +1,10 @@
-//! What logoutd says about itself: log lines, for people or as JSON, and metrics.
+//! What the service reports about itself: the log, for people or as JSON, and Prometheus metrics.
 //!
-//! Lines stand alone, with fields; they never hold tokens, secrets, `sub` or metadata values.
+//! Log lines stand alone, with fields. Tokens, secrets, `sub` and metadata values are in none of them.
 
-mod connections;
-mod keys;
 mod logging;
 pub mod metrics;
-mod tls;
 mod writer;
 
-pub use connections::{ClosedReason, ConnectionMetrics};
-pub use keys::KeysMetrics;
 pub use logging::{check, init};
 pub use metrics::Metrics;
-pub use tls::{HandshakeOutcome, TlsMetrics};

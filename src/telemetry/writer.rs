@@ -1,5 +1,5 @@
-//! Where log lines are written: nothing that others wrote, in a field or an error, adds a line to the log or
-//! steers the terminal it is read on.
+//! Writing log lines: untrusted text in a field or an error cannot add a line to the log, nor control the terminal that
+//! shows it.
 
 use std::io::{self, Write};
 
@@ -7,10 +7,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::printable;
 
-/// Makes what writes one event to standard error.
+/// Writes events to standard error, escaped.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SafeStderr {
-    /// Whether events are JSON; else they are lines for people.
+    /// Whether events are JSON; else they are human-readable lines.
     pub(super) json: bool,
 }
 
@@ -23,7 +23,7 @@ impl<'w> MakeWriter<'w> for SafeStderr {
 }
 
 impl Write for SafeStderr {
-    /// Takes an event, which tracing-subscriber writes at once and ends with a line end.
+    /// Writes one event: tracing-subscriber passes each in a single call, with a line end.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         io::stderr().lock().write_all(safe(self.json, event).as_bytes())?;
         Ok(event.len())

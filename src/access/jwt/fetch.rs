@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::JwtConfig;
 use super::key_set::KeySet;
 use crate::authorities::{self, AuthoritiesError};
+use crate::config;
 use crate::domain::uri;
 use crate::egress::{self, Fetcher, TlsError};
 
@@ -70,11 +70,11 @@ struct Discovery {
 
 impl HttpJwks {
     /// Sets the client up.
-    pub(super) fn new(config: &JwtConfig) -> Result<Self, JwtError> {
+    pub(super) fn new(config: &config::Jwt) -> Result<Self, JwtError> {
         let roots = config.ca_file.as_deref().map(authorities::read).transpose().map_err(JwtError::CaFile)?;
         let fetcher =
             Fetcher::new(roots.unwrap_or_default(), TIMEOUT, MAX_BYTES).map_err(JwtError::Client)?;
-        let JwtConfig { issuer, jwks_uri, allow_http, .. } = config.clone();
+        let config::Jwt { issuer, jwks_uri, allow_http, .. } = config.clone();
         Ok(Self { fetcher, issuer, jwks_uri, allow_http })
     }
 

@@ -3,7 +3,6 @@
 //! The issuer says who a caller is and what it may do; here it is only checked that it was the issuer who said
 //! so, to us, and that it still holds. The relying party's verifier is another, on purpose.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -11,9 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use tokio::sync::Semaphore;
-use url::Url;
 
 use super::{Denied, Grant, TokenKind};
+use crate::config;
 use crate::domain::access::TokenHash;
 
 mod claims;
@@ -35,23 +34,6 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// What an access token is signed with. Never `none`, and nothing symmetric: the keys are public.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
-
-/// Whose access tokens are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JwtConfig {
-    /// What `iss` must be, byte for byte.
-    pub issuer: String,
-    /// What `aud` must be, or have among its values: one of these.
-    pub audience: Vec<String>,
-    /// Where the issuer's keys are; `None`: where its discovery document says.
-    pub jwks_uri: Option<Url>,
-    /// Whether keys may be fetched over `http` from elsewhere than this machine.
-    pub allow_http: bool,
-    /// The claims that hold scopes: a string with spaces, or a list.
-    pub scope_claims: Vec<String>,
-    /// A PEM bundle trusted beside the platform's roots.
-    pub ca_file: Option<PathBuf>,
-}
 
 /// Verifies access tokens.
 pub(super) struct AccessTokens {
@@ -79,10 +61,10 @@ pub(super) fn is_jwt(token: &str) -> bool {
 
 impl AccessTokens {
     /// The verifier, and what fetches its keys.
-    pub(super) fn new(config: JwtConfig) -> Result<(Self, Refresher), JwtError> {
+    pub(super) fn new(config: config::Jwt) -> Result<(Self, Refresher), JwtError> {
         let fetch = HttpJwks::new(&config)?;
         let (keys, refresher) = key_cache(Arc::new(fetch));
-        let JwtConfig { issuer, audience, scope_claims, .. } = config;
+        let config::Jwt { issuer, audience, scope_claims, .. } = config;
         let rules = Rules { issuer, audience, scope_claims };
         Ok((Self { rules, keys, verified: Verified::default(), strangers: Semaphore::new(1) }, refresher))
     }

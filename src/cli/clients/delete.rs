@@ -16,7 +16,7 @@ pub(super) struct DeleteArgs {
 }
 
 pub(super) async fn run(args: DeleteArgs) -> anyhow::Result<()> {
-    // The service has nothing to answer: neither whether there was one, nor what it discarded.
+    // The answer is empty: it says neither whether there was a client, nor what was discarded.
     Api::new(&args.api)?.delete(&path(&args.id)).await?;
     if !args.api.json {
         let id = args.id.text();

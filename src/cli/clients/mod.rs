@@ -1,4 +1,4 @@
-//! `logoutd clients`: clients from the shell.
+//! `logoutd clients`: the commands for clients.
 
 use std::process::ExitCode;
 
@@ -53,7 +53,7 @@ pub(super) async fn run(args: ClientsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a client is.
+/// The path of a client in the API.
 fn path(id: &Segment) -> String {
     format!("/api/v2/clients/{id}")
 }

@@ -1,37 +1,44 @@
-//! What a client is to be, as options, as members of the API's body, or as a file with that body.
+//! The settings of a client as options, which become members of the API's body, or that body in a file.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::cli::input::read_object;
 use crate::domain::algorithm::SigningAlg;
-use crate::domain::client::LogoutUri;
+use crate::domain::client::document::Choice as _;
+use crate::domain::client::{LogoutUri, SubjectLogout, SubjectType, TokenSubject, TokenTyp};
 use crate::domain::initiator::{Initiator, Initiators, UnknownInitiator};
 use crate::domain::metadata::MetadataChoice;
 use crate::domain::sector::SectorIdentifierUri;
 
-/// The id of the group of all of them: a file comes instead of any.
+/// The id of the group of all options. A file is given instead of them.
 pub(super) const GROUP: &str = "options";
 
-/// What a client is to be. What is not given stays as it is, or is the default of a new client.
-#[derive(Debug, Args)]
+/// Settings of a client, named as members of the body. What is not given stays as it is, or is the default of a new
+/// client.
+#[derive(Debug, Args, Serialize)]
 #[group(id = GROUP, multiple = true)]
 pub(super) struct ClientOptions {
     /// Its name, for people
     #[arg(long)]
+    #[serde(rename = "client_name")]
     name: Option<String>,
     /// Where its logout tokens go: its `backchannel_logout_uri`
     #[arg(long, value_name = "URL")]
+    #[serde(rename = "backchannel_logout_uri")]
     logout_uri: Option<LogoutUri>,
     /// Its tokens must have a `sid`
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(rename = "backchannel_logout_session_required")]
     session_required: Option<bool>,
     /// What its tokens are signed with: RS256 (the default), RS384, RS512, PS256, PS384, PS512, ES256, ES384
     /// or `EdDSA`
     #[arg(long)]
+    #[serde(rename = "id_token_signed_response_alg")]
     alg: Option<SigningAlg>,
     /// Which ends of a session it hears of: all, or some with commas (rp-logout,idp-logout is the default)
     #[arg(long, value_name = "all|INITIATORS", value_parser = parse_initiators)]
@@ -41,18 +48,21 @@ pub(super) struct ClientOptions {
     session_metadata: Option<MetadataChoice>,
     /// How long its tokens are valid, such as 2m (the default)
     #[arg(long, value_name = "DURATION")]
+    #[serde(rename = "token.ttl")]
     token_ttl: Option<String>,
     /// The `typ` of its tokens' header
-    #[arg(long, value_name = "TYP", value_parser = ["logout+jwt", "JWT", "none"])]
+    #[arg(long, value_name = "TYP", value_parser = PossibleValuesParser::new(TokenTyp::names()))]
+    #[serde(rename = "token.typ")]
     token_typ: Option<String>,
     /// Which of `sid` and `sub` its tokens carry
-    #[arg(long, value_name = "CLAIMS", value_parser = ["sid+sub", "sid", "sub"])]
+    #[arg(long, value_name = "CLAIMS", value_parser = PossibleValuesParser::new(TokenSubject::names()))]
+    #[serde(rename = "token.subject")]
     token_subject: Option<String>,
     /// How it is told that every session of a user ended: a token for each, or one with the `sub` alone
-    #[arg(long, value_name = "CLAIM", value_parser = ["sid", "sub"])]
+    #[arg(long, value_name = "CLAIM", value_parser = PossibleValuesParser::new(SubjectLogout::names()))]
     subject_logout: Option<String>,
     /// Whether it knows users by a `sub` of its own
-    #[arg(long, value_name = "TYPE", value_parser = ["public", "pairwise"])]
+    #[arg(long, value_name = "TYPE", value_parser = PossibleValuesParser::new(SubjectType::names()))]
     subject_type: Option<String>,
     /// What groups the clients that share pairwise subjects: its `sector_identifier_uri`
     #[arg(long, value_name = "URL")]
@@ -62,7 +72,7 @@ pub(super) struct ClientOptions {
     app_type: Option<String>,
 }
 
-/// A whole body in a file.
+/// The body in a file.
 #[derive(Debug, Args)]
 pub(super) struct BodyFile {
     /// A JSON file with the body that the API takes, in OpenID's or Auth0's members, instead of the options
@@ -72,29 +82,17 @@ pub(super) struct BodyFile {
 }
 
 impl ClientOptions {
-    /// As members of the body.
-    pub(super) fn members(self) -> Map<String, Value> {
-        let members = [
-            ("client_name", given(self.name)),
-            ("backchannel_logout_uri", given(self.logout_uri)),
-            ("backchannel_logout_session_required", given(self.session_required)),
-            ("id_token_signed_response_alg", given(self.alg)),
-            ("initiators", given(self.initiators)),
-            ("session_metadata", given(self.session_metadata)),
-            ("subject_logout", given(self.subject_logout)),
-            ("subject_type", given(self.subject_type)),
-            ("sector_identifier_uri", given(self.sector_identifier_uri)),
-            ("app_type", given(self.app_type)),
-        ];
-        let token = [
-            ("ttl", given(self.token_ttl)),
-            ("typ", given(self.token_typ)),
-            ("subject", given(self.token_subject)),
-        ];
-        let mut members = only_given(members);
-        let token = only_given(token);
-        if !token.is_empty() {
-            members.insert("token".to_owned(), Value::Object(token));
+    /// As members of the body; those of `token` are in an object.
+    pub(super) fn members(&self) -> Map<String, Value> {
+        let Ok(Value::Object(options)) = serde_json::to_value(self) else {
+            unreachable!("options are strings, lists and switches");
+        };
+        let mut members = Map::new();
+        for (name, value) in options.into_iter().filter(|(_, value)| !value.is_null()) {
+            match name.split_once('.') {
+                Some((group, name)) => members.entry(group).or_insert_with(|| json!({}))[name] = value,
+                None => drop(members.insert(name, value)),
+            }
         }
         members
     }
@@ -105,14 +103,6 @@ impl BodyFile {
     pub(super) fn or(self, members: Map<String, Value>) -> anyhow::Result<Map<String, Value>> {
         self.from_file.map_or(Ok(members), |file| read_object(&file))
     }
-}
-
-fn given(value: Option<impl Serialize>) -> Option<Value> {
-    value.map(|value| serde_json::to_value(value).expect("options are strings, lists and switches"))
-}
-
-fn only_given<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
-    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 fn parse_initiators(text: &str) -> Result<Initiators, UnknownInitiator> {

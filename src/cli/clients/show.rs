@@ -1,4 +1,4 @@
-//! `logoutd clients show`, and how a client is shown.
+//! `logoutd clients show`, and the output of a client.
 
 use anstyle::Style;
 use clap::Args;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Api, ApiArgs, Segment, path, plain, print_field, print_json, print_rest, seconds, text};
 use crate::cli::style::{BAD, GOOD, WAITING, paint};
 
-/// What is shown of every client: the member, and what it is called here.
+/// The members that come first, with their labels. Others follow under their own names.
 const ROWS: [(&str, &str); 12] = [
     ("client_name", "name"),
     ("backchannel_logout_uri", "logout uri"),
@@ -23,10 +23,10 @@ const ROWS: [(&str, &str); 12] = [
     ("updated_at", "updated"),
 ];
 
-/// What is shown in some other way, or says the same in Auth0's words.
+/// Members with a form of their own, and those that repeat others under Auth0's names.
 const SHOWN: [&str; 7] = ["client_id", "enabled", "subscribed", "origin", "name", "global", "oidc_logout"];
 
-/// The most that is shown of what only describes a client, in characters.
+/// The most characters of a descriptive member that are shown.
 const MAX_CHARS: usize = 200;
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows a client, all of it.
+/// Prints a client.
 pub(super) fn print(client: &Value) {
     print_field("client", text(client, "client_id"));
     let (style, word) = standing(client);
@@ -85,7 +85,7 @@ fn shortened(value: &Value) -> Value {
     }
 }
 
-/// Whether it is told of ends of sessions, in a word.
+/// Whether a client gets logout tokens, as a word with its style.
 pub(super) fn standing(client: &Value) -> (Style, &'static str) {
     match (&client["subscribed"], &client["enabled"]) {
         (Value::Bool(true), Value::Bool(true)) => (GOOD, "subscribed"),

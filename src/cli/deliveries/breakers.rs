@@ -20,7 +20,7 @@ pub(super) async fn run(args: BreakersArgs) -> anyhow::Result<()> {
     }
     let breakers = answer["breakers"].as_array().map(Vec::as_slice).unwrap_or_default();
     if breakers.is_empty() {
-        println!("no client's breaker is open");
+        println!("no circuit breaker is open");
         return Ok(());
     }
     println!(

@@ -11,13 +11,13 @@ use crate::cli::terminal::println;
 pub(super) struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
-    /// Of this session
+    /// Only of this session
     #[arg(long, value_name = "SID")]
     sid: Option<String>,
-    /// How many, from 1 to 100
+    /// The page size, from 1 to 100
     #[arg(long, value_name = "N")]
     take: Option<u32>,
-    /// Go on after this delivery: the `next` of an earlier page
+    /// Continue after this delivery: the `next` of the previous page
     #[arg(long, value_name = "ID")]
     from: Option<String>,
     #[command(flatten)]
@@ -52,8 +52,8 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The next page that has any. The service looks at so many deliveries at a time, and there may be none among
-/// them that match.
+/// The next page that is not empty. The service examines a bounded number of deliveries per page, and possibly none of them
+/// match.
 async fn page(
     api: &Api,
     query: &[(&'static str, String)],
@@ -75,7 +75,7 @@ fn row(delivery: &Value) {
     println!(
         "{:<36}  {}  {:<20}  {:<16}  {:<19}  {}{}",
         text(delivery, "id"),
-        // Padded before it is painted: escapes have no width.
+        // Padded before it is painted, because escape sequences have no width.
         paint(state_style(state), format_args!("{state:<10}")),
         text(delivery, "client_id"),
         text(delivery, "initiator"),

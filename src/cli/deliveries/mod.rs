@@ -1,4 +1,4 @@
-//! `logoutd deliveries`: the queue from the shell.
+//! `logoutd deliveries`: shows and redelivers deliveries.
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ mod list;
 mod redeliver;
 mod show;
 
-/// Deliveries: what waits, what failed and why, and putting it back into the queue.
+/// Deliveries: what is pending, what failed and why, and redelivery.
 #[derive(Debug, Args)]
 pub(super) struct DeliveriesArgs {
     #[command(subcommand)]
@@ -22,13 +22,13 @@ pub(super) struct DeliveriesArgs {
 
 #[derive(Debug, Subcommand)]
 enum DeliveriesCommand {
-    /// List deliveries, the newest first
+    /// List deliveries, newest first
     List(list::ListArgs),
     /// Show a delivery with all its attempts
     Show(show::ShowArgs),
-    /// Put deliveries back into the queue: some by their ids, or all that match
+    /// Put deliveries back into the queue: by id, or all that match a filter
     Redeliver(redeliver::RedeliverArgs),
-    /// List the clients whose deliveries wait, since their relying parties keep failing
+    /// List the clients whose circuit breaker is open
     Breakers(breakers::BreakersArgs),
 }
 
@@ -43,28 +43,28 @@ pub(super) async fn run(args: DeliveriesArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which deliveries. What is not given does not restrict.
+/// Filters; all that are given must match.
 #[derive(Debug, Default, Args)]
 struct FilterArgs {
-    /// Of this client
+    /// Only of this client
     #[arg(long, value_name = "ID")]
     client: Option<String>,
-    /// In one of these states: pending, `in_flight`, delivered, rejected, exhausted, discarded
+    /// Only in these states, separated by commas: pending, `in_flight`, delivered, rejected, exhausted, discarded
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     state: Vec<String>,
-    /// Of sessions that ended so, such as session-revoked
+    /// Only with this initiator, such as session-revoked
     #[arg(long, value_name = "INITIATOR")]
     initiator: Option<String>,
-    /// Made at this time or later, such as 2026-01-02T03:04:05Z
+    /// Only created at this time or later, such as 2026-01-02T03:04:05Z
     #[arg(long, value_name = "TIME")]
     created_after: Option<String>,
-    /// Made before this time
+    /// Only created before this time
     #[arg(long, value_name = "TIME")]
     created_before: Option<String>,
 }
 
 impl FilterArgs {
-    /// As members or parameters of the API.
+    /// The filters as members or parameters of the API.
     fn members(&self) -> Vec<(&'static str, String)> {
         let state = (!self.state.is_empty()).then(|| self.state.join(","));
         let members = [

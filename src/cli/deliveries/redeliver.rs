@@ -1,4 +1,4 @@
-//! `logoutd deliveries redeliver`: by id, or by filter as a job that is watched.
+//! `logoutd deliveries redeliver`: by id, or by filter as a job whose progress is printed.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::cli::api::Refused;
 use crate::cli::style::{GOOD, paint};
 use crate::cli::terminal::println;
 
-/// How often a job is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the state of a job is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub(super) struct RedeliverArgs {
-    /// These deliveries
+    /// The ids of deliveries
     #[arg(value_name = "DELIVERY")]
     ids: Vec<Segment>,
     #[command(flatten)]
     filter: FilterArgs,
-    /// All that failed for good (rejected or exhausted); implied by any filter
+    /// All that were rejected or exhausted; implied by any filter
     #[arg(long)]
     all: bool,
-    /// Return when the job is stored, instead of watching it
+    /// Return once the job is stored, without waiting for it to complete
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
@@ -36,8 +36,8 @@ pub(super) async fn run(args: RedeliverArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.api)?;
     let filter = args.filter.members();
     match (args.ids.is_empty(), filter.is_empty() && !args.all) {
-        (true, true) => Err(WrongUsage::error("name deliveries, or give a filter or --all")),
-        (false, false) => Err(WrongUsage::error("name deliveries or give a filter, not both")),
+        (true, true) => Err(WrongUsage::error("give ids of deliveries, a filter, or --all")),
+        (false, false) => Err(WrongUsage::error("give ids of deliveries or a filter, not both")),
         (false, true) => by_id(&api, &args.ids, args.api.json).await,
         (true, false) => by_filter(&api, filter, &args).await,
     }
@@ -51,7 +51,7 @@ async fn by_id(api: &Api, ids: &[Segment], json: bool) -> anyhow::Result<ExitCod
             Ok(delivery) => {
                 println!("{} {} {}", paint(GOOD, "✓"), id.text(), text(&delivery, "state"));
             }
-            // It was said why; the others may go.
+            // The reason has been printed; continue with the others.
             Err(error) if error.is::<Refused>() => status = ExitCode::FAILURE,
             Err(error) => return Err(error),
         }
@@ -79,7 +79,7 @@ async fn by_filter(
         println!("job {}: {at_least}{} deliveries match", text(&job, "id"), job["matched"]);
     }
     while !args.no_wait && job["status"] != "completed" {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         job = api.get(&path, &[]).await?;
         if !args.api.json {
             println!(
@@ -93,7 +93,7 @@ async fn by_filter(
         print_json(&job);
     } else if job["skipped"] != 0 {
         println!(
-            "  {} left alone: their clients are subscribed no more, or they have changed meanwhile",
+            "  {} skipped: their clients are no longer subscribed, or they have changed meanwhile",
             job["skipped"]
         );
     }

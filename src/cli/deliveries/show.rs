@@ -9,7 +9,7 @@ use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// The delivery
+    /// The id of the delivery
     #[arg(value_name = "DELIVERY")]
     id: Segment,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
         }
     }
     if delivery["possibly_received"] == true {
-        println!("{}", paint(BAD, "an attempt may have reached the relying party without an answer"));
+        println!("{}", paint(BAD, "the relying party may have received a token without answering"));
     }
     println!();
     for attempt in delivery["attempts"].as_array().into_iter().flatten() {

@@ -1,28 +1,28 @@
-//! What the demo promises, and whether it was kept.
+//! The expectations of the demo, and whether they held.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::progress::{Story, text};
-use super::stage::FAILURES;
+use super::environment::FAILURES;
+use super::progress::{History, text};
 use crate::cli::style::{BAD, GOOD, paint};
 use crate::cli::terminal::println;
 use crate::domain::delivery::{Attempt, State};
 use crate::relying_party::mock::{Received, Verdict};
 
-/// One promise.
+/// One expectation.
 pub(super) struct Expectation {
     held: bool,
     text: String,
 }
 
 impl Expectation {
-    /// Every promise of the demo, held against what happened.
-    pub(super) fn all(story: &Story) -> Vec<Self> {
-        let attempts = |client_id: &str| story.attempts.get(client_id).map_or(&[][..], Vec::as_slice);
-        let received = |client_id: &str| story.received.get(client_id).map_or(&[][..], Vec::as_slice);
-        let is = |client_id: &str, state: State| story.states.get(client_id) == Some(&state);
+    /// Every expectation of the demo, compared with what happened.
+    pub(super) fn all(history: &History) -> Vec<Self> {
+        let attempts = |client_id: &str| history.attempts.get(client_id).map_or(&[][..], Vec::as_slice);
+        let received = |client_id: &str| history.received.get(client_id).map_or(&[][..], Vec::as_slice);
+        let is = |client_id: &str, state: State| history.states.get(client_id) == Some(&state);
         let failures = FAILURES as usize;
         let down = attempts("wiki").len();
         vec![
@@ -39,7 +39,7 @@ impl Expectation {
                 "every attempt carried a new token, with a jti of its own",
             ),
             Self::new(
-                !is("wiki", State::Delivered) && !story.states.get("wiki").is_none_or(|it| it.is_final()),
+                !is("wiki", State::Delivered) && !history.states.get("wiki").is_none_or(|it| it.is_final()),
                 format!(
                     "the wiki is down: after {down} attempts its delivery waits in the store for the next attempt"
                 ),
@@ -47,11 +47,11 @@ impl Expectation {
             Self::new(
                 received("shop").iter().any(|it| metadata(it) == Some(&json!("org_def456")))
                     && received("blog").iter().all(|it| metadata(it).is_none()),
-                "the session metadata is in the token of the shop, which asked for it, and in no other",
+                "only the token of the shop, which is configured to get it, contains the session metadata",
             ),
             Self::new(
                 ["shop", "blog"].iter().all(|id| valid(received(id))),
-                "every relying party found its tokens valid, with code of its own",
+                "every relying party verified its tokens with its own code",
             ),
         ]
     }
@@ -60,12 +60,12 @@ impl Expectation {
         Self { held, text: text.into() }
     }
 
-    /// Whether it was kept.
+    /// Whether it held.
     pub(super) fn held(&self) -> bool {
         self.held
     }
 
-    /// Says so.
+    /// Prints it.
     pub(super) fn show(&self) {
         let mark = if self.held { paint(GOOD, "✓") } else { paint(BAD, "✗") };
         println!("  {mark} {}", self.text);

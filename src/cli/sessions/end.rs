@@ -1,4 +1,4 @@
-//! `logoutd sessions delete`, `revoke` and `delete-all`: the ends of sessions, and who is told.
+//! `logoutd sessions delete`, `revoke` and `delete-all`.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct EndArgs {
-    /// The session: its `sid`
+    /// The `sid` of the session
     #[arg(value_name = "SID")]
     sid: Segment,
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub(super) struct EndArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EndAllArgs {
-    /// The user: the `sub`
+    /// The `sub` of the user
     #[arg(value_name = "USER")]
     user_id: Segment,
     #[command(flatten)]
@@ -50,12 +50,12 @@ pub(super) async fn delete_all(args: EndAllArgs) -> anyhow::Result<ExitCode> {
     report(&api, ended, &args.wait, args.api.json).await
 }
 
-/// Prints what ended and who is told, after waiting if that is wanted.
+/// Prints the ended sessions and their deliveries, after waiting for the outcome if `--wait` is given.
 async fn report(api: &Api, mut ended: Value, wait: &WaitArgs, as_json: bool) -> anyhow::Result<ExitCode> {
     if !as_json {
         print_sessions(&ended);
     }
-    // The sessions have ended: what is known of the deliveries is printed even if asking for more fails.
+    // The sessions have ended: the known deliveries are printed even if polling them fails.
     let deliveries = ended["deliveries"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
     let watched = wait.watch(api, deliveries).await;
     if as_json {
@@ -63,16 +63,16 @@ async fn report(api: &Api, mut ended: Value, wait: &WaitArgs, as_json: bool) -> 
     } else if !items(&ended, "sessions").is_empty() {
         print_deliveries(items(&ended, "deliveries"));
         for client_id in items(&ended, "untold").iter().filter_map(Value::as_str) {
-            let problem = "cannot be told: its tokens need a sub, and none is known for it";
+            let problem = "cannot be notified: its tokens need a sub, and none is known for it";
             println!("{} client {client_id} {problem}", paint(BAD, "✗"));
         }
     }
     let is_complete = ended["complete"] != false;
     if !is_complete && !as_json {
-        println!("{} more of the user's sessions are being ended: so many take a while", paint(BAD, "✗"));
+        println!("{} more of the user's sessions are still being ended", paint(BAD, "✗"));
     }
-    let all_told = watched? && is_complete && items(&ended, "untold").is_empty();
-    Ok(if all_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let all_delivered = watched? && is_complete && items(&ended, "untold").is_empty();
+    Ok(if all_delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_sessions(ended: &Value) {

@@ -9,7 +9,7 @@ use crate::cli::list::List;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// The user: the `sub`
+    /// The `sub` of the user
     #[arg(value_name = "USER")]
     user_id: Segment,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `logoutd sessions`: sessions from the shell.
+//! `logoutd sessions`: shows, changes and ends sessions.
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ mod show;
 mod update;
 mod wait;
 
-/// Sessions: who is logged in, what is known of it, and its end.
+/// Sessions: show them, change their metadata, and end them.
 #[derive(Debug, Args)]
 pub(super) struct SessionsArgs {
     #[command(subcommand)]
@@ -29,13 +29,13 @@ enum SessionsCommand {
     List(list::ListArgs),
     /// Show a session
     Show(show::ShowArgs),
-    /// Replace a session's metadata: what is not given again is gone
+    /// Replace the metadata of a session: entries that are not given are removed
     Update(update::UpdateArgs),
-    /// End a session, and tell its clients
+    /// End a session and send logout tokens to its clients
     Delete(end::EndArgs),
-    /// The same as delete: Auth0's API has both
+    /// The same as delete, because Auth0's API has both
     Revoke(end::EndArgs),
-    /// End every session of a user, and tell their clients
+    /// End every session of a user and send logout tokens to their clients
     DeleteAll(end::EndAllArgs),
 }
 
@@ -52,12 +52,12 @@ pub(super) async fn run(args: SessionsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a session is.
+/// The path of a session.
 fn path(sid: &Segment) -> String {
     format!("/api/v2/sessions/{sid}")
 }
 
-/// Where a user's sessions are.
+/// The path of a user's sessions.
 fn path_of_user(id: &Segment) -> String {
     format!("/api/v2/users/{id}/sessions")
 }

@@ -1,4 +1,4 @@
-//! `logoutd sessions show`, and how a session is shown.
+//! `logoutd sessions show`, and printing a session.
 
 use clap::Args;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::{
     Api, ApiArgs, Segment, items, path, plain, print_field, print_json, print_rest, printable, seconds, text,
 };
 
-/// What is shown of every session: the member, and what it is called here.
+/// The members printed for every session, and their labels.
 const ROWS: [(&str, &str); 9] = [
     ("id", "session"),
     ("user_id", "user"),
@@ -20,12 +20,12 @@ const ROWS: [(&str, &str); 9] = [
     ("flow", "flow"),
 ];
 
-/// What is shown in some other way.
+/// Members that are printed in another form.
 const SHOWN: [&str; 5] = ["clients", "session_metadata", "device", "authentication", "cookie"];
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// The session: its `sid`
+    /// The `sid` of the session
     #[arg(value_name = "SID")]
     sid: Segment,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows a session, all of it.
+/// Prints all members of a session.
 pub(super) fn print(session: &Value) {
     for (member, name) in ROWS {
         match &session[member] {
@@ -68,7 +68,7 @@ pub(super) fn print(session: &Value) {
     }
 }
 
-/// A way in which the user authenticated: `mfa (otp), 2026-01-02 03:04:05`.
+/// An authentication method: `mfa (otp), 2026-01-02 03:04:05`.
 fn method(method: &Value) -> String {
     let kind = match text(method, "type") {
         "" => String::new(),
@@ -81,7 +81,7 @@ fn method(method: &Value) -> String {
     format!("{}{kind}{at}", printable(text(method, "name")))
 }
 
-/// The clients the user logged in to.
+/// The ids of the clients of a session.
 pub(super) fn clients(session: &Value) -> String {
     let clients = session["clients"].as_array().into_iter().flatten();
     clients.map(|client| text(client, "client_id")).collect::<Vec<_>>().join(", ")

@@ -14,7 +14,7 @@ use crate::cli::terminal::println;
 
 #[derive(Debug, Args)]
 pub(super) struct UpdateArgs {
-    /// The session: its `sid`
+    /// The `sid` of the session
     #[arg(value_name = "SID")]
     sid: Segment,
     #[command(flatten)]
@@ -23,17 +23,17 @@ pub(super) struct UpdateArgs {
     api: ApiArgs,
 }
 
-/// All of the metadata that the session is to have.
+/// The new metadata of the session.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct MetadataArgs {
-    /// An entry that it is to have; may be given several times. All others are removed
+    /// An entry of the new metadata; can be repeated. All other entries are removed
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_entry)]
     metadata: Vec<(String, String)>,
-    /// A JSON file: an object with all the entries it is to have; `-` is standard input
+    /// A JSON file with an object of all entries; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
-    /// Remove all of it
+    /// Remove all entries
     #[arg(long)]
     clear: bool,
 }
@@ -54,14 +54,14 @@ pub(super) async fn run(args: UpdateArgs) -> anyhow::Result<ExitCode> {
     if args.api.json {
         print_json(&session);
     } else {
-        println!("{} session {} has this metadata now", paint(GOOD, "✓"), args.sid.text());
+        println!("{} updated the metadata of session {}", paint(GOOD, "✓"), args.sid.text());
         show::print(&session);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// An entry. Its value is not repeated in an error: it may be personal.
+/// Parses an entry. Errors do not contain the value, which can be personal data.
 fn parse_entry(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("must be a key and a value with = between them")?;
+    let (key, value) = text.split_once('=').ok_or("must be a key and a value separated by =")?;
     Ok((key.to_owned(), value.to_owned()))
 }

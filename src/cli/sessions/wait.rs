@@ -1,4 +1,4 @@
-//! Waiting for what becomes of deliveries.
+//! Waits for the outcome of deliveries.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::{Api, text};
 use crate::domain::delivery::State;
 
-/// How often deliveries that are not final are looked at.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often deliveries that are not final are polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
@@ -20,8 +20,8 @@ pub(super) struct WaitArgs {
 }
 
 impl WaitArgs {
-    /// Brings the states of the deliveries up to date until all are final or the time is up. Whether it is as
-    /// was asked for: all are delivered, or nobody asked.
+    /// Updates the states of the deliveries until all are final or the time is up. Returns whether all are delivered;
+    /// without `--wait` always true.
     pub(super) async fn watch(&self, api: &Api, deliveries: &mut [Value]) -> anyhow::Result<bool> {
         let Some(seconds) = self.wait else { return Ok(true) };
         let limit = Duration::from_secs(seconds.into());
@@ -44,7 +44,7 @@ async fn until_final(api: &Api, deliveries: &mut [Value]) -> anyhow::Result<()> 
         if !open {
             return Ok(());
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -9,7 +9,6 @@ mod mint;
 mod send;
 mod sign;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -19,16 +18,14 @@ use uuid::Uuid;
 pub(super) use self::classify::Health;
 use self::classify::{AttemptOutcome, Classification};
 use self::sign::{SignedToken, Signer, SigningFailure};
-use crate::clock::Clock;
+use crate::ambient::Ambient;
 use crate::domain::algorithm::SigningAlg;
 use crate::domain::client::{Client, LogoutUri};
 use crate::domain::delivery::{Attempt, Intent, Phases, Verdict};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::Egress;
-use crate::entropy::Entropy;
 use crate::keyring::Keyring;
 use crate::storage::LeasedDelivery;
-use crate::telemetry::Metrics;
 use crate::token::{Claims, NoIdentifier};
 
 /// What attempts are made with.
@@ -41,12 +38,8 @@ pub struct AttempterConfig {
     pub egress: Egress,
     /// When failed attempts are repeated.
     pub schedule: RetrySchedule,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// For `jti`s and jitter.
-    pub entropy: Arc<dyn Entropy>,
-    /// The metrics of attempts.
-    pub metrics: Arc<Metrics>,
+    /// Time, randomness and metrics.
+    pub ambient: Ambient,
 }
 
 /// Makes attempts.
@@ -55,9 +48,7 @@ pub struct Attempter {
     signer: Signer,
     egress: Egress,
     schedule: RetrySchedule,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    metrics: Arc<Metrics>,
+    ambient: Ambient,
 }
 
 /// What an attempt is for.
@@ -120,8 +111,8 @@ struct Draft {
 impl Attempter {
     /// An attempter with no attempt in progress.
     pub fn new(config: AttempterConfig) -> Self {
-        let AttempterConfig { issuer, keyring, egress, schedule, clock, entropy, metrics } = config;
-        Self { issuer, signer: Signer::new(keyring), egress, schedule, clock, entropy, metrics }
+        let AttempterConfig { issuer, keyring, egress, schedule, ambient } = config;
+        Self { issuer, signer: Signer::new(keyring), egress, schedule, ambient }
     }
 
     /// Makes one attempt. `lease_holds` is asked immediately before the token is sent.
@@ -130,8 +121,8 @@ impl Attempter {
         target: Target<'_>,
         lease_holds: impl Fn(Timestamp) -> bool,
     ) -> Result<Attempted, LeaseLost> {
-        let now = self.clock.now();
-        let jti = self.entropy.uuid_v4();
+        let now = self.ambient.now();
+        let jti = self.ambient.entropy.uuid_v4();
         let mut draft = Draft::new(now);
         let signed = self.signed_token(target, now, jti).await;
         let signing_took = draft.began.elapsed();
@@ -143,10 +134,10 @@ impl Attempter {
             }
         };
         let alg = target.client.id_token_signed_response_alg;
-        self.metrics.signed(alg.as_str(), signing_took);
+        self.ambient.metrics.delivery.signed(alg.as_str(), signing_took);
         draft.attempt.jti = Some(jti);
         draft.attempt.kid = Some(signed.kid);
-        if !lease_holds(self.clock.now()) {
+        if !lease_holds(self.ambient.now()) {
             return Err(LeaseLost);
         }
         let result = send::send(&self.egress, uri, &signed.compact, now, &mut draft.attempt).await;
@@ -200,27 +191,27 @@ impl Attempter {
 
     fn retry(&self, target: Target<'_>, hint: Option<Duration>) -> Verdict {
         let failures = target.failures + 1;
-        let jitter = self.entropy.fraction();
+        let jitter = self.ambient.entropy.fraction();
         self.schedule
-            .next_attempt(failures, self.clock.now(), target.intent.expires_at, hint, jitter)
+            .next_attempt(failures, self.ambient.now(), target.intent.expires_at, hint, jitter)
             .map_or(Verdict::Exhausted, Verdict::Retry)
     }
 
     fn measure(&self, target: Target<'_>, attempt: &Attempt, verdict: Verdict) {
         let result = attempt.error.as_deref().unwrap_or("delivered");
-        self.metrics.attempt(target.client.client_id.as_str(), result);
+        self.ambient.metrics.delivery.attempt(target.client.client_id.as_str(), result);
         let Phases { sign: _, dns, connect, answer, body } = attempt.phases;
         for (phase, took) in [("dns", dns), ("connect", connect), ("answer", answer), ("body", body)] {
             if let Some(took) = took {
-                self.metrics.phase(phase, took);
+                self.ambient.metrics.delivery.phase(phase, took);
             }
         }
         if attempt.status.is_some() {
-            self.metrics.connection(connect.is_none());
+            self.ambient.metrics.delivery.connection(connect.is_none());
         }
         if verdict == Verdict::Delivered {
-            let lag = self.clock.now().duration_since(target.intent.created_at);
-            self.metrics.delivered_after(lag.try_into().unwrap_or_default());
+            let lag = self.ambient.now().duration_since(target.intent.created_at);
+            self.ambient.metrics.delivery.delivered_after(lag.try_into().unwrap_or_default());
         }
     }
 }

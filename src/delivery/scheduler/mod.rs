@@ -55,6 +55,8 @@ mod leases;
 mod limits;
 mod permit;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -12,7 +12,7 @@ use super::super::uri::{self, UriError};
 /// (Back-Channel Logout 1.0 §2.2), in the form in which it is used (see [`uri`]). The text is kept byte for
 /// byte, its query included.
 ///
-/// Whether `http` and the address are allowed is the egress policy's to say, not this type's.
+/// The egress policy decides whether `http` and the address are allowed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LogoutUri {
@@ -45,8 +45,8 @@ impl LogoutUri {
     }
 }
 
-/// Reads one that is stored. What was registered under looser rules is still the client's, and must not make the
-/// client unreadable: it goes on as it did, and where no request can be sent to it, the attempt says so.
+/// Reads a stored URI. One that was registered under earlier, looser rules stays in use: it must not make the client
+/// unreadable, and where no request can be sent to it, the attempt fails with the reason.
 pub(super) fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LogoutUri>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     let url = Url::parse(&text).map_err(serde::de::Error::custom)?;

@@ -1,11 +1,17 @@
 //! A client: a registered relying party, where its logout tokens go and what they look like.
+//!
+//! [`Client`] defines its settings, each in three lines of this file that the compiler keeps together: a field, a row
+//! of the `settings!` list, a default in [`Client::new`]. See [`document`].
 
+pub mod document;
+mod forms;
 mod logout_uri;
+mod record;
+mod subject;
 mod token_options;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +21,12 @@ use super::initiator::Initiators;
 use super::metadata::MetadataChoice;
 use super::sector::{self, SectorIdentifierUri};
 
+use self::document::settings;
+use self::forms::{DisplayName, Flag, Group, InitiatorList, Maybe, MetadataKeys, OneOf, Text};
+
 pub use self::logout_uri::{LogoutUri, LogoutUriError};
+pub use self::record::{ClientRecord, Origin};
+pub use self::subject::{SubjectLogout, SubjectType};
 pub use self::token_options::{TokenOptions, TokenSubject, TokenTyp};
 
 /// A registered relying party.
@@ -32,32 +43,49 @@ pub struct Client {
     pub backchannel_logout_session_required: bool,
     /// What its tokens are signed with (§2.6).
     pub id_token_signed_response_alg: SigningAlg,
-    /// Which ends of a session it hears of.
+    /// Which ends of a session it gets a token for.
     pub initiators: Initiators,
     /// Which session metadata its tokens carry.
     pub session_metadata: MetadataChoice,
     /// The shape of its tokens.
     pub token: TokenOptions,
-    /// How it is told that every session of a user ended.
+    /// Which tokens it gets when all sessions of a user end.
     pub subject_logout: SubjectLogout,
     /// Whether it knows users by the OP's `sub` or by one of its own (OpenID Connect Core §8).
     pub subject_type: SubjectType,
-    /// Its host stands for the group of clients that share pairwise subjects. Without one, that of the
-    /// logout URI does.
+    /// Clients with the same host here share pairwise subjects. Without one, the host of the logout URI counts.
     #[serde(default, deserialize_with = "sector::stored")]
     pub sector_identifier_uri: Option<SectorIdentifierUri>,
-    /// An operator's switch: while it is off, deliveries wait.
+    /// Deliveries to a disabled client stay pending.
     pub enabled: bool,
-    /// Which defaults were set in so many words.
+    /// Which defaults were set explicitly.
     #[serde(default, skip_serializing_if = "SpelledOut::is_nothing")]
     pub spelled_out: SpelledOut,
-    /// What else its registration says of it. It is kept and given back, and nothing here acts on it.
+    /// Descriptive members of its registration. They are stored and returned, and have no effect.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub descriptive: BTreeMap<String, Value>,
 }
 
+settings! {
+    Client, defaults: |client| Self::new(client.client_id.clone()),
+    besides: [client_id, spelled_out, descriptive],
+    {
+        client_name: Maybe<DisplayName>,
+        backchannel_logout_uri: Maybe<Text<LogoutUri>>,
+        backchannel_logout_session_required: Flag,
+        id_token_signed_response_alg: Text<SigningAlg>,
+        initiators: InitiatorList,
+        session_metadata: MetadataKeys,
+        token: Group<TokenOptions>,
+        subject_logout: OneOf<SubjectLogout>,
+        subject_type: OneOf<SubjectType>,
+        sector_identifier_uri: Maybe<Text<SectorIdentifierUri>>,
+        enabled: Flag,
+    }
+}
+
 impl Client {
-    /// A client with nothing but its id: not subscribed, everything else by default.
+    /// A client with default settings, which is not subscribed.
     pub fn new(client_id: ClientId) -> Self {
         Self {
             client_id,
@@ -77,7 +105,7 @@ impl Client {
         }
     }
 
-    /// Which of its settings contradict each other.
+    /// Finds settings that contradict each other.
     pub fn contradictions(&self) -> Vec<Contradiction> {
         let mut found = Vec::new();
         let session_required = self.backchannel_logout_session_required;
@@ -99,8 +127,8 @@ impl Client {
     }
 }
 
-/// Defaults that were set in so many words, in Auth0's members. They are shown there; others are not: Terraform
-/// compares what it wrote with what it reads, and would forever want to remove what it did not write.
+/// Defaults that were set explicitly in Auth0's `oidc_logout`. Only those are shown there: Terraform compares what it
+/// wrote with what it reads, and would want to remove what it did not write, again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpelledOut {
     /// The default initiators.
@@ -127,61 +155,5 @@ pub struct Contradiction {
     pub fix: &'static str,
 }
 
-/// A client as it is registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientRecord {
-    /// The client.
-    pub client: Client,
-    /// Who manages it.
-    pub origin: Origin,
-    /// It has a `backchannel_logout_uri`, and its RP has not answered 410 (Gone) since that was set.
-    pub subscribed: bool,
-    /// Counts its changes, so that a change can be made on the condition that nobody else made one.
-    pub revision: u64,
-    /// When it was registered.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-}
-
-/// Who manages a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// The configuration file: it is read-only here.
-    File,
-    /// The management API.
-    Api,
-}
-
-impl Origin {
-    /// The name used in the store and in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Api => "api",
-        }
-    }
-}
-
-/// How a client is told that every session of a user ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SubjectLogout {
-    /// A token for each session it takes part in. Some receivers can do nothing with a `sub` alone.
-    #[default]
-    Sid,
-    /// One token with the `sub` alone, which means every session of the user (Back-Channel Logout 1.0 §2.4).
-    Sub,
-}
-
-/// What a client knows users by (OpenID Connect Core §8).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SubjectType {
-    /// The OP's `sub`, the same at every such client.
-    #[default]
-    Public,
-    /// A `sub` of the client's own, or of its sector's. It is never told the public one.
-    Pairwise,
-}
+#[cfg(test)]
+mod tests;

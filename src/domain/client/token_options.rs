@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::document::{Choice, settings};
+use super::forms::{GroupType, OneOf, TokenTtl};
+
 /// What differs between clients in the token itself: no single choice suits every receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenOptions {
@@ -13,6 +16,20 @@ pub struct TokenOptions {
     pub typ: TokenTyp,
     /// Which of `sid` and `sub` it carries.
     pub subject: TokenSubject,
+}
+
+settings! {
+    TokenOptions, defaults: |_options| Self::default(), besides: [],
+    {
+        ttl: TokenTtl,
+        typ: OneOf<TokenTyp>,
+        subject: OneOf<TokenSubject>,
+    }
+}
+
+impl GroupType for TokenOptions {
+    const NAME: &'static str = "Token";
+    const DESCRIPTION: &'static str = "The shape of a client's tokens.";
 }
 
 impl TokenOptions {
@@ -42,6 +59,16 @@ pub enum TokenTyp {
     None,
 }
 
+impl Choice for TokenTyp {
+    const SCHEMA: &'static str = "TokenTyp";
+    const DESCRIPTION: &'static str = "The `typ` header of a client's tokens; `none` leaves it out.";
+    const ALL: &'static [Self] = &[Self::LogoutJwt, Self::Jwt, Self::None];
+
+    fn as_str(self) -> &'static str {
+        self.header_value().unwrap_or("none")
+    }
+}
+
 impl TokenTyp {
     /// The header's value, if there is one.
     pub const fn header_value(self) -> Option<&'static str> {
@@ -66,4 +93,19 @@ pub enum TokenSubject {
     /// The subject only: for the RP this means every session of the user.
     #[serde(rename = "sub")]
     Sub,
+}
+
+impl Choice for TokenSubject {
+    const SCHEMA: &'static str = "TokenSubject";
+    const DESCRIPTION: &'static str =
+        "Which of `sid` and `sub` a client's tokens carry, where both are known.";
+    const ALL: &'static [Self] = &[Self::SidAndSub, Self::Sid, Self::Sub];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SidAndSub => "sid+sub",
+            Self::Sid => "sid",
+            Self::Sub => "sub",
+        }
+    }
 }

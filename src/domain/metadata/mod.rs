@@ -109,6 +109,17 @@ pub enum MetadataChoice {
     Keys(BTreeSet<String>),
 }
 
+impl MetadataChoice {
+    /// A choice of these keys.
+    pub fn of_keys(keys: BTreeSet<String>) -> Result<Self, MetadataError> {
+        if keys.len() > MAX_ENTRIES {
+            return Err(MetadataError::TooLarge);
+        }
+        keys.iter().try_for_each(|key| check_key(key))?;
+        Ok(Self::Keys(keys))
+    }
+}
+
 /// How [`MetadataChoice`] is written: `false`, `true` or a list of keys.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "`session_metadata` must be true, false or a list of metadata keys")]
@@ -124,13 +135,7 @@ impl TryFrom<MetadataChoiceForm> for MetadataChoice {
         match form {
             MetadataChoiceForm::Switch(false) => Ok(Self::None),
             MetadataChoiceForm::Switch(true) => Ok(Self::All),
-            MetadataChoiceForm::Keys(keys) => {
-                if keys.len() > MAX_ENTRIES {
-                    return Err(MetadataError::TooLarge);
-                }
-                keys.iter().try_for_each(|key| check_key(key))?;
-                Ok(Self::Keys(keys))
-            }
+            MetadataChoiceForm::Keys(keys) => Self::of_keys(keys),
         }
     }
 }

@@ -97,10 +97,12 @@ impl Refusal {
     /// The field that is at fault.
     pub const fn field(&self) -> Field {
         match self {
-            Self::UnknownSession | Self::SessionEnded => Field::Sid,
-            Self::UnknownSubject | Self::SubMismatch => Field::Sub,
-            Self::NoIdentifier { needs: Identifier::Sid, .. } => Field::Sid,
-            Self::NoIdentifier { needs: Identifier::Sub, .. } => Field::Sub,
+            Self::UnknownSession | Self::SessionEnded | Self::NoIdentifier { needs: Identifier::Sid, .. } => {
+                Field::Sid
+            }
+            Self::UnknownSubject | Self::SubMismatch | Self::NoIdentifier { needs: Identifier::Sub, .. } => {
+                Field::Sub
+            }
             Self::UnknownClient { field, .. } | Self::TooManyClients { field, .. } => *field,
             Self::MetadataFlow(_) => Field::SessionMetadata,
         }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::repeats::{Repeats, Written};
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::domain::log::{LogEntry, LogEvent, LogId};
-use crate::entropy::Entropy;
 use crate::shutdown::Shutdown;
 use crate::storage::LogStore;
 
@@ -22,15 +21,14 @@ pub struct Trail(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn LogStore>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
     repeats: Mutex<Repeats>,
 }
 
 impl Trail {
     /// Writes to `store`.
-    pub fn new(store: Arc<dyn LogStore>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self(Arc::new(Inner { store, clock, entropy, repeats: Mutex::default() }))
+    pub fn new(store: Arc<dyn LogStore>, ambient: Ambient) -> Self {
+        Self(Arc::new(Inner { store, ambient, repeats: Mutex::default() }))
     }
 
     /// A change was asked for.
@@ -71,9 +69,9 @@ impl Trail {
     }
 
     async fn write(&self, Written { change, client_id, user_id }: Written) {
-        let Inner { store, clock, entropy, .. } = &*self.0;
-        let now = clock.now();
-        let id = LogId::new(now, entropy.uuid_v7(now));
+        let Inner { store, ambient, .. } = &*self.0;
+        let now = ambient.now();
+        let id = LogId::new(now, ambient.entropy.uuid_v7(now));
         let entry = LogEntry { id, client_id, user_id, event: LogEvent::Change(Box::new(change)) };
         if let Err(error) = store.record(&entry).await {
             // The change itself stands; the request's span says which it was.

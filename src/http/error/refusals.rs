@@ -102,7 +102,7 @@ impl From<KeyringError> for ApiError {
             E::NoActiveKey(_)
             | E::KeyFile { .. }
             | E::FileName { .. }
-            | E::Stranger(_)
+            | E::UnexpectedFile(_)
             | E::SameKid { .. }
             | E::NotRegular { .. }
             | E::Exposed { .. }

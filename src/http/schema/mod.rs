@@ -6,8 +6,7 @@ pub(super) mod types;
 
 pub(super) use parameters::{Checkpoint, Take, field_parameters, whole_number};
 pub(super) use types::{
-    ClientId, CookieMode, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, Initiators,
-    JwtConfiguration, Kid, LogId, LogSort, LogType, LogoutUri, MetadataChoice, OidcLogoutInitiators, Origin,
-    SearchEngine, SectorIdentifierUri, SessionMetadata, Sid, SigningAlg, Sub, SubjectLogout, SubjectType,
-    TokenSubject, TokenTyp, Uuid, described, one_of, reference, text,
+    ClientId, CookieMode, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, JwtConfiguration,
+    Kid, LogId, LogSort, LogType, LogoutUri, OidcLogoutInitiators, Origin, SearchEngine, SessionMetadata,
+    Sid, SigningAlg, Sub, Uuid, described, one_of, reference, text,
 };

@@ -11,7 +11,7 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::algorithm::SigningAlg as Alg;
-use crate::domain::client::{self, LogoutUri as Uri, Origin as ClientOrigin};
+use crate::domain::client::{LogoutUri as Uri, Origin as ClientOrigin};
 use crate::domain::delivery::State;
 use crate::domain::ids::MAX_ID_CHARS;
 use crate::domain::initiator::Initiator as Reason;
@@ -109,12 +109,6 @@ stand_ins! {
     SearchEngine = names(["v3"], json!("v3"));
     /// The oldest, or the newest, first.
     LogSort = names(["date:1", "date:-1"], json!("date:-1"));
-    /// How a client is told that every session of a user ended: by a token for each session (`sid`), or by one
-    /// with the `sub` alone.
-    SubjectLogout =
-        names([client::SubjectLogout::Sid, client::SubjectLogout::Sub], json!("sid"));
-    /// What a client knows users by (OpenID Connect Core, section 8).
-    SubjectType = names([client::SubjectType::Public, client::SubjectType::Pairwise], json!("public"));
     /// What groups the clients that share pairwise subjects: an absolute `https` URI, without fragment, user name
     /// and password.
     SectorIdentifierUri = text()
@@ -123,16 +117,6 @@ stand_ins! {
         .pattern(Some(r"^[Hh][Tt][Tt][Pp][Ss]://[!-~]+$"))
         .examples([json!("https://shop.example.com/sector.json")])
         .build();
-    /// The `typ` header of a client's tokens; `none` leaves it out.
-    TokenTyp = names(
-        [client::TokenTyp::LogoutJwt, client::TokenTyp::Jwt, client::TokenTyp::None],
-        json!("logout+jwt"),
-    );
-    /// Which of `sid` and `sub` a client's tokens carry, where both are known.
-    TokenSubject = names(
-        [client::TokenSubject::SidAndSub, client::TokenSubject::Sid, client::TokenSubject::Sub],
-        json!("sid+sub"),
-    );
     /// Where a client's logout tokens go, by POST: absolute, `https` (or `http`, where the configuration allows
     /// it), without fragment, user name and password. Its host must have public addresses only, but for those
     /// that `egress.allow_networks` exempts.

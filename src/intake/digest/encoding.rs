@@ -1,20 +1,20 @@
-//! How values are written for a digest: each with its kind and its length, so that no two are written alike.
+//! The encoding of values for a digest: each with its kind and length, so that no two values have the same encoding.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-/// A map from names to values, in the making. Which order they are put in does not matter.
+/// Builds a map from names to encoded values. The order of insertion does not matter.
 #[derive(Default)]
 pub(super) struct Members(BTreeMap<String, Vec<u8>>);
 
 impl Members {
-    /// Puts a value in.
+    /// Adds a value.
     pub(super) fn put(&mut self, name: &str, value: Vec<u8>) {
         self.0.insert(name.to_owned(), value);
     }
 
-    /// Puts a value in if there is one.
+    /// Adds a value if there is one.
     pub(super) fn put_some(&mut self, name: &str, value: Option<Vec<u8>>) {
         if let Some(value) = value {
             self.put(name, value);

@@ -1,4 +1,4 @@
-//! What digests are made of, pinned: a replay across an upgrade must be recognised.
+//! Pins the digests: a replay across an upgrade must be recognised.
 
 use jiff::Timestamp;
 
@@ -35,9 +35,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-/// Every type, with nothing but what is required and with everything; and its digests of both versions. Those of
-/// version 1 are from a store of the first release; those of version 2 were computed apart from this program, from
-/// the description in the module.
+/// Every type, with its required members and with all; and the digests of both versions. Those of version 1 are from a
+/// store of the first release; those of version 2 were computed by another program from the description in the module.
 fn golden() -> Vec<(Event, &'static str, &'static str)> {
     let cases = [
         (

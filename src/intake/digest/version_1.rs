@@ -1,5 +1,5 @@
-//! Version 1: the JSON form that the first release's own types had. It is written out here, so that those types
-//! can change; nothing new is stored with it.
+//! Version 1: the JSON form that the types of the first release had. It is written out here so that the types can change.
+//! New events do not get it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,8 +52,8 @@ enum Ended<'a> {
     Subject(&'a str),
 }
 
-/// The text that the digest is of; `None` for an event that says what the first release had no member for, since
-/// it has accepted none like it.
+/// The digest's input; `None` for an event with data for which the first release had no member, since it accepted no
+/// such event.
 pub(super) fn encode(body: &EventBody) -> Option<Vec<u8>> {
     let body = match body {
         EventBody::Created(it) => created(it),
@@ -64,7 +64,7 @@ pub(super) fn encode(body: &EventBody) -> Option<Vec<u8>> {
     body.map(|body| serde_json::to_vec(&body).expect("it has string keys and no failing serializers"))
 }
 
-// Taken apart whole, without `..`: whoever adds a member returns `None` where it is given.
+// Destructured without `..`: for an event that has a member which is added later, these return `None`.
 
 fn created(event: &SessionCreated) -> Option<Body<'_>> {
     let SessionCreated {

@@ -1,8 +1,8 @@
-//! Version 2: the members of an event's data by their names on the wire. What it is made of is described in
-//! [`super`] and pinned by a test.
+//! Version 2: the members of an event's data by their names on the wire. It is described in [`super`] and pinned by a
+//! test.
 //!
-//! Events are taken apart whole here, without `..`: whoever adds a member to one is asked what it does to the
-//! digest. It must be left out where it has the value that it has when it is not given.
+//! Events are destructured without `..`, so that a new member does not compile until its place in the digest is decided.
+//! It must be left out where it has its default value.
 
 use jiff::Timestamp;
 
@@ -15,7 +15,7 @@ use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::Flow;
 use crate::domain::session_details::{AuthenticationMethod, Device, SessionDetails, Whereabouts};
 
-/// The bytes that the digest is of.
+/// The digest's input.
 pub(super) fn encode(body: &EventBody) -> Vec<u8> {
     let members = match body {
         EventBody::Created(it) => created(it),

@@ -167,6 +167,14 @@ mod tests {
         Reporter::of(&Caller::Jwt { subject: None, client: Some(name.parse().unwrap()) })
     }
 
+    /// An event that names this many clients.
+    fn event(clients: usize) -> Event {
+        let clients: Vec<_> = (0..clients).map(|n| format!("c{n}")).collect();
+        let named: Vec<_> = clients.iter().map(String::as_str).collect();
+        let body = EventBody::Created(created("s", &named));
+        Event { source: "s".to_owned(), id: "e".to_owned(), time: None, body }
+    }
+
     /// As many permits as the budget has at once.
     async fn fill(budget: &MemoryBudget, name: &str, body: usize) -> Vec<MemoryPermit> {
         let mut permits = Vec::new();
@@ -210,12 +218,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_permit_is_resized_for_the_parsed_events() {
         let budget = MemoryBudget::default();
-        let event = |clients: usize| {
-            let clients: Vec<_> = (0..clients).map(|n| format!("c{n}")).collect();
-            let named: Vec<_> = clients.iter().map(String::as_str).collect();
-            let body = EventBody::Created(created("s", &named));
-            Event { source: "s".to_owned(), id: "e".to_owned(), time: None, body }
-        };
         let mut permit = budget.reserve(&reporter("a"), LARGE).await.unwrap();
         permit.resize_for(&[event(1)]).unwrap();
         assert!(permit.bytes() < 4096, "{}", permit.bytes());
@@ -225,6 +227,21 @@ mod tests {
         assert_eq!(others.len(), LARGE_BODY_BUDGET / 2 / MEMORY_PER_BODY_BYTE / LARGE - 1);
         assert_eq!(permit.resize_for(&vec![event(1_000); 100]), Err(BudgetExhausted));
         drop((permit, others));
+        assert_eq!(budget.large.total.available_permits(), LARGE_BODY_BUDGET);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permit_is_split_by_events() {
+        let budget = MemoryBudget::default();
+        let events: Vec<_> = [1, 10, 100].map(event).into();
+        let mut permit = budget.reserve(&reporter("a"), LARGE).await.unwrap();
+        permit.resize_for(&events).unwrap();
+        let parts: Vec<_> = events.iter().map(|event| permit.split_off(event)).collect();
+        for (part, event) in parts.iter().zip(&events) {
+            assert_eq!(part.bytes(), estimated_size(event));
+        }
+        assert_eq!(permit.bytes(), 0);
+        drop(parts);
         assert_eq!(budget.large.total.available_permits(), LARGE_BODY_BUDGET);
     }
 

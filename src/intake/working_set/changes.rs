@@ -33,7 +33,7 @@ impl WorkingSet {
         let events = self.new_events.iter().filter_map(|key| Some((key, self.accepted.get(key)?)));
         // Of several renewals of one delivery the last counts.
         let renewed: HashMap<_, _> = self.renewed.iter().map(|it| (it.id, it)).collect();
-        let told = self.subject_recipients.iter();
+        let recipients = self.subject_recipients.iter();
         Changes {
             sessions: sessions.collect(),
             deliveries: self.deliveries.iter().zip(leases.iter().copied()).collect(),
@@ -41,7 +41,7 @@ impl WorkingSet {
             events: events.collect(),
             ends: self.new_ends.iter().map(|it| (&*it.end, it.is_finished)).collect(),
             parts: self.parts.iter().map(|(end, part)| (*end, part)).collect(),
-            told: told.map(|(end, (client_id, sub))| (*end, client_id, sub)).collect(),
+            told: recipients.map(|(end, (client_id, sub))| (*end, client_id, sub)).collect(),
             finished: self.finished.clone(),
         }
     }

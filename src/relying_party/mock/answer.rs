@@ -1,4 +1,4 @@
-//! What a mock relying party answers (Back-Channel Logout 1.0 §2.8), as its behaviour has it.
+//! The answers of a mock relying party (Back-Channel Logout 1.0 §2.8), by its behaviour.
 
 use std::io;
 use std::pin::Pin;
@@ -15,12 +15,12 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::ReaderStream;
 
 use super::behaviour::Behaviour;
-use super::received::{Judged, Verdict};
+use super::received::{Assessment, Verdict};
 
 /// The longest `error_description`, in characters.
 const MAX_DESCRIPTION: usize = 500;
 
-/// An answer that was chosen and not yet given.
+/// An answer that has not been sent yet.
 pub(super) enum Answer {
     /// After the wait, this status.
     Reply { after: Duration, status: StatusCode, retry_after: Option<u32>, error: Option<OauthError> },
@@ -38,32 +38,32 @@ pub(super) struct OauthError {
 
 impl Answer {
     /// Chooses the answer. `nth` is which valid token of its session this is, from 1.
-    pub(super) fn choose(behaviour: Behaviour, judged: &Judged, nth: u32) -> Self {
-        let honest = Self::honest(judged);
+    pub(super) fn choose(behaviour: Behaviour, assessment: &Assessment, nth: u32) -> Self {
+        let by_verdict = Self::by_verdict(assessment);
         match behaviour {
             Behaviour::Status(status) => Self::plain(status, None),
             Behaviour::Hang => Self::Hang,
             Behaviour::Reset => Self::Reset,
-            Behaviour::Slow(wait) => honest.delayed(wait),
-            Behaviour::FailFirst(count) if judged.verdict == Verdict::Valid && nth <= count => {
+            Behaviour::Slow(wait) => by_verdict.delayed(wait),
+            Behaviour::FailFirst(count) if assessment.verdict == Verdict::Valid && nth <= count => {
                 Self::plain(StatusCode::SERVICE_UNAVAILABLE, None)
             }
-            Behaviour::RetryAfter(seconds) if judged.verdict == Verdict::Valid && nth == 1 => {
+            Behaviour::RetryAfter(seconds) if assessment.verdict == Verdict::Valid && nth == 1 => {
                 Self::plain(StatusCode::TOO_MANY_REQUESTS, Some(seconds))
             }
-            Behaviour::Ok | Behaviour::FailFirst(_) | Behaviour::RetryAfter(_) => honest,
+            Behaviour::Ok | Behaviour::FailFirst(_) | Behaviour::RetryAfter(_) => by_verdict,
         }
     }
 
-    fn honest(judged: &Judged) -> Self {
-        let (status, code) = match judged.verdict {
+    fn by_verdict(assessment: &Assessment) -> Self {
+        let (status, code) = match assessment.verdict {
             Verdict::Valid => return Self::plain(StatusCode::OK, None),
             Verdict::Unverified => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             Verdict::Invalid | Verdict::Replayed | Verdict::Malformed => {
                 (StatusCode::BAD_REQUEST, "invalid_request")
             }
         };
-        let description = describable(judged.problem.as_deref().unwrap_or_default());
+        let description = describable(assessment.problem.as_deref().unwrap_or_default());
         let error = Some(OauthError { code, description });
         Self::Reply { after: Duration::ZERO, status, retry_after: None, error }
     }
@@ -89,7 +89,7 @@ impl Answer {
         }
     }
 
-    /// Gives the answer. When `stopping` comes first, waits are cut short and what hangs is let go.
+    /// Sends the answer. `stopping` ends waits and hanging requests.
     pub(super) async fn give(self, stopping: impl Future<Output = ()> + Send) -> Response {
         let mut response = match self {
             Self::Hang => {

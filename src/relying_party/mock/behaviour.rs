@@ -1,4 +1,4 @@
-//! How a mock relying party answers: what `--behaviour` says.
+//! The behaviours of a mock relying party (`--behaviour`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,12 +30,12 @@ pub enum Behaviour {
 /// The longest wait of [`Behaviour::Slow`].
 pub const MAX_SLOW: Duration = Duration::from_mins(10);
 
-/// Why a text is no [`Behaviour`].
+/// Why a text is not a [`Behaviour`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BehaviourError {
     /// No behaviour has this name, or it lacks its value, or has one too many.
     #[error(
-        "`{0}` is no behaviour; use ok, fail-first=N, slow=MS, status=CODE, retry-after=S, hang or reset"
+        "`{0}` is not a behaviour; use ok, fail-first=N, slow=MS, status=CODE, retry-after=S, hang or reset"
     )]
     Unknown(String),
     /// `fail-first` wants a count.
@@ -129,10 +129,10 @@ mod tests {
     #[test]
     fn what_is_no_behaviour_says_what_is() {
         for (text, expected) in [
-            ("", "`` is no behaviour; use ok"),
-            ("OK", "`OK` is no behaviour"),
-            ("ok=1", "`ok=1` is no behaviour"),
-            ("slow", "`slow` is no behaviour"),
+            ("", "`` is not a behaviour; use ok"),
+            ("OK", "`OK` is not a behaviour"),
+            ("ok=1", "`ok=1` is not a behaviour"),
+            ("slow", "`slow` is not a behaviour"),
             ("fail-first=0", "fail-first wants a number of requests"),
             ("fail-first=", "fail-first wants a number of requests"),
             ("fail-first=4294967296", "fail-first wants a number of requests"),

@@ -1,6 +1,6 @@
-//! The request a logout token comes in (Back-Channel Logout 1.0 §2.5), read strictly.
+//! Reads the request with a logout token (Back-Channel Logout 1.0 §2.5) strictly.
 //!
-//! Some receivers refuse a second parameter, so this one does too: a mock that forgives hides mistakes.
+//! Some receivers reject additional parameters, so this one does too: a lenient mock would hide mistakes.
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -14,7 +14,7 @@ const MAX_BODY: usize = 64 * 1024;
 pub(super) enum FormError {
     #[error("the Content-Type must be application/x-www-form-urlencoded")]
     ContentType,
-    #[error("the body is longer than {MAX_BODY} bytes, or broke off")]
+    #[error("the body is longer than {MAX_BODY} bytes, or was interrupted")]
     Body,
     #[error("there is no logout_token in the body")]
     Missing,

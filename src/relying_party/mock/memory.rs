@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 /// How many `jti`s, and how many sessions, are remembered; then the oldest is forgotten.
 const CAPACITY: usize = 100_000;
 
-/// The memory of one relying party.
+/// Tokens and sessions that one relying party has seen.
 #[derive(Default)]
 pub(super) struct Memory {
     tokens: Recent,

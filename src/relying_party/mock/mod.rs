@@ -1,8 +1,7 @@
-//! A mock relying party: receives logout tokens over HTTP, verifies them, and answers as it is told.
+//! A mock relying party: receives logout tokens over HTTP, verifies them, and answers as configured.
 //!
-//! For people who test with `logoutd mock-rp`, for `logoutd demo` and for tests. It verifies every token
-//! whatever it answers, remembers every `jti` as strict receivers do, and keeps no sessions: there is
-//! nobody to log out.
+//! It is used by `logoutd mock-rp`, `logoutd demo` and tests. It verifies every token, whatever it answers, remembers every
+//! `jti` as strict receivers do, and has no sessions.
 
 mod answer;
 mod behaviour;
@@ -25,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::answer::Answer;
 pub use self::behaviour::{Behaviour, BehaviourError, MAX_SLOW};
 use self::memory::Memory;
-use self::received::Judged;
+use self::received::Assessment;
 pub use self::received::{Received, Verdict};
 use super::keys::{FetchJwks, KeyCache};
 use super::rules::Rule;
@@ -72,8 +71,7 @@ impl MockRp {
         Router::new().fallback(post(receive)).with_state(Arc::new(self))
     }
 
-    /// Serves until `shutdown`, then answers what is under way and returns. Requests that would hang or
-    /// are waiting are let go at once.
+    /// Serves until `shutdown`, then answers the requests under way and returns. Requests that hang or wait are ended at once.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -88,34 +86,34 @@ impl MockRp {
             .await
     }
 
-    async fn judge(&self, request: Request, now: Timestamp) -> Judged {
+    async fn assess(&self, request: Request, now: Timestamp) -> Assessment {
         let token = match form::logout_token(request).await {
             Ok(token) => Token::parse(&token),
-            Err(error) => return Judged::malformed(error),
+            Err(error) => return Assessment::malformed(error),
         };
-        // Without a kid no key is chosen, so there is nothing to fetch.
+        // Without a kid no key can be selected, so nothing is fetched.
         let keys = match token.kid() {
             Some(kid) => self.keys.for_kid(kid).await,
             None => Ok(Arc::default()),
         };
         let keys = match keys {
             Ok(keys) => keys,
-            Err(error) => return Judged::unverified(error),
+            Err(error) => return Assessment::unverified(error),
         };
         let mut report = verify(&token, &keys, &self.expected, now);
         report.push(match report.claim("jti").filter(|_| report.valid) {
             None => Rule::Replay.skip("only valid tokens are remembered"),
-            // Whatever it will answer: the OP may not see the answer, and then must not send it again.
+            // Stored whatever the answer is: the OP may not receive the answer, and must then not repeat the jti.
             Some(jti) if self.memory().first_with(jti) => Rule::Replay.pass("the first with this jti"),
             Some(_) => Rule::Replay.fail("a token with this jti was received before"),
         });
-        Judged::by(report)
+        Assessment::by(report)
     }
 
-    fn answer(&self, judged: &Judged) -> Answer {
-        let session = judged.session().filter(|_| judged.verdict == Verdict::Valid);
+    fn answer(&self, assessment: &Assessment) -> Answer {
+        let session = assessment.session().filter(|_| assessment.verdict == Verdict::Valid);
         let nth = session.map_or(0, |session| self.memory().token_for(session));
-        Answer::choose(self.behaviour, judged, nth)
+        Answer::choose(self.behaviour, assessment, nth)
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -126,9 +124,9 @@ impl MockRp {
 async fn receive(State(rp): State<Arc<MockRp>>, request: Request) -> Response {
     let at = rp.clock.now();
     let path = request.uri().path().to_owned();
-    let judged = rp.judge(request, at).await;
-    let answer = rp.answer(&judged);
-    // Nobody may be listening, and that is fine.
-    let _ = rp.received.send(judged.into_received(at, path, answer.status()));
+    let assessment = rp.assess(request, at).await;
+    let answer = rp.answer(&assessment);
+    // The receiver may have been dropped.
+    let _ = rp.received.send(assessment.into_received(at, path, answer.status()));
     answer.give(rp.stopping.cancelled()).await
 }

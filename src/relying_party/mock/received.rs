@@ -1,4 +1,4 @@
-//! What a mock relying party tells of a request: the record that is printed and that tests look at.
+//! The record of a request to a mock relying party, for printing and tests.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::relying_party::rules::{Check, Rule};
 use crate::relying_party::verify::Report;
 
-/// What the relying party found a request to be. What it answers is another matter.
+/// The result of checking a request. It is independent of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -17,25 +17,24 @@ pub enum Verdict {
     Valid,
     /// A logout token that breaks a rule.
     Invalid,
-    /// A valid token whose `jti` came before.
+    /// A valid token whose `jti` was received before.
     Replayed,
     /// No logout token: the request itself is wrong.
     Malformed,
-    /// The OP's keys could not be had, so the token could not be judged.
+    /// The OP's keys were not available, so the token could not be verified.
     Unverified,
 }
 
-/// One request, as it was received. Written out it has the claims, which are personal data; `Debug` does
-/// not show them.
+/// One request. Serialized it contains the claims, which are personal data; `Debug` does not show them.
 #[derive(Clone, Serialize)]
 pub struct Received {
     /// When it came.
     pub at: Timestamp,
     /// The path it was posted to.
     pub path: String,
-    /// The status it is answered with; none where there is no answer at all.
+    /// The status of the answer; `None` without an answer.
     pub status: Option<u16>,
-    /// What it was found to be.
+    /// The result of the check.
     pub verdict: Verdict,
     /// What is wrong with it, unless it is valid.
     pub problem: Option<String>,
@@ -43,7 +42,7 @@ pub struct Received {
     pub header: Option<Map<String, Value>>,
     /// The token's claims, if they could be read.
     pub claims: Option<Map<String, Value>>,
-    /// What came of every rule; empty where there was no token to check.
+    /// The outcome of every rule; empty without a token.
     pub checks: Vec<Check>,
 }
 
@@ -59,14 +58,14 @@ impl fmt::Debug for Received {
     }
 }
 
-/// A request that was judged.
-pub(super) struct Judged {
+/// The result of checking a request, with the report.
+pub(super) struct Assessment {
     pub(super) verdict: Verdict,
     pub(super) problem: Option<String>,
     pub(super) report: Option<Report>,
 }
 
-impl Judged {
+impl Assessment {
     /// There was no token to check.
     pub(super) fn malformed(problem: impl fmt::Display) -> Self {
         Self { verdict: Verdict::Malformed, problem: Some(problem.to_string()), report: None }
@@ -77,7 +76,7 @@ impl Judged {
         Self { verdict: Verdict::Unverified, problem: Some(problem.to_string()), report: None }
     }
 
-    /// What the rules say.
+    /// The result for a report.
     pub(super) fn by(report: Report) -> Self {
         let failed: Vec<_> =
             report.failures().map(|check| (check.rule, check.explanation.as_str())).collect();
@@ -91,7 +90,7 @@ impl Judged {
         Self { verdict, problem: Some(problem).filter(|text| !text.is_empty()), report: Some(report) }
     }
 
-    /// Whose session a token ends: its `sid`, or its `sub` where it has none.
+    /// The session that a token ends: its `sid`, or its `sub` without a `sid`.
     pub(super) fn session(&self) -> Option<&str> {
         let report = self.report.as_ref()?;
         report.claim("sid").or_else(|| report.claim("sub"))

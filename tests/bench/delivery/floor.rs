@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use logoutd::app::{egress_config, keyring_config};
-use logoutd::clock::{Clock, SystemClock};
+use logoutd::ambient::Ambient;
+use logoutd::app::egress_config;
 use logoutd::config::Config;
 use logoutd::domain::client::Client;
 use logoutd::domain::delivery::Intent;
@@ -18,7 +18,6 @@ use logoutd::domain::initiator::Initiator;
 use logoutd::domain::metadata::SessionMetadata;
 use logoutd::domain::session::SessionKey;
 use logoutd::egress::Egress;
-use logoutd::entropy::{Entropy, SystemEntropy};
 use logoutd::keyring::Keyring;
 use logoutd::token;
 use serde::Serialize;
@@ -42,7 +41,7 @@ pub struct Floor {
     clients: Vec<Client>,
     keyring: Keyring,
     egress: Egress,
-    entropy: Arc<dyn Entropy>,
+    ambient: Ambient,
 }
 
 impl Floor {
@@ -59,13 +58,12 @@ impl Floor {
     fn with(config: &Path, wanted: impl Fn(&Client) -> bool) -> anyhow::Result<Arc<Self>> {
         let mut config = Config::load(config, [])?.config;
         config.clients.retain(wanted);
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
+        let ambient = Ambient::system();
         let required = config.clients.iter().map(|client| client.id_token_signed_response_alg).collect();
-        let keyring =
-            Keyring::open(keyring_config(&config), &required, Arc::new(SystemClock), Arc::clone(&entropy))?;
+        let keyring = Keyring::open(config.keys.clone(), &required, ambient.clone())?;
         let egress = Egress::new(egress_config(&config, 4096))?;
         let issuer = config.issuer.url.to_string();
-        Ok(Arc::new(Self { issuer, clients: config.clients, keyring, egress, entropy }))
+        Ok(Arc::new(Self { issuer, clients: config.clients, keyring, egress, ambient }))
     }
 
     /// Sends tokens for about this long to all clients alike, so many at a time.
@@ -98,8 +96,8 @@ impl Floor {
 
     /// What `delivery::attempt` does between lease and settlement.
     async fn attempt(&self, client: &Client, intent: &Intent) -> anyhow::Result<()> {
-        let now = SystemClock.now();
-        let jti = self.entropy.uuid_v4();
+        let now = self.ambient.now();
+        let jti = self.ambient.entropy.uuid_v4();
         let uri = client.backchannel_logout_uri.as_ref().context("the client has a logout URI")?;
         let alg = client.id_token_signed_response_alg;
         let key = self.keyring.signing_key(alg).context("there is a key")?;
@@ -116,11 +114,11 @@ impl Floor {
     }
 
     fn intent(&self, client: &Client) -> anyhow::Result<Intent> {
-        let now = SystemClock.now();
+        let now = self.ambient.now();
         let event = Terminations::at([]).next();
         Ok(Intent {
-            id: DeliveryId(self.entropy.uuid_v7(now)),
-            session_key: Some(SessionKey(self.entropy.uuid_v7(now))),
+            id: DeliveryId(self.ambient.entropy.uuid_v7(now)),
+            session_key: Some(SessionKey(self.ambient.entropy.uuid_v7(now))),
             sid: Some(event.sid.parse()?),
             sub: Some(event.sub.parse()?),
             sub_is_public: true,

@@ -181,7 +181,7 @@ async fn a_file_is_the_body_that_the_api_takes() {
     assert!(
         shell.fails(2, &["clients", "create", "wiki", "--from-file", path]).contains("another client_id")
     );
-    for (body, complaint) in [("[]", "must hold a JSON object"), ("{", "is not valid JSON")] {
+    for (body, complaint) in [("[]", "must contain a JSON object"), ("{", "is not valid JSON")] {
         std::fs::write(&file, body).unwrap();
         assert!(shell.fails(1, &["clients", "create", "--from-file", path]).contains(complaint));
     }
@@ -207,7 +207,7 @@ async fn wrong_usage_is_2_and_a_refusal_is_1() {
         (&["create", "--session-metadata", "a key"], "Metadata keys may only include"),
         (&["create", "--logout-uri", "/logout"], "must be an absolute URI"),
         (&["create", "--token-typ", "jwt"], "[possible values: logout+jwt, JWT, none]"),
-        (&["show", ".."], "cannot be named in a URL"),
+        (&["show", ".."], "cannot be part of a URL"),
         (&["delete", ""], "must not be empty"),
         (&["list", "extra"], "unexpected argument"),
     ] {

@@ -72,7 +72,7 @@ async fn sessions_are_listed_and_shown() {
     }
     assert_eq!(shell.json(&["sessions", "show", "a/../b"])["session_metadata"]["note"], "red\u{1b}[31m");
     assert!(shell.fails(1, &["sessions", "show", "none"]).contains("The session does not exist"));
-    assert!(shell.fails(2, &["sessions", "show", "."]).contains("cannot be named in a URL"));
+    assert!(shell.fails(2, &["sessions", "show", "."]).contains("cannot be part of a URL"));
     app.stop().await;
 }
 
@@ -147,7 +147,7 @@ async fn the_end_of_a_session_names_its_deliveries_and_can_wait_for_them() {
 
     // Nobody waits unasked, and nobody is told where nobody logged in.
     let shown = shell.ok(&["sessions", "delete", "alone", "--wait", "5"]);
-    assert_eq!(shown, "✓ session alone has ended\n  no client had to be told\n");
+    assert_eq!(shown, "✓ session alone has ended\n  no deliveries\n");
     assert!(shell.ok(&["sessions", "delete", "late"]).contains("blog"));
     assert!(shell.fails(1, &["sessions", "delete", "none"]).contains("The session does not exist"));
     assert!(shell.fails(2, &["sessions", "delete", "late", "--wait", "0"]).contains("0 is not in"));

@@ -310,7 +310,11 @@ async fn the_commands_reach_a_service_with_tls() {
         (&["--client-certificate", &certificate, "--client-key", &key], 1, "cannot reach"),
         (&["--ca-file", &key], 1, "holds no PEM certificate"),
         (&["--ca-file", "/no/such/ca.pem"], 1, "--ca-file /no/such/ca.pem cannot be read"),
-        (&["--client-certificate", &certificate, "--client-key", &ca], 1, "are no PEM certificate and its"),
+        (
+            &["--client-certificate", &certificate, "--client-key", &ca],
+            1,
+            "are not a PEM certificate and its",
+        ),
         (&["--client-certificate", &certificate], 2, "--client-key"),
     ] {
         let output = list(more);

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use logoutd::ambient::Ambient;
 use logoutd::app::{App, Listeners};
 use logoutd::clock::{Clock, SystemClock};
 use logoutd::config::Config;
-use logoutd::entropy::SystemEntropy;
 use logoutd::shutdown::Shutdown;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -125,9 +125,8 @@ impl TestApp {
             Config::load(&setup.write(), environment.map(|(name, value)| (name.into(), value.into())))
                 .unwrap_or_else(|problems| panic!("{problems}"));
         let shutdown = Shutdown::new();
-        let app = App::build(&loaded, &shutdown, clock, Arc::new(SystemEntropy::new()))
-            .await
-            .unwrap_or_else(|error| panic!("{error:#}"));
+        let ambient = Ambient { clock, ..Ambient::system() };
+        let app = App::build(&loaded, &shutdown, ambient).await.unwrap_or_else(|error| panic!("{error:#}"));
         let listeners = Listeners::bind(&loaded.config).await.unwrap();
         let url = |address: SocketAddr, tls: bool| format!("http{}://{address}", if tls { "s" } else { "" });
         let (server, management) = (&loaded.config.server, &loaded.config.management);
@@ -136,7 +135,7 @@ impl TestApp {
             management: url(listeners.management.local_addr().unwrap(), management.tls.is_some()),
             http: http(),
             setup,
-            running: tokio::spawn(app.run(listeners, shutdown.clone())),
+            running: tokio::spawn(app.run(listeners)),
             shutdown,
         }
     }

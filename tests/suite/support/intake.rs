@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use logoutd::clock::SystemClock;
+use logoutd::ambient::Ambient;
 use logoutd::domain::access::{Caller, Reporter};
 use logoutd::domain::client::Client;
 use logoutd::domain::metadata::sensitive::SensitivePolicy;
 use logoutd::domain::pairwise::Subjects;
 use logoutd::domain::session::Lifetimes;
-use logoutd::entropy::SystemEntropy;
 use logoutd::intake::{
     AcceptError, Accepted, BatchMode, Handoff, Intake, MetadataGuard, WriterConfig, all_accepted,
 };
 use logoutd::sources::cloudevents::parse_structured;
 use logoutd::storage::sqlite::SqliteStore;
 use logoutd::storage::{ClientStore as _, IntakeStore};
-use logoutd::telemetry::Metrics;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -28,17 +26,15 @@ pub struct BareIntake {
 
 impl BareIntake {
     pub fn start(store: Arc<dyn IntakeStore>, handoff: impl Handoff) -> Self {
-        let metrics = Arc::new(Metrics::new());
+        let ambient = Ambient::system();
         let (intake, writer) = Intake::new(WriterConfig {
             store,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy::new()),
             max_age: Duration::from_hours(1),
             lifetimes: Lifetimes::default(),
             handoff: Box::new(handoff),
             subjects: Arc::new(Subjects::default()),
-            guard: Arc::new(MetadataGuard::new(SensitivePolicy::Warn, Arc::clone(&metrics))),
-            metrics,
+            guard: Arc::new(MetadataGuard::new(SensitivePolicy::Warn, Arc::clone(&ambient.metrics))),
+            ambient,
         });
         Self { intake, writer: tokio::spawn(writer.run()) }
     }

@@ -33,13 +33,14 @@ fn expire(session: &Session) -> Command {
 #[test]
 fn metadata_is_replaced_whole_if_the_session_is_as_it_was_read() {
     for if_revision in [None, Some(1)] {
-        let plan = World::new([]).knowing(session(&["shop"]), &[]).carry_out(&replace(if_revision)).unwrap();
+        let plan =
+            World::new([]).with_session(session(&["shop"]), &[]).execute(&replace(if_revision)).unwrap();
         let [changed] = plan.sessions.as_slice() else { panic!("one session changes") };
         assert_eq!(changed.session_metadata, metadata(&[("org_id", "org_2")]));
         assert_eq!((changed.revision, changed.updated_at), (2, at(100)));
         assert!(plan.deliveries.is_empty());
     }
-    let refused = World::new([]).knowing(session(&[]), &[]).carry_out(&replace(Some(7))).unwrap_err();
+    let refused = World::new([]).with_session(session(&[]), &[]).execute(&replace(Some(7))).unwrap_err();
     assert_eq!(refused, CommandRefusal::Revision);
 }
 
@@ -51,8 +52,8 @@ fn a_session_is_revoked_only_if_it_is_as_it_was_read() {
     };
     let over = || Session { ended: Some(ended()), ..session(&["shop"]) };
     for precondition in [Precondition::None, Precondition::Lives, Precondition::Revision(vec![7, 1])] {
-        let world = World::new([client("shop")]).knowing(session(&["shop"]), &[]);
-        assert_eq!(told(&world.carry_out(&revoke(precondition)).unwrap()), ["shop"]);
+        let world = World::new([client("shop")]).with_session(session(&["shop"]), &[]);
+        assert_eq!(recipients(&world.execute(&revoke(precondition)).unwrap()), ["shop"]);
     }
     for (session, precondition) in [
         (session(&["shop"]), Precondition::Revision(vec![7])),
@@ -60,32 +61,32 @@ fn a_session_is_revoked_only_if_it_is_as_it_was_read() {
         (over(), Precondition::Lives),
         (over(), Precondition::Revision(vec![1])),
     ] {
-        let world = World::new([client("shop")]).knowing(session, &[]);
-        assert_eq!(world.carry_out(&revoke(precondition)).unwrap_err(), CommandRefusal::Revision);
+        let world = World::new([client("shop")]).with_session(session, &[]);
+        assert_eq!(world.execute(&revoke(precondition)).unwrap_err(), CommandRefusal::Revision);
     }
-    let unknown = World::new([]).carry_out(&revoke(Precondition::Revision(vec![1]))).unwrap_err();
+    let unknown = World::new([]).execute(&revoke(Precondition::Revision(vec![1]))).unwrap_err();
     assert_eq!(unknown, Refusal::UnknownSession.into());
 }
 
 #[test]
-fn only_a_session_that_lives_can_be_changed_but_any_that_is_known_can_be_ended() {
+fn only_a_live_session_can_be_changed_but_any_known_one_can_be_ended() {
     let over = || Session { ended: Some(ended()), ..session(&["shop"]) };
-    let refused = World::new([]).knowing(over(), &[]).carry_out(&replace(None)).unwrap_err();
+    let refused = World::new([]).with_session(over(), &[]).execute(&replace(None)).unwrap_err();
     assert_eq!(refused, Refusal::SessionEnded.into());
-    assert_eq!(World::new([]).carry_out(&replace(None)).unwrap_err(), Refusal::UnknownSession.into());
+    assert_eq!(World::new([]).execute(&replace(None)).unwrap_err(), Refusal::UnknownSession.into());
 
     let revoke = revoke(Target::Session { sid: "s-1".parse().unwrap(), sub: None });
-    let plan = World::new([client("shop")]).knowing(session(&["shop"]), &[]).carry_out(&revoke).unwrap();
-    assert_eq!(told(&plan), ["shop"]);
+    let plan = World::new([client("shop")]).with_session(session(&["shop"]), &[]).execute(&revoke).unwrap();
+    assert_eq!(recipients(&plan), ["shop"]);
     assert_eq!(plan.sessions[0].ended, Some(Ended { at: at(100), initiator: Initiator::SessionRevoked }));
-    // It ended by something else before, which stays; whoever was told is not told again.
-    let plan = World::new([client("shop")]).knowing(over(), &["shop"]).carry_out(&revoke).unwrap();
-    assert_eq!((told(&plan), plan.sessions[0].ended), (vec![], Some(ended())));
-    assert_eq!(World::new([]).carry_out(&revoke).unwrap_err(), Refusal::UnknownSession.into());
+    // An earlier end keeps its initiator, and makes no second delivery.
+    let plan = World::new([client("shop")]).with_session(over(), &["shop"]).execute(&revoke).unwrap();
+    assert_eq!((recipients(&plan), plan.sessions[0].ended), (vec![], Some(ended())));
+    assert_eq!(World::new([]).execute(&revoke).unwrap_err(), Refusal::UnknownSession.into());
 }
 
 #[test]
-fn a_client_that_cannot_be_told_keeps_nobody_logged_in_elsewhere() {
+fn an_unreachable_client_does_not_keep_a_session_alive() {
     // It takes only tokens with a sub of its own, and there is no salt to compute one with.
     let mute = || Client {
         subject_type: SubjectType::Pairwise,
@@ -95,14 +96,14 @@ fn a_client_that_cannot_be_told_keeps_nobody_logged_in_elsewhere() {
     let session = || Session { expires_at: Some(at(100)), ..session(&["mute", "shop"]) };
     let target = Target::Session { sid: "s-1".parse().unwrap(), sub: None };
     for command in [expire(&session()), revoke(target)] {
-        let world = World::new([mute(), client("shop")]).knowing(session(), &[]);
-        let plan = world.carry_out(&command).unwrap();
-        assert_eq!(told(&plan), ["shop"]);
+        let world = World::new([mute(), client("shop")]).with_session(session(), &[]);
+        let plan = world.execute(&command).unwrap();
+        assert_eq!(recipients(&plan), ["shop"]);
         assert_eq!(plan.unreachable, BTreeSet::from([client_id("mute")]));
         assert!(plan.sessions[0].ended.is_some());
     }
-    // A source is told to mend its event.
-    let world = World::new([mute(), client("shop")]).knowing(session(), &[]);
+    // An event of a source is refused instead.
+    let world = World::new([mute(), client("shop")]).with_session(session(), &[]);
     let refused = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap_err();
     assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("mute"), needs: Identifier::Sub });
 }
@@ -111,20 +112,20 @@ fn a_client_that_cannot_be_told_keeps_nobody_logged_in_elsewhere() {
 fn every_session_of_a_user_is_revoked() {
     let second =
         Session { key: SessionKey(Uuid::from_u128(8)), sid: "s-2".parse().unwrap(), ..session(&["shop"]) };
-    let world = World::new([client("shop")]).knowing(session(&["shop"]), &[]).knowing(second, &[]);
-    let plan = world.carry_out(&revoke(Target::Subject(sub("alice")))).unwrap();
-    assert_eq!(told(&plan), ["shop", "shop"]);
+    let world = World::new([client("shop")]).with_session(session(&["shop"]), &[]).with_session(second, &[]);
+    let plan = world.execute(&revoke(Target::Subject(sub("alice")))).unwrap();
+    assert_eq!(recipients(&plan), ["shop", "shop"]);
     assert_eq!(plan.sids.len(), 2);
-    // Whoever was never heard of is logged out, and stays so if a session is reported late.
-    let nobody = World::new([]).carry_out(&revoke(Target::Subject(sub("nobody")))).unwrap();
-    assert_eq!(nobody.subject_end.map(|end| end.ended.at), Some(at(100)));
+    // The end of an unknown user is stored: it covers a session that is reported late.
+    let unknown = World::new([]).execute(&revoke(Target::Subject(sub("nobody")))).unwrap();
+    assert_eq!(unknown.subject_end.map(|end| end.ended.at), Some(at(100)));
 }
 
 #[test]
 fn a_session_expires_when_its_time_has_come_and_not_otherwise() {
     let due = || Session { expires_at: Some(at(100)), ..session(&["shop"]) };
-    let plan = World::new([client("shop")]).knowing(due(), &[]).carry_out(&expire(&due())).unwrap();
-    assert_eq!(told(&plan), ["shop"]);
+    let plan = World::new([client("shop")]).with_session(due(), &[]).execute(&expire(&due())).unwrap();
+    assert_eq!(recipients(&plan), ["shop"]);
     assert_eq!(plan.deliveries[0].initiator, Initiator::SessionExpired);
     assert_eq!(plan.sessions[0].ended, Some(Ended { at: at(100), initiator: Initiator::SessionExpired }));
 
@@ -136,17 +137,17 @@ fn a_session_expires_when_its_time_has_come_and_not_otherwise() {
         Session { ended: Some(ended()), ..due() },
     ] {
         let plan =
-            World::new([client("shop")]).knowing(since.clone(), &[]).carry_out(&expire(&due())).unwrap();
+            World::new([client("shop")]).with_session(since.clone(), &[]).execute(&expire(&due())).unwrap();
         assert_eq!(plan, Plan::default(), "{since:?}");
     }
-    assert_eq!(World::new([]).carry_out(&expire(&due())).unwrap(), Plan::default());
+    assert_eq!(World::new([]).execute(&expire(&due())).unwrap(), Plan::default());
     let idle = Session { idle_expires_at: Some(at(99)), expires_at: Some(at(500)), ..session(&[]) };
-    let plan = World::new([]).knowing(idle.clone(), &[]).carry_out(&expire(&idle)).unwrap();
+    let plan = World::new([]).with_session(idle.clone(), &[]).execute(&expire(&idle)).unwrap();
     assert!(plan.sessions[0].ended.is_some());
 }
 
 #[test]
-fn what_the_op_says_of_a_lifetime_goes_before_what_is_configured() {
+fn a_reported_lifetime_overrides_the_configured_one() {
     let world = || {
         let lifetimes =
             Lifetimes { absolute: Some(Duration::from_secs(1_000)), idle: Some(Duration::from_mins(1)) };
@@ -170,7 +171,7 @@ fn what_the_op_says_of_a_lifetime_goes_before_what_is_configured() {
         EventBody::ClientAdded(ClientAdded { sid, client_id, sub: None })
     };
     for (second, idle) in [(90, 150), (10, 120)] {
-        let plan = world().knowing(known(), &[]).at(second).plan(added()).unwrap();
+        let plan = world().with_session(known(), &[]).at(second).plan(added()).unwrap();
         assert_eq!(lifetime(plan), (Some(at(idle)), Some(at(1_000))));
     }
     let shortened = EventBody::Updated(SessionUpdated {
@@ -180,10 +181,10 @@ fn what_the_op_says_of_a_lifetime_goes_before_what_is_configured() {
         expires_at: Some(at(102)),
         details: SessionDetails::default(),
     });
-    let plan = world().knowing(known(), &[]).plan(shortened).unwrap();
+    let plan = world().with_session(known(), &[]).plan(shortened).unwrap();
     assert_eq!(lifetime(plan), (Some(at(101)), Some(at(102))));
     // What an operator does to its metadata is no sign of its life.
-    let plan = world().knowing(known(), &[]).carry_out(&replace(None)).unwrap();
+    let plan = world().with_session(known(), &[]).execute(&replace(None)).unwrap();
     assert_eq!(lifetime(plan), (Some(at(120)), Some(at(1_000))));
 }
 

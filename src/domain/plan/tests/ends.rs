@@ -28,7 +28,7 @@ fn a_session_ends_by_an_end_of_all_that_is_not_before_it() {
         let plan = world.at(second).plan(EventBody::Created(created("s-2", &["shop", "blog"]))).unwrap();
         let session = &plan.sessions[0];
         assert_eq!(session.ended, has_ended.then_some(end(50, &[]).ended), "at {second}");
-        assert_eq!(told(&plan), if has_ended { vec!["shop"] } else { vec![] });
+        assert_eq!(recipients(&plan), if has_ended { vec!["shop"] } else { vec![] });
         assert_eq!(session.decided.contains(&client_id("blog")), has_ended);
     }
     // Without a time it began when it came in.
@@ -59,7 +59,7 @@ fn a_clock_that_is_ahead_orders_its_own_events_within_a_tolerance() {
     let began = plan.sessions[0].clone();
     assert_eq!((began.idle_expires_at, began.expires_at), (Some(at(100 + 3600)), Some(at(100 + 7200))));
 
-    // What comes after it without a time, or with one that is no time, is newer; what has one is as old as it says.
+    // A later report without a time, or with an implausible one, is newer; one with a time is as old as its time.
     let updated = |second: Option<i64>| {
         let event = SessionUpdated {
             sid: "s-2".parse().unwrap(),
@@ -68,8 +68,8 @@ fn a_clock_that_is_ahead_orders_its_own_events_within_a_tolerance() {
             expires_at: Some(at(300)),
             details: SessionDetails::default(),
         };
-        let mut world =
-            World::new([client("shop")]).knowing(Session { expires_at: Some(at(200)), ..began.clone() }, &[]);
+        let mut world = World::new([client("shop")])
+            .with_session(Session { expires_at: Some(at(200)), ..began.clone() }, &[]);
         world.time = second.map(at);
         let session = world.plan(EventBody::Updated(event)).unwrap().sessions[0].clone();
         session.expires_at == Some(at(300))
@@ -83,7 +83,7 @@ fn a_report_of_the_same_instant_as_the_end_is_overtaken_and_one_without_a_time_i
         ended: Some(Ended { at: at(50), initiator: Initiator::RpLogout }),
         ..session(&["shop"])
     };
-    let world = || World::new([client("shop")]).knowing(ended(), &["shop"]);
+    let world = || World::new([client("shop")]).with_session(ended(), &["shop"]);
     let again = || EventBody::Created(created("s-1", &["shop"]));
     assert!(world().at(50).plan(again()).unwrap().sessions[0].ended.is_some());
     assert!(world().plan(again()).unwrap().sessions[0].ended.is_none());
@@ -94,19 +94,19 @@ fn a_report_of_the_same_instant_as_the_end_is_overtaken_and_one_without_a_time_i
 
     // A later end of the same session is kept beside the first, an earlier one is not.
     for (second, again) in [(49, None), (50, None), (51, Some(51)), (70, Some(70))] {
-        let world = World::new([client("shop")]).knowing(ended(), &["shop"]).at(second);
+        let world = World::new([client("shop")]).with_session(ended(), &["shop"]).at(second);
         let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
         let session = &plan.sessions[0];
         assert_eq!((session.ended, session.ended_again_at), (ended().ended, again.map(at)), "at {second}");
     }
     let thrice = Session { ended_again_at: Some(at(60)), ..ended() };
-    let world = World::new([client("shop")]).knowing(thrice, &["shop"]).at(55);
+    let world = World::new([client("shop")]).with_session(thrice, &["shop"]).at(55);
     let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
     assert_eq!(plan.sessions[0].ended_again_at, Some(at(60)));
 
     // It counts too.
     let twice = Session { ended_again_at: Some(at(60)), ..ended() };
-    let world = World::new([client("shop")]).knowing(twice, &["shop"]).at(55);
+    let world = World::new([client("shop")]).with_session(twice, &["shop"]).at(55);
     assert!(world.plan(again()).unwrap().sessions[0].ended.is_some());
 }
 
@@ -119,7 +119,7 @@ fn sessions_beyond_the_participant_budget_are_left() {
     };
     let world = |participant_budget| {
         let world = World { participant_budget, ..World::new([client("shop"), client("blog")]) };
-        world.knowing(other(11), &[]).knowing(other(12), &[]).knowing(other(13), &[])
+        world.with_session(other(11), &[]).with_session(other(12), &[]).with_session(other(13), &[])
     };
     let event = || EventBody::Terminated(terminated(None, Some("alice")));
     for (participant_budget, sessions, more) in
@@ -143,16 +143,19 @@ fn sessions_beyond_the_participant_budget_are_left() {
     let expire = |participant_budget| {
         let due_by = |session: Session| Session { expires_at: Some(at(99)), ..session };
         let world = World { participant_budget, ..World::new([client("shop"), client("blog")]) };
-        world.knowing(due_by(other(11)), &[]).knowing(due_by(other(12)), &[]).knowing(due_by(other(13)), &[])
+        world
+            .with_session(due_by(other(11)), &[])
+            .with_session(due_by(other(12)), &[])
+            .with_session(due_by(other(13)), &[])
     };
     for (participant_budget, sessions) in [(1, 1), (3, 2), (100, 3)] {
-        let plan = expire(participant_budget).carry_out(&Command::Expire(due.clone())).unwrap();
+        let plan = expire(participant_budget).execute(&Command::Expire(due.clone())).unwrap();
         assert_eq!((plan.sessions.len(), plan.more), (sessions, sessions < 3));
     }
 }
 
 #[test]
-fn who_is_left_out_of_an_end_is_decided_once() {
+fn exclusion_from_an_end_is_decided_once() {
     let picky = Client { initiators: Initiators::default(), ..client("picky") };
     let world = || World::new([picky.clone(), client("left"), client("shop"), client("new")]);
     let event = SessionTerminated {
@@ -161,9 +164,9 @@ fn who_is_left_out_of_an_end_is_decided_once() {
         ..terminated(Some("s-1"), None)
     };
     let known = session(&["picky", "left", "shop", "removed"]);
-    let plan = world().knowing(known, &[]).plan(EventBody::Terminated(event)).unwrap();
+    let plan = world().with_session(known, &[]).plan(EventBody::Terminated(event)).unwrap();
     let ended = plan.sessions[0].clone();
-    assert_eq!(told(&plan), ["shop"]);
+    assert_eq!(recipients(&plan), ["shop"]);
     let decided: Vec<_> = ended.decided.iter().map(ClientId::as_str).collect();
     assert_eq!(decided, ["left", "new", "picky", "removed", "shop"]);
 
@@ -178,7 +181,10 @@ fn who_is_left_out_of_an_end_is_decided_once() {
             ..terminated(Some("s-1"), None)
         }),
     ] {
-        assert_eq!(told(&world().knowing(ended.clone(), &[]).plan(later).unwrap()), Vec::<&str>::new());
+        assert_eq!(
+            recipients(&world().with_session(ended.clone(), &[]).plan(later).unwrap()),
+            Vec::<&str>::new()
+        );
     }
 }
 
@@ -193,12 +199,12 @@ fn a_session_has_so_many_clients_and_no_more() {
     let more = EventBody::Created(created("s-2", &names));
     assert_eq!(world().plan(more).unwrap_err(), refusal(Field::Clients));
     let added = ClientAdded { sid: "s-1".parse().unwrap(), client_id: client_id("c-1000"), sub: None };
-    let full = world().knowing(session(&names[..MAX_CLIENTS]), &[]);
+    let full = world().with_session(session(&names[..MAX_CLIENTS]), &[]);
     assert_eq!(full.plan(EventBody::ClientAdded(added)).unwrap_err(), refusal(Field::ClientId));
     // An end is never refused for it.
     let event = SessionTerminated { clients: named(&names), ..terminated(Some("s-1"), None) };
     let plan =
-        world().knowing(session(&names[..MAX_CLIENTS]), &[]).plan(EventBody::Terminated(event)).unwrap();
+        world().with_session(session(&names[..MAX_CLIENTS]), &[]).plan(EventBody::Terminated(event)).unwrap();
     assert_eq!(plan.deliveries.len(), MAX_CLIENTS + 1);
 }
 
@@ -214,7 +220,7 @@ fn the_sources_clock_orders_its_reports_member_by_member() {
         })
     };
     let after = |session: Session, second: i64, body: EventBody| {
-        World::new([]).knowing(session, &[]).at(second).plan(body).unwrap().sessions.remove(0)
+        World::new([]).with_session(session, &[]).at(second).plan(body).unwrap().sessions.remove(0)
     };
     let newer = after(session(&[]), 20, update(Some("20"), None));
     let older = after(newer, 10, update(Some("10"), Some(1_010)));
@@ -224,7 +230,7 @@ fn the_sources_clock_orders_its_reports_member_by_member() {
     let same = after(older, 20, update(Some("20 again"), None));
     assert_eq!(same.session_metadata, metadata(&[("org", "20 again")]));
     // An earlier beginning makes nothing of this older than it is.
-    let earlier = World::new([]).knowing(same, &[]).at(-5);
+    let earlier = World::new([]).with_session(same, &[]).at(-5);
     let earlier = earlier.plan(EventBody::Created(created("s-1", &[]))).unwrap().sessions.remove(0);
     assert_eq!((earlier.created_at, &earlier.session_metadata), (at(-5), &metadata(&[("org", "20 again")])));
     let still = after(earlier, 9, update(None, Some(1_009)));

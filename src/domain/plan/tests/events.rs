@@ -1,4 +1,4 @@
-//! The planner's decisions, one by one.
+//! What each kind of event leads to.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,17 @@ use crate::domain::pairwise::{Pairwise, PairwiseFormat};
 use crate::domain::session_details::SessionDetails;
 
 #[test]
-fn a_termination_tells_every_participant_what_it_chose_to_see() {
+fn a_termination_sends_every_participant_the_metadata_it_chose() {
     let shop = Client { session_metadata: MetadataChoice::All, ..client("shop") };
     let blog = Client {
         session_metadata: MetadataChoice::Keys(BTreeSet::from(["org_id".into()])),
         ..client("blog")
     };
-    let world = World::new([shop, blog, client("wiki")]).knowing(session(&["shop", "blog", "wiki"]), &[]);
+    let world =
+        World::new([shop, blog, client("wiki")]).with_session(session(&["shop", "blog", "wiki"]), &[]);
     let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
 
-    assert_eq!(told(&plan), ["blog", "shop", "wiki"]);
+    assert_eq!(recipients(&plan), ["blog", "shop", "wiki"]);
     let seen: Vec<Vec<&str>> = plan
         .deliveries
         .iter()
@@ -35,13 +36,13 @@ fn initiators_subscription_and_exclusion_keep_clients_out() {
     let picky = Client { initiators: Initiators::default(), ..client("picky") };
     let silent = Client { backchannel_logout_uri: None, ..client("silent") };
     let world = World::new([picky, silent, client("left"), client("shop")])
-        .knowing(session(&["picky", "silent", "left", "shop", "removed"]), &[]);
+        .with_session(session(&["picky", "silent", "left", "shop", "removed"]), &[]);
     let event = SessionTerminated {
         initiator: Initiator::SessionRevoked,
         exclude_clients: BTreeSet::from([client_id("left")]),
         ..terminated(Some("s-1"), None)
     };
-    assert_eq!(told(&world.plan(EventBody::Terminated(event)).unwrap()), ["shop"]);
+    assert_eq!(recipients(&world.plan(EventBody::Terminated(event)).unwrap()), ["shop"]);
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn an_unknown_session_needs_clients() {
     };
     let shop = Client { session_metadata: MetadataChoice::All, ..client("shop") };
     let plan = World::new([shop]).plan(EventBody::Terminated(event)).unwrap();
-    assert_eq!(told(&plan), ["shop"]);
+    assert_eq!(recipients(&plan), ["shop"]);
     assert_eq!(plan.deliveries[0].sub, None);
     assert_eq!(plan.deliveries[0].session_metadata, metadata(&[("k", "v")]));
 }
@@ -64,7 +65,7 @@ fn an_unknown_session_needs_clients() {
 #[test]
 fn unregistered_clients_are_refused_by_field() {
     let unknown = |field| Refusal::UnknownClient { field, client_id: client_id("nobody") };
-    let world = || World::new([client("shop")]).knowing(session(&["shop"]), &[]);
+    let world = || World::new([client("shop")]).with_session(session(&["shop"]), &[]);
 
     let event = SessionTerminated { clients: named(&["shop", "nobody"]), ..terminated(Some("s-1"), None) };
     assert_eq!(world().plan(EventBody::Terminated(event)).unwrap_err(), unknown(Field::Clients));
@@ -83,30 +84,30 @@ fn unregistered_clients_are_refused_by_field() {
 }
 
 #[test]
-fn a_second_termination_tells_only_who_was_not_told() {
+fn a_second_termination_delivers_only_to_new_participants() {
     let ended = Session {
         ended: Some(Ended { at: at(50), initiator: Initiator::SessionExpired }),
         ..session(&["shop"])
     };
-    let world = World::new([client("shop"), client("blog")]).knowing(ended, &["shop"]);
+    let world = World::new([client("shop"), client("blog")]).with_session(ended, &["shop"]);
     let event = SessionTerminated { clients: named(&["shop", "blog"]), ..terminated(Some("s-1"), None) };
     let plan = world.plan(EventBody::Terminated(event)).unwrap();
 
-    assert_eq!(told(&plan), ["blog"]);
+    assert_eq!(recipients(&plan), ["blog"]);
     assert_eq!(plan.deliveries[0].initiator, Initiator::SessionExpired);
     assert_eq!(plan.existing.len(), 1);
     assert_eq!(plan.sessions[0].ended.unwrap().at, at(50));
 }
 
 #[test]
-fn a_client_that_joins_an_ended_session_is_told_at_once() {
+fn a_client_that_joins_an_ended_session_gets_a_delivery_at_once() {
     let ended =
         Session { ended: Some(Ended { at: at(50), initiator: Initiator::RpLogout }), ..session(&["shop"]) };
-    let world = World::new([client("shop"), client("blog")]).knowing(ended, &["shop"]);
+    let world = World::new([client("shop"), client("blog")]).with_session(ended, &["shop"]);
     let event =
         ClientAdded { sid: "s-1".parse().unwrap(), client_id: client_id("blog"), sub: Some(sub("pairwise")) };
     let plan = world.plan(EventBody::ClientAdded(event)).unwrap();
-    assert_eq!(told(&plan), ["blog"]);
+    assert_eq!(recipients(&plan), ["blog"]);
     assert_eq!(plan.deliveries[0].sub, Some(sub("pairwise")));
 }
 
@@ -116,11 +117,11 @@ fn a_late_report_does_not_revive_a_session_but_a_new_one_may_take_its_sid() {
         ended: Some(Ended { at: at(50), initiator: Initiator::RpLogout }),
         ..session(&["shop"])
     };
-    let world = || World::new([client("shop"), client("blog")]).knowing(ended(), &["shop"]);
+    let world = || World::new([client("shop"), client("blog")]).with_session(ended(), &["shop"]);
 
     let late = world().at(49).plan(EventBody::Created(created("s-1", &["blog"]))).unwrap();
     assert!(late.sessions[0].ended.is_some());
-    assert_eq!(told(&late), ["blog"]);
+    assert_eq!(recipients(&late), ["blog"]);
 
     let new = world().at(51).plan(EventBody::Created(created("s-1", &["blog"]))).unwrap();
     assert!(new.sessions[0].ended.is_none());
@@ -134,16 +135,16 @@ fn a_subject_termination_ends_each_session() {
         Session { key: SessionKey(Uuid::from_u128(8)), sid: "s-2".parse().unwrap(), ..session(&["shop"]) };
     let sid_only = Client { backchannel_logout_session_required: true, ..client("strict") };
     let world = World::new([client("shop"), client("blog"), sid_only])
-        .knowing(session(&["shop"]), &[])
-        .knowing(second, &[]);
+        .with_session(session(&["shop"]), &[])
+        .with_session(second, &[]);
     let event = SessionTerminated { clients: named(&["blog", "strict"]), ..terminated(None, Some("alice")) };
     let plan = world.plan(EventBody::Terminated(event)).unwrap();
 
-    // The stranger hears of the user once; the one that takes only a `sid` hears of each session.
-    let told: Vec<_> =
+    // `blog` takes part in no session and gets one token; `strict` takes only a `sid` and gets one for each session.
+    let made: Vec<_> =
         plan.deliveries.iter().map(|it| (it.client_id.as_str(), it.sid.as_ref().map(Sid::as_str))).collect();
     assert_eq!(
-        told,
+        made,
         [
             ("shop", Some("s-1")),
             ("strict", Some("s-1")),
@@ -165,8 +166,8 @@ fn a_client_may_choose_one_token_for_all_sessions_of_a_user() {
     let once = Client { subject_logout: SubjectLogout::Sub, ..client("once") };
     let world = || {
         World::new([client("shop"), once.clone()])
-            .knowing(session(&["once", "shop"]), &[])
-            .knowing(second.clone(), &[])
+            .with_session(session(&["once", "shop"]), &[])
+            .with_session(second.clone(), &[])
     };
     let event = || EventBody::Terminated(terminated(None, Some("alice")));
     let by_client = |plan: &Plan| -> Vec<(String, Option<String>)> {
@@ -184,11 +185,11 @@ fn a_client_may_choose_one_token_for_all_sessions_of_a_user() {
     assert!(plan.deliveries[0].session_metadata.is_empty());
     assert!(plan.sessions.iter().all(|it| it.decided.contains(&client_id("once"))));
 
-    // One session alone is told as such.
+    // The end of one session makes deliveries for that session.
     let plan = world().plan(EventBody::Terminated(terminated(Some("s-1"), None)));
     assert_eq!(by_client(&plan.unwrap()), [named("once", Some("s-1")), named("shop", Some("s-1"))]);
 
-    // What waits already will mean these sessions too.
+    // A pending delivery covers these sessions too.
     let delivery = DeliverySummary {
         id: DeliveryId(Uuid::from_u128(77)),
         client_id: client_id("once"),
@@ -197,24 +198,24 @@ fn a_client_may_choose_one_token_for_all_sessions_of_a_user() {
     let mut coalesced = world();
     coalesced.waiting.insert(sub("alice"), delivery.clone());
     let plan = coalesced.plan(event()).unwrap();
-    assert_eq!(told(&plan), ["shop", "shop"]);
+    assert_eq!(recipients(&plan), ["shop", "shop"]);
     assert_eq!(plan.existing, [delivery]);
-    // It lives as long as one that was made for this end, and tells of it.
+    // The pending delivery is renewed for this end.
     let [renewed] = plan.renewed.as_slice() else { panic!("{plan:?}") };
     assert_eq!((renewed.initiator, renewed.expires_at), (Initiator::RpLogout, at(100 + 3600)));
 
-    // Reported again, nobody is told twice.
+    // Reported again, it makes no second delivery.
     let ended = plan.sessions[0].clone();
     let plan = world_of(ended, once).plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
-    assert_eq!(told(&plan), Vec::<&str>::new());
+    assert_eq!(recipients(&plan), Vec::<&str>::new());
 }
 
 fn world_of(session: Session, once: Client) -> World {
-    World::new([client("shop"), once]).knowing(session, &["shop"])
+    World::new([client("shop"), once]).with_session(session, &["shop"])
 }
 
 #[test]
-fn a_subject_nobody_heard_of_is_refused_and_one_without_live_sessions_is_not() {
+fn an_unknown_subject_is_refused_and_one_without_live_sessions_is_not() {
     let event = || EventBody::Terminated(terminated(None, Some("alice")));
     assert_eq!(World::new([]).plan(event()).unwrap_err(), Refusal::UnknownSubject);
     let known = World { subject_known: true, ..World::new([]) };
@@ -224,7 +225,7 @@ fn a_subject_nobody_heard_of_is_refused_and_one_without_live_sessions_is_not() {
 }
 
 #[test]
-fn who_is_named_and_left_out_of_a_users_end_is_neither_told_nor_a_reason_to_refuse() {
+fn a_client_that_is_named_and_excluded_gets_no_delivery_and_causes_no_refusal() {
     let strict = Client { backchannel_logout_session_required: true, ..client("strict") };
     let picky = Client { initiators: Initiators::default(), ..strict.clone() };
     let revoked = |exclude: &[&str]| SessionTerminated {
@@ -236,14 +237,14 @@ fn who_is_named_and_left_out_of_a_users_end_is_neither_told_nor_a_reason_to_refu
     for (strict, exclude, expected) in
         [(strict, &["strict"][..], &["shop"][..]), (picky.clone(), &[], &["shop"]), (picky, &["shop"], &[])]
     {
-        // Nothing is known of the user: one that must have a sid cannot be told.
+        // Nothing is known of the user, so there is no sid for a client that needs one.
         let world = World::new([strict, client("shop")]);
-        assert_eq!(told(&world.plan(EventBody::Terminated(revoked(exclude))).unwrap()), expected);
+        assert_eq!(recipients(&world.plan(EventBody::Terminated(revoked(exclude))).unwrap()), expected);
     }
 }
 
 #[test]
-fn a_client_that_cannot_be_identified_to_is_refused() {
+fn a_client_whose_identifier_is_unknown_is_refused() {
     let strict = Client { backchannel_logout_session_required: true, ..client("strict") };
     let event = SessionTerminated { clients: named(&["strict"]), ..terminated(None, Some("alice")) };
     let refused = World::new([strict]).plan(EventBody::Terminated(event)).unwrap_err();
@@ -259,8 +260,8 @@ fn a_client_that_cannot_be_identified_to_is_refused() {
 }
 
 #[test]
-fn somebody_elses_session_is_not_touched() {
-    let world = || World::new([client("shop")]).knowing(session(&["shop"]), &[]);
+fn a_session_of_another_subject_is_not_changed() {
+    let world = || World::new([client("shop")]).with_session(session(&["shop"]), &[]);
     let event = EventBody::Terminated(terminated(Some("s-1"), Some("mallory")));
     assert_eq!(world().plan(event).unwrap_err(), Refusal::SubMismatch);
     let event = SessionCreated { sub: sub("mallory"), ..created("s-1", &[]) };
@@ -286,7 +287,7 @@ fn only_browser_sessions_carry_metadata() {
         details: SessionDetails::default(),
     };
     let refused =
-        World::new([client("shop")]).knowing(native, &[]).plan(EventBody::Updated(event)).unwrap_err();
+        World::new([client("shop")]).with_session(native, &[]).plan(EventBody::Updated(event)).unwrap_err();
     assert_eq!(refused, Refusal::MetadataFlow(Flow::NativeSocial));
 }
 
@@ -301,28 +302,28 @@ fn an_update_replaces_metadata_whole_and_needs_a_live_session() {
             details: SessionDetails::default(),
         })
     };
-    let plan = World::new([]).knowing(session(&[]), &[]).plan(event()).unwrap();
+    let plan = World::new([]).with_session(session(&[]), &[]).plan(event()).unwrap();
     assert_eq!(plan.sessions[0].session_metadata, metadata(&[("new", "1")]));
     assert_eq!(plan.sessions[0].expires_at, Some(at(500)));
 
     assert_eq!(World::new([]).plan(event()).unwrap_err(), Refusal::UnknownSession);
     let ended = Session { ended: Some(Ended { at: at(1), initiator: Initiator::RpLogout }), ..session(&[]) };
-    assert_eq!(World::new([]).knowing(ended, &[]).plan(event()).unwrap_err(), Refusal::SessionEnded);
+    assert_eq!(World::new([]).with_session(ended, &[]).plan(event()).unwrap_err(), Refusal::SessionEnded);
 }
 
-/// A client that knows nobody by the OP's `sub`, and the one it knows alice by.
+/// A pairwise client, and its own `sub` for alice.
 fn pairwise() -> (Client, Subjects, Sub) {
     let client = Client { subject_type: SubjectType::Pairwise, ..client("own") };
     let subjects = Subjects::new(Some(Pairwise::new(PairwiseFormat::Hex, "salt".into())));
-    let told = subjects.sub_for(&client, None, Some(&sub("alice"))).unwrap();
-    (client, subjects, told.sub)
+    let own = subjects.sub_for(&client, None, Some(&sub("alice"))).unwrap();
+    (client, subjects, own.sub)
 }
 
 #[test]
-fn a_pairwise_client_is_told_its_own_sub() {
+fn a_pairwise_client_gets_its_own_sub() {
     let (own, subjects, computed) = pairwise();
     let world =
-        World { subjects, ..World::new([own, client("shop")]) }.knowing(session(&["own", "shop"]), &[]);
+        World { subjects, ..World::new([own, client("shop")]) }.with_session(session(&["own", "shop"]), &[]);
     let plan = world.plan(EventBody::Terminated(terminated(Some("s-1"), None))).unwrap();
     let subs: Vec<_> = plan.deliveries.iter().map(|it| (it.sub.clone().unwrap(), it.sub_is_public)).collect();
     assert_eq!(subs, [(computed, false), (sub("alice"), true)]);
@@ -332,21 +333,21 @@ fn a_pairwise_client_is_told_its_own_sub() {
 fn a_pairwise_client_whose_sub_is_unknown_gets_the_sid_alone() {
     let (own, subjects, _) = pairwise();
     // No salt; or no public sub to compute from.
-    let without_salt = World::new([own.clone()]).knowing(session(&["own"]), &[]);
+    let without_salt = World::new([own.clone()]).with_session(session(&["own"]), &[]);
     let plan = without_salt.plan(EventBody::Terminated(terminated(Some("s-1"), Some("alice")))).unwrap();
-    assert_eq!((told(&plan), &plan.deliveries[0].sub), (vec!["own"], &None));
+    assert_eq!((recipients(&plan), &plan.deliveries[0].sub), (vec!["own"], &None));
     let event = SessionTerminated { clients: named(&["own"]), ..terminated(Some("s-9"), None) };
     let plan = World { subjects, ..World::new([own.clone()]) }.plan(EventBody::Terminated(event)).unwrap();
-    assert_eq!((told(&plan), &plan.deliveries[0].sub), (vec!["own"], &None));
+    assert_eq!((recipients(&plan), &plan.deliveries[0].sub), (vec!["own"], &None));
 
-    // Told of the user as a whole, it is told of each session instead.
+    // It chose one token for all sessions, and gets one for each instead.
     let once = Client { subject_logout: SubjectLogout::Sub, ..own.clone() };
-    let world = World::new([once]).knowing(session(&["own"]), &[]);
+    let world = World::new([once]).with_session(session(&["own"]), &[]);
     let plan = world.plan(EventBody::Terminated(terminated(None, Some("alice")))).unwrap();
     assert_eq!(plan.deliveries.len(), 1);
     assert_eq!((plan.deliveries[0].sid.is_some(), &plan.deliveries[0].sub), (true, &None));
 
-    // And where there is no session either, nothing could be said.
+    // Without a session either, its token would have no identifier.
     let event = SessionTerminated { clients: named(&["own"]), ..terminated(None, Some("alice")) };
     let refused = World::new([own]).plan(EventBody::Terminated(event)).unwrap_err();
     assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("own"), needs: Identifier::Sub });
@@ -363,14 +364,14 @@ fn tokens_about_a_user_are_one_for_each_client_and_its_sub() {
         client_id: client_id("own"),
         state: State::Pending,
     };
-    // What waits with the public sub was queued before the client became pairwise: it says nothing now.
+    // A pending delivery with the public sub is from before the client became pairwise: it does not count.
     for (waiting, expected) in [(None, 1), (Some(sub("alice")), 1), (Some(computed.clone()), 0)] {
         let (_, subjects, _) = pairwise();
         let mut world = World { subjects, ..World::new([once.clone()]) };
         if let Some(sub) = waiting {
             world.waiting.insert(sub, delivery.clone());
         }
-        let world = world.knowing(session(&["own"]), &[]).knowing(second.clone(), &[]);
+        let world = world.with_session(session(&["own"]), &[]).with_session(second.clone(), &[]);
         let plan = world.plan(EventBody::Terminated(terminated(None, Some("alice")))).unwrap();
         assert_eq!(plan.deliveries.len(), expected);
         assert!(plan.deliveries.iter().all(|it| it.sub.as_ref() == Some(&computed) && it.sid.is_none()));

@@ -1,4 +1,4 @@
-//! The planner's decisions, one by one.
+//! The planner's decisions.
 
 mod commands;
 mod ends;

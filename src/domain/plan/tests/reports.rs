@@ -30,7 +30,7 @@ fn a_session_is_what_was_reported_of_it() {
     // Reported again: what is not said stays, and what is said later counts.
     let again = |second, reported: SessionCreated| {
         let known = Session { created_at: at(50), authenticated_at: Some(at(40)), ..session(&["shop"]) };
-        let world = World::new([client("shop")]).knowing(known, &[]).at(second);
+        let world = World::new([client("shop")]).with_session(known, &[]).at(second);
         let session = world.plan(EventBody::Created(reported)).unwrap().sessions[0].clone();
         (session.session_metadata, session.authenticated_at)
     };
@@ -58,7 +58,7 @@ fn a_token_about_the_user_is_nothing_for_a_client_that_must_have_a_sid() {
         backchannel_logout_session_required: true,
         ..client("strict")
     };
-    let world = World::new([strict]).knowing(session(&["strict"]), &[]);
+    let world = World::new([strict]).with_session(session(&["strict"]), &[]);
     let refused = world.plan(EventBody::Terminated(terminated(None, Some("alice")))).unwrap_err();
     assert_eq!(refused, Refusal::NoIdentifier { client_id: client_id("strict"), needs: Identifier::Sid });
 }

@@ -1,4 +1,4 @@
-//! A small world to plan in: it is second 100.
+//! A fixture for planning: clients, sessions, and the time, which is second 100.
 
 pub(super) use std::collections::BTreeMap;
 pub(super) use std::sync::Arc;
@@ -71,12 +71,12 @@ impl World {
         }
     }
 
-    /// A session, and whom the deliveries that it has tell: the part of everybody in its end is decided.
-    pub(super) fn knowing(mut self, mut session: Session, told: &[&str]) -> Self {
+    /// Adds a session, with a delivery to each of `delivered_to`. If it has ended, no participant is undecided.
+    pub(super) fn with_session(mut self, mut session: Session, delivered_to: &[&str]) -> Self {
         if session.ended.is_some() {
             session.decided.extend(session.participants.keys().cloned());
         }
-        let deliveries = told.iter().map(|id| DeliverySummary {
+        let deliveries = delivered_to.iter().map(|id| DeliverySummary {
             id: DeliveryId(Uuid::from_u128(99)),
             client_id: client_id(id),
             state: State::Delivered,
@@ -91,18 +91,18 @@ impl World {
         self
     }
 
-    /// Plans one event.
+    /// Plans an event.
     pub(super) fn plan(self, body: EventBody) -> Result<Plan, Refusal> {
         let event = Event { source: "op".into(), id: "1".into(), time: self.time, body };
         plan(&event, self.input(), &mut ids())
     }
 
-    /// Plans one command.
-    pub(super) fn carry_out(self, command: &Command) -> Result<Plan, CommandRefusal> {
+    /// Plans a command.
+    pub(super) fn execute(self, command: &Command) -> Result<Plan, CommandRefusal> {
         plan_command(command, self.input(), &mut ids())
     }
 
-    /// Ends sessions that an earlier end is about.
+    /// Plans the rest of an end that was accepted before.
     pub(super) fn plan_rest(self, end: &SubjectEnd) -> Plan {
         plan_rest(end, end.told.clone(), self.input(), &mut ids())
     }
@@ -134,6 +134,6 @@ fn ids() -> impl FnMut() -> Uuid {
     }
 }
 
-pub(super) fn told(plan: &Plan) -> Vec<&str> {
+pub(super) fn recipients(plan: &Plan) -> Vec<&str> {
     plan.deliveries.iter().map(|it| it.client_id.as_str()).collect()
 }

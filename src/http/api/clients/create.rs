@@ -8,7 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use super::change::ClientChange;
+use super::change::{ClientBody, ClientChange};
 use super::schema;
 use super::view::ClientView;
 use crate::http::audit::Note;
@@ -38,7 +38,7 @@ pub(crate) async fn create(
     State(state): State<Arc<HttpState>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Extension<Note>, Json<ClientView>), ApiError> {
-    let change: ClientChange = parse_json(&body?)?;
+    let change = ClientChange::try_from(parse_json::<ClientBody>(&body?)?)?;
     let mut record = state.clients.blank(change.client_id.clone());
     change.apply(&mut record)?;
     let record = state.clients.create(record.client).await?;

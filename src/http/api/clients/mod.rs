@@ -1,19 +1,21 @@
-//! `/api/v2/clients`: clients, in the members of OpenID registration and in those of Auth0's Management API.
+//! `/api/v2/clients`: clients, with the members of OpenID registration and those of Auth0's Management API.
 //!
-//! What is written in one vocabulary is read in both. Who may be registered with what is the registry's to
-//! say.
+//! Settings are defined in `domain::client`. A body has them under their own names and under Auth0's; both are
+//! translated into one document, which is merged into the client. An answer has them under both names. The registry
+//! decides which clients are valid.
 
+mod auth0;
 mod change;
 mod create;
 mod delete;
 mod descriptive;
+mod fault;
 mod list;
 mod oidc_logout;
 mod probe;
 mod schema;
+mod settings;
 mod show;
-mod token;
-mod twice;
 mod update;
 mod view;
 

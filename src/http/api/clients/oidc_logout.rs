@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::domain::client::{Client, LogoutUri, SpelledOut};
@@ -13,21 +14,41 @@ use crate::http::schema as doc;
 use crate::registry::InvalidMember;
 
 /// Auth0's `oidc_logout`, as it is written. What is left out stays as it is.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+///
+/// Only its structure is read here; the values in it are those of settings, which read them.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(description = "Auth0's `oidc_logout`, as it is written. What is left out stays as it is.")]
 #[serde(deny_unknown_fields)]
 pub(super) struct OidcLogoutChange {
     /// A list of one; none, or `null`, unsubscribes.
     #[serde(default, rename = "backchannel_logout_urls")]
     #[schema(value_type = Option<Vec<doc::LogoutUri>>, max_items = 1)]
-    urls: Member<Vec<LogoutUri>>,
+    urls: Member<Vec<Value>>,
     /// `null` is the default.
     #[serde(default, rename = "backchannel_logout_initiators", deserialize_with = "object")]
     #[schema(value_type = Option<doc::OidcLogoutInitiators>)]
-    initiators: Member<InitiatorsForm>,
+    initiators: Member<InitiatorsChange>,
     /// `null` is none.
     #[serde(default, rename = "backchannel_logout_session_metadata", deserialize_with = "object")]
-    #[schema(value_type = Option<InclusionForm>)]
-    session_metadata: Member<InclusionForm>,
+    #[schema(value_type = Option<InclusionChange>)]
+    session_metadata: Member<InclusionChange>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InitiatorsChange {
+    mode: Mode,
+    #[serde(default)]
+    selected_initiators: Option<Vec<Value>>,
+}
+
+/// Whether a client's tokens are to carry session metadata. Without `include`, or with `null`: none, as if it had
+/// never been set.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[schema(as = OidcLogoutSessionMetadataChange)]
+#[serde(deny_unknown_fields)]
+struct InclusionChange {
+    include: Option<bool>,
 }
 
 /// Auth0's `oidc_logout`, as it is read: of a client that has a logout URI. Defaults that nobody set are left out.
@@ -39,17 +60,16 @@ pub(super) struct OidcLogoutView {
     urls: [LogoutUri; 1],
     #[serde(rename = "backchannel_logout_initiators", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = doc::OidcLogoutInitiators, required = false)]
-    initiators: Option<InitiatorsForm>,
+    initiators: Option<InitiatorsView>,
     #[serde(rename = "backchannel_logout_session_metadata", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Inclusion, required = false)]
     session_metadata: Option<Inclusion>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InitiatorsForm {
+#[derive(Clone, Debug, Serialize)]
+struct InitiatorsView {
     mode: Mode,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     selected_initiators: Option<BTreeSet<Initiator>>,
 }
 
@@ -67,23 +87,6 @@ struct Inclusion {
     include: bool,
 }
 
-/// Whether a client's tokens are to carry session metadata. Without `include`, or with `null`: none, as if it had
-/// never been set.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[schema(as = OidcLogoutSessionMetadataChange)]
-#[serde(deny_unknown_fields)]
-struct InclusionForm {
-    include: Option<bool>,
-}
-
-/// What is to become of the initiators.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct InitiatorsChange {
-    pub(super) initiators: Initiators,
-    /// They were named, not left to the default.
-    pub(super) spelled_out: bool,
-}
-
 impl OidcLogoutView {
     pub(super) fn of(client: &Client) -> Option<Self> {
         let (mode, selected_initiators) = match &client.initiators {
@@ -95,72 +98,67 @@ impl OidcLogoutView {
         let initiators_are_shown = initiators || client.initiators != Initiators::default();
         Some(Self {
             urls: [client.backchannel_logout_uri.clone()?],
-            initiators: initiators_are_shown.then_some(InitiatorsForm { mode, selected_initiators }),
+            initiators: initiators_are_shown.then_some(InitiatorsView { mode, selected_initiators }),
             session_metadata: (include || no_session_metadata).then_some(Inclusion { include }),
         })
     }
 }
 
 impl OidcLogoutChange {
-    /// What `null` in the place of the object means: everything as if it had never been set.
-    pub(super) fn unsubscribed() -> Self {
+    /// What `null` in the place of the object means: each setting's default.
+    pub(super) fn defaults() -> Self {
         Self { urls: Member::Null, initiators: Member::Null, session_metadata: Member::Null }
     }
 
-    /// The logout URI.
-    pub(super) fn logout_uri(&self) -> Result<Member<LogoutUri>, InvalidMember> {
-        match &self.urls {
-            Member::Absent => Ok(Member::Absent),
-            Member::Null => Ok(Member::Null),
-            Member::Is(urls) => match urls.as_slice() {
-                [] => Ok(Member::Null),
-                [url] => Ok(Member::Is(url.clone())),
-                more => {
-                    let problem = format!("must have at most one URL, and has {}", more.len());
-                    Err(InvalidMember::new("oidc_logout.backchannel_logout_urls", problem))
+    /// The settings as a document. `session_metadata` is `true` in it even where the client has a choice of keys,
+    /// which that would keep. `name` is that of the object, for errors.
+    pub(super) fn document(self, name: &str) -> Result<Map<String, Value>, InvalidMember> {
+        let invalid =
+            |member: &str, problem: String| Err(InvalidMember::new(format!("{name}.{member}"), problem));
+        let mut document = Map::new();
+        match self.urls {
+            Member::Absent => {}
+            Member::Is(urls) if urls.len() > 1 => {
+                let problem = format!("must have at most one URL, and has {}", urls.len());
+                return invalid("backchannel_logout_urls", problem);
+            }
+            Member::Null => drop(document.insert("backchannel_logout_uri".to_owned(), Value::Null)),
+            Member::Is(urls) => {
+                let uri = urls.into_iter().next().unwrap_or_default();
+                document.insert("backchannel_logout_uri".to_owned(), uri);
+            }
+        }
+        match self.initiators {
+            Member::Absent => {}
+            Member::Null => drop(document.insert("initiators".to_owned(), Value::Null)),
+            Member::Is(change) => match change.value() {
+                Ok(value) => drop(document.insert("initiators".to_owned(), value)),
+                Err(problem) => {
+                    let member = "backchannel_logout_initiators.selected_initiators";
+                    return invalid(member, problem.to_owned());
                 }
             },
         }
-    }
-
-    /// The initiators, if it says any.
-    pub(super) fn initiators(&self) -> Result<Option<InitiatorsChange>, InvalidMember> {
-        let spelled_out = |initiators| Ok(Some(InitiatorsChange { initiators, spelled_out: true }));
-        let InitiatorsForm { mode, selected_initiators } = match &self.initiators {
-            Member::Absent => return Ok(None),
-            Member::Null => {
-                let initiators = Initiators::default();
-                return Ok(Some(InitiatorsChange { initiators, spelled_out: false }));
+        match self.session_metadata {
+            Member::Absent => {}
+            Member::Null => drop(document.insert("session_metadata".to_owned(), Value::Null)),
+            Member::Is(InclusionChange { include }) => {
+                document.insert("session_metadata".to_owned(), include.into());
             }
-            Member::Is(form) => form,
-        };
-        let problem = match (mode, selected_initiators) {
-            (Mode::All, None) => return spelled_out(Initiators::All),
-            (Mode::Custom, Some(selected)) if !selected.is_empty() => {
-                return spelled_out(Initiators::Selected(selected.clone()));
-            }
-            // Auth0 refuses this too.
-            (Mode::All, Some(_)) => "must be left out with the mode \"all\", which is every initiator",
-            (Mode::Custom, _) => "must name at least one initiator with the mode \"custom\"",
-        };
-        Err(InvalidMember::new("oidc_logout.backchannel_logout_initiators.selected_initiators", problem))
-    }
-
-    /// Whether session metadata is to be included, if it says something of it; `null` is as if it had never been set.
-    pub(super) fn included(&self) -> Member<bool> {
-        match &self.session_metadata {
-            Member::Absent => Member::Absent,
-            Member::Null | Member::Is(InclusionForm { include: None }) => Member::Null,
-            Member::Is(InclusionForm { include: Some(include) }) => Member::Is(*include),
         }
+        Ok(document)
     }
 }
 
-/// What a client's choice of metadata becomes, where it has `now`: to include it keeps a choice of keys.
-pub(super) fn metadata_choice(include: bool, now: &MetadataChoice) -> MetadataChoice {
-    match (include, now) {
-        (false, _) => MetadataChoice::None,
-        (true, MetadataChoice::None) => MetadataChoice::All,
-        (true, chosen) => chosen.clone(),
+impl InitiatorsChange {
+    /// As the setting is written.
+    fn value(self) -> Result<Value, &'static str> {
+        match (self.mode, self.selected_initiators) {
+            (Mode::All, None) => Ok("all".into()),
+            (Mode::Custom, Some(selected)) if !selected.is_empty() => Ok(selected.into()),
+            // Auth0 refuses this too.
+            (Mode::All, Some(_)) => Err("must be left out with the mode \"all\", which is every initiator"),
+            (Mode::Custom, _) => Err("must name at least one initiator with the mode \"custom\""),
+        }
     }
 }

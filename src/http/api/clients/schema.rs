@@ -1,5 +1,5 @@
-//! Schemas of clients for the document: those of their structs, with the descriptive members that serde flattens
-//! into them.
+//! Schemas of clients for the document: those of their structs, with the settings and the descriptive members that
+//! serde flattens into them.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,9 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::change::ClientChange;
+use super::change::ClientBody;
 use super::descriptive;
+use super::settings::{self, Use};
 use super::view::ClientView;
 use crate::http::schema::{ClientId, described, field_parameters, one_of, reference, text, whole_number};
 
@@ -42,7 +43,8 @@ impl ToSchema for Registration {
     }
 
     fn schemas(schemas: &mut Schemas) {
-        ClientChange::schemas(schemas);
+        ClientBody::schemas(schemas);
+        schemas.extend(settings::schemas(Use::Body));
         schemas.extend(descriptive::schemas());
     }
 }
@@ -65,7 +67,8 @@ impl ToSchema for Change {
     }
 
     fn schemas(schemas: &mut Schemas) {
-        ClientChange::schemas(schemas);
+        ClientBody::schemas(schemas);
+        schemas.extend(settings::schemas(Use::Body));
         schemas.extend(descriptive::schemas());
     }
 }
@@ -73,7 +76,7 @@ impl ToSchema for Change {
 impl PartialSchema for Client {
     fn schema() -> RefOr<Schema> {
         described(
-            with_descriptive::<ClientView>(),
+            complete::<ClientView>(Use::Answer),
             "A client. What else its registration says is kept in it, too.",
         )
     }
@@ -82,13 +85,14 @@ impl PartialSchema for Client {
 impl ToSchema for Client {
     fn schemas(schemas: &mut Schemas) {
         ClientView::schemas(schemas);
+        schemas.extend(settings::schemas(Use::Answer));
         schemas.extend(descriptive::schemas());
     }
 }
 
 impl PartialSchema for ClientFields {
     fn schema() -> RefOr<Schema> {
-        let mut object = with_descriptive::<ClientView>();
+        let mut object = complete::<ClientView>(Use::Answer);
         object.required.clear();
         described(object, "A client: with `fields`, those of its members that were asked for.")
     }
@@ -97,6 +101,7 @@ impl PartialSchema for ClientFields {
 impl ToSchema for ClientFields {
     fn schemas(schemas: &mut Schemas) {
         ClientView::schemas(schemas);
+        schemas.extend(settings::schemas(Use::Answer));
         schemas.extend(descriptive::schemas());
     }
 }
@@ -148,12 +153,12 @@ impl IntoParams for FieldNames {
 
 /// The names of the members that a client can have.
 pub(super) fn member_names() -> Vec<String> {
-    with_descriptive::<ClientView>().properties.keys().cloned().collect()
+    complete::<ClientView>(Use::Answer).properties.keys().cloned().collect()
 }
 
 /// What a body can have; anything else is refused.
 fn body() -> Object {
-    let mut object = with_descriptive::<ClientChange>();
+    let mut object = complete::<ClientBody>(Use::Body);
     for (name, schema) in descriptive::ignored_properties() {
         object.properties.entry(name.to_owned()).or_insert(schema);
     }
@@ -161,11 +166,12 @@ fn body() -> Object {
     object
 }
 
-/// The schema of a struct, and the descriptive members that have no field of their own there.
-fn with_descriptive<T: PartialSchema>() -> Object {
+/// The schema of a struct, with the settings, and the descriptive members that have no field of their own there.
+fn complete<T: PartialSchema>(usage: Use) -> Object {
     let RefOr::T(Schema::Object(mut object)) = T::schema() else {
         unreachable!("the schema of a struct is an object");
     };
+    settings::add_to(&mut object, usage);
     for (name, schema) in descriptive::properties() {
         object.properties.entry(name.to_owned()).or_insert(schema);
     }

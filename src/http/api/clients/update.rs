@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::{Extension, Json};
 
-use super::change::ClientChange;
+use super::change::{ClientBody, ClientChange};
 use super::view::ClientView;
 use super::{client_id, schema};
 use crate::http::audit::Note;
@@ -43,7 +43,7 @@ pub(crate) async fn update(
 ) -> Result<(Extension<Note>, Json<ClientView>), ApiError> {
     let client_id = client_id(&text)?;
     let body = body?;
-    let change: ClientChange = parse_json(&body)?;
+    let change = ClientChange::try_from(parse_json::<ClientBody>(&body)?)?;
     if change.client_id.as_ref().is_some_and(|other| *other != client_id) {
         return Err(ApiError::invalid_body("client_id", "cannot be changed; register a new client"));
     }

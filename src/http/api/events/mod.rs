@@ -42,7 +42,7 @@ const MIN_BLOCKING_WRITE: usize = 1_000;
 struct Answer {
     /// The event.
     id: String,
-    /// Whether it had been accepted before; then this is the answer it had.
+    /// Whether it had been accepted before; then this is its answer from then.
     duplicate: bool,
     /// The sessions that it is about.
     #[schema(value_type = Vec<doc::Sid>)]
@@ -105,10 +105,10 @@ enum Answers {
         (status = 403, description = "`insufficient_scope`: the token does not have the scope. `source_not_allowed`: it may \
             not report for the `source` of an event; in a batch `message` names the event.", body = Error),
         (status = 408, description = "`body_too_slow`: the body did not arrive in time.", body = Error),
-        (status = 409, description = "`event_id_reused`: you have used this `source` and `id` for something else.",
+        (status = 409, description = "`event_id_reused`: this `source` and `id` belong to an event with other data.",
             body = Error),
         (status = 413, description = "`body_too_large`; `batch_too_large`: it is about more clients than one \
-            transaction can tell. Split it.", body = Error),
+            transaction may have. Split it.", body = Error),
         (status = 415, description = "`unsupported_media_type`: none of those listed.", body = Error),
         (status = 422, description = "The event cannot be applied: `unknown_session`, `session_ended`, \
             `sub_mismatch`, `unknown_client`, `no_identifier`, `too_many_clients`.", body = Error),

@@ -1,5 +1,5 @@
-//! Schemas of what `POST /events` takes. The intake reads it, and knows nothing of OpenAPI; a test compares the
-//! members here with those that the intake knows.
+//! Schemas of the bodies of `POST /events`. `sources/cloudevents` parses them and knows nothing of OpenAPI; a test compares
+//! the members here with those that it accepts.
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat};
@@ -19,7 +19,7 @@ struct NamedClient;
 /// A client that knows the user by a `sub` of its own (pairwise subjects).
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct PairwiseClient {
     client_id: ClientId,
     sub: Option<Sub>,
@@ -28,7 +28,7 @@ struct PairwiseClient {
 /// A user logged in.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionCreatedData {
     sid: Sid,
     sub: Sub,
@@ -40,26 +40,26 @@ struct SessionCreatedData {
     /// When the user authenticated; else that was when the session began.
     #[schema(format = DateTime)]
     authenticated_at: Option<String>,
-    /// When it is to end unless something is heard of it before.
+    /// When the session ends unless it is reported again before.
     #[schema(format = DateTime)]
     idle_expires_at: Option<String>,
-    /// When it is to end by itself.
+    /// When the session expires.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     #[schema(required = false)]
     flow: Flow,
     device: Option<SessionDeviceData>,
     authentication: Option<SessionAuthenticationData>,
-    /// When the user was last there.
+    /// When the user was last active.
     #[schema(format = DateTime)]
     last_interacted_at: Option<String>,
     cookie: Option<SessionCookieData>,
 }
 
-/// Where the user logged in, and was last seen. It replaces what was told before, whole.
+/// Where the user logged in and was last active. It replaces what was reported before, whole.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionDeviceData {
     /// At most 512 characters of it are kept.
     initial_user_agent: Option<String>,
@@ -77,10 +77,10 @@ struct SessionDeviceData {
     last_asn: Option<String>,
 }
 
-/// How the user authenticated. It replaces what was told before, whole.
+/// How the user authenticated. It replaces what was reported before, whole.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionAuthenticationData {
     #[schema(max_items = 50)]
     methods: Vec<SessionMethodData>,
@@ -89,7 +89,7 @@ struct SessionAuthenticationData {
 /// One way in which the user authenticated.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionMethodData {
     /// Such as `pwd`, `federated`, `passkey`, `mfa`, or a URL of the OP's own.
     #[schema(min_length = 1, max_length = 255, example = "mfa")]
@@ -104,7 +104,7 @@ struct SessionMethodData {
 /// The OP's cookie.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionCookieData {
     mode: CookieMode,
 }
@@ -112,7 +112,7 @@ struct SessionCookieData {
 /// The user of a session logged in to one more client.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionClientAddedData {
     sid: Sid,
     client_id: ClientId,
@@ -124,7 +124,7 @@ struct SessionClientAddedData {
 #[derive(ToSchema)]
 #[schema(min_properties = 2)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionUpdatedData {
     sid: Sid,
     /// Replaces the metadata whole.
@@ -137,7 +137,7 @@ struct SessionUpdatedData {
     expires_at: Option<String>,
     device: Option<SessionDeviceData>,
     authentication: Option<SessionAuthenticationData>,
-    /// When the user was last there.
+    /// When the user was last active.
     #[schema(format = DateTime)]
     last_interacted_at: Option<String>,
     cookie: Option<SessionCookieData>,
@@ -147,19 +147,19 @@ struct SessionUpdatedData {
 #[derive(ToSchema)]
 #[schema(min_properties = 2)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes what the intake reads")]
+#[expect(dead_code, reason = "it describes what sources/cloudevents parses")]
 struct SessionTerminatedData {
     sid: Option<Sid>,
     /// Alone: every session of this user.
     sub: Option<Sub>,
     initiator: Initiator,
-    /// Clients to tell beside those known. A session that was never reported must name them here.
+    /// Clients to notify beside those known; required for a session that was never reported.
     #[schema(value_type = Vec<NamedClient>, required = false)]
     clients: Vec<NamedClient>,
-    /// Of a session that was never reported, or was reported without any.
+    /// For a session that was never reported, or was reported without metadata.
     #[schema(required = false)]
     session_metadata: SessionMetadata,
-    /// Clients not to tell, such as the one the user logged out at.
+    /// Clients not to notify, such as the one at which the user logged out.
     #[schema(required = false)]
     exclude_clients: Vec<ClientId>,
 }
@@ -213,7 +213,10 @@ fn event(r#type: &str, data: RefOr<Schema>) -> RefOr<Schema> {
             "id",
             described(identifier("evt-1"), "Unique within `source`; both are the idempotency key."),
         )
-        .property("source", described(identifier("https://op.example.com"), "Who reports: a URI reference."))
+        .property(
+            "source",
+            described(identifier("https://op.example.com"), "The system that reports: a URI reference."),
+        )
         .property("type", text().enum_values(Some([r#type])))
         .property("time", described(time, "When it happened."))
         .property("data", data);
@@ -233,7 +236,7 @@ impl PartialSchema for Event {
             reference::<SessionUpdated>(),
             reference::<SessionTerminated>(),
         ];
-        described(one_of(types), "An event, in structured mode. Its `type` says what `data` is.")
+        described(one_of(types), "An event, in structured mode. Its `type` determines `data`.")
     }
 }
 

@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 
+use crate::ambient::Ambient;
 use crate::causes::Causes;
-use crate::clock::Clock;
 use crate::http::state::HttpState;
 use crate::storage::Maintenance;
 
@@ -36,14 +36,14 @@ pub(crate) struct Status {
 #[derive(Clone)]
 pub struct Readiness {
     store: Arc<dyn Maintenance>,
-    clock: Arc<dyn Clock>,
+    ambient: Ambient,
     found: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 impl Readiness {
     /// Nothing was tried yet.
-    pub fn new(store: Arc<dyn Maintenance>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, found: Arc::default() }
+    pub fn new(store: Arc<dyn Maintenance>, ambient: Ambient) -> Self {
+        Self { store, ambient, found: Arc::default() }
     }
 
     /// Whether the store takes writes.
@@ -65,7 +65,7 @@ impl Readiness {
     }
 
     async fn ping(&self) -> bool {
-        match timeout(PATIENCE, self.store.ping(self.clock.now())).await {
+        match timeout(PATIENCE, self.store.ping(self.ambient.now())).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 tracing::error!(error = %Causes(&error), "not ready: the store does not work");
@@ -122,7 +122,6 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
-    use crate::clock::SystemClock;
     use crate::storage::Result;
 
     /// A store that answers after `takes`.
@@ -148,7 +147,7 @@ mod tests {
 
     fn stage(takes: Duration) -> (Arc<Store>, Readiness) {
         let store = Arc::new(Store { takes, pings: AtomicUsize::new(0) });
-        (Arc::clone(&store), Readiness::new(store, Arc::new(SystemClock)))
+        (Arc::clone(&store), Readiness::new(store, Ambient::system()))
     }
 
     #[tokio::test(start_paused = true)]

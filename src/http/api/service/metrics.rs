@@ -51,8 +51,6 @@ pub(crate) async fn show(State(state): State<Arc<HttpState>>) -> impl IntoRespon
             // The counters are worth having even then; above all then.
             tracing::error!(error = %Causes(&error), "the queue could not be counted");
         }
-        let reloads = state.keyring.reloads();
-        state.metrics.keys().set_reloads(reloads.loaded, reloads.failed);
         state.metrics.encode()
     };
     ([(CONTENT_TYPE, OPEN_METRICS)], state.scrapes.text(make).await)

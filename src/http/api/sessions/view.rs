@@ -30,10 +30,10 @@ pub(crate) struct SessionView {
     updated_at: Shown,
     #[schema(value_type = String, format = DateTime)]
     authenticated_at: Shown,
-    /// When it is to end unless something is heard of it before.
+    /// When the session ends unless it is reported again before.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     idle_expires_at: Option<Shown>,
-    /// When it is to end by itself.
+    /// When the session expires.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Shown>,
     /// When the user was last there, if a source told.

@@ -199,7 +199,7 @@ async fn a_bad_member_is_named_and_nothing_is_stored() {
     let long = "n".repeat(256);
     for (body, message) in [
         (json!({"client_id": ""}), "client_id: must not be empty"),
-        (json!({"client_id": "a", "client_name": long}), "name: must have 1 to 255 characters"),
+        (json!({"client_id": "a", "client_name": long}), "client_name: must have 1 to 255 characters"),
         (json!({"client_id": "a", "name": "<b>"}), "name: must have 1 to 255 characters"),
         (json!({"client_id": "a", "name": "A", "client_name": "B"}), "client_name: contradicts name"),
         (

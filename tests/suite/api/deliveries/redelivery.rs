@@ -336,7 +336,7 @@ async fn the_shell_lists_shows_and_redelivers() {
     assert!(shown.contains("status_400") && shown.contains("because I say so"), "{shown}");
     let (_, shown, _) = run(&["list", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["deliveries"][0]["id"], json!(id));
-    assert!(run(&["breakers"]).1.contains("no client's breaker is open"));
+    assert!(run(&["breakers"]).1.contains("no circuit breaker is open"));
 
     answer_from_now_on(&rp, 200).await;
     assert_eq!(run(&["redeliver", &id]).0, 0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use logoutd::domain::ids::ClientId;
 use logoutd::domain::plan::{Field, Refusal};
-use logoutd::intake::{AcceptError, Accepted, BatchMode, Handoff, Reserved};
+use logoutd::intake::{AcceptError, Accepted, BatchMode, Handoff, MAX_QUEUED, Reserved};
 use logoutd::storage::sqlite::SqliteStore;
 use logoutd::storage::{Lease, LeasedDelivery, SessionReader as _};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ async fn an_event_about_a_row_that_cannot_be_read_stops_no_other() {
 #[tokio::test]
 async fn a_batch_that_does_not_fit_into_the_queue_is_not_accepted_in_part() {
     let service = Service::start().await;
-    let batch: Vec<_> = (0..1_025).map(|n| created(&format!("s-{n}"), &[])).collect();
+    let batch: Vec<_> = (0..=MAX_QUEUED).map(|n| created(&format!("s-{n}"), &[])).collect();
     let results = service.intake.accept(&batch, BatchMode::Independent).await;
     assert_eq!(results.len(), batch.len());
     assert!(results.iter().all(|result| error(result) == Some(AcceptError::Busy)));

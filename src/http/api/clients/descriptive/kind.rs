@@ -1,4 +1,4 @@
-//! What a descriptive member can be, so that every typed SDK of Auth0's can read what is stored.
+//! Types of descriptive members, so that Auth0's typed SDKs can read what is stored.
 
 use serde_json::Value;
 use utoipa::openapi::RefOr;
@@ -6,10 +6,10 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder,
 
 use crate::registry::InvalidMember;
 
-/// The largest number, either way: SDKs keep whole numbers in 32 bits.
+/// The largest absolute value: SDKs have whole numbers of 32 bits.
 const MAX_NUMBER: i32 = i32::MAX;
 
-/// What a member can be. Each can be `null` too, but for what is in a list.
+/// The type of a member, which can be `null` too. Items of lists cannot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     /// Any JSON.
@@ -24,13 +24,13 @@ pub(super) enum Kind {
     Texts,
     /// An object whose members are strings.
     TextMap,
-    /// An object of these members; Auth0's objects are open, so others in it can be anything.
+    /// An object with these members. Auth0's objects are open: other members can be of any type.
     Object(&'static [Member]),
     /// A list of such objects.
     Objects(&'static [Member]),
 }
 
-/// A member and what it can be.
+/// A member's name and its type.
 pub(super) type Member = (&'static str, Kind);
 
 impl Kind {
@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// Whether it is an object, of which a change names only what it changes.
+    /// Whether it is an object, which a change is merged into.
     pub(super) const fn is_object(self) -> bool {
         matches!(self, Self::TextMap | Self::Object(_))
     }

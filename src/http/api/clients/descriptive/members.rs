@@ -1,4 +1,4 @@
-//! The descriptive members there are, and what each can be.
+//! The descriptive members and their types.
 //!
 //! Sources: OpenID Connect Dynamic Client Registration 1.0 §2; and the client object of Auth0's Management API as
 //! its SDKs (node-auth0 7.1, auth0-python 6.8, go-auth0 1.47), its Deploy CLI (8.44) and its Terraform provider have
@@ -7,7 +7,7 @@
 use super::kind::Kind::{Any, Flag, Number, Object, Objects, Text, TextMap, Texts};
 use super::kind::{Kind, Member};
 
-/// What is kept and given back.
+/// Members that are stored and returned.
 pub(super) const KEPT: &[Member] = &[
     ("addons", Object(ADDONS)),
     ("allowed_clients", Texts),
@@ -81,8 +81,8 @@ pub(super) const KEPT: &[Member] = &[
     ("web_origins", Texts),
 ];
 
-/// What a body can have because the answer it was made of has it. It is not stored: it is worked out (`subscribed`),
-/// means nothing here, or is a secret.
+/// Members that a body can have because answers have them. They are not stored: they are computed (`subscribed`), have
+/// no meaning here, or are secrets.
 pub(super) const IGNORED: &[&str] = &[
     "callback_url_template",
     "client_secret",

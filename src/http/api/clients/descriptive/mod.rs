@@ -1,7 +1,6 @@
-//! Members of a registration that say something about a client to others: they are kept and given back, and
-//! nothing here acts on them.
+//! Descriptive members of a registration: they are stored and returned, and have no effect here.
 //!
-//! What each can be is in [`members`]: a member of another type would break every typed SDK that lists clients.
+//! The type of each is in [`members`]: a member of another type would break typed SDKs that list clients.
 
 mod kind;
 mod members;
@@ -16,7 +15,8 @@ use self::kind::Kind;
 use self::members::{IGNORED, KEPT};
 use crate::registry::InvalidMember;
 
-/// The most of it, in bytes of JSON. An event's clients are read whole, so it is not more than a login page needs.
+/// The most bytes of JSON that all of them can have. A login page needs that much; more would slow down events, which read
+/// their clients whole.
 const MAX_BYTES: usize = 32 * 1024;
 
 /// Auth0's limits.
@@ -24,8 +24,8 @@ const MAX_DESCRIPTION_CHARS: usize = 140;
 const MAX_METADATA_ENTRIES: usize = 10;
 const MAX_METADATA_CHARS: usize = 255;
 
-/// Puts the given members in the place of those there are; `null` removes one. Of one that is an object, only what
-/// is given is changed, one level down, as at Auth0: `null` removes that too.
+/// Merges the given members into those that are stored; `null` removes one. Objects are merged one level deep, as
+/// at Auth0, and not all the way down, as RFC 7396 would.
 pub(super) fn apply(
     kept: &mut BTreeMap<String, Value>,
     given: &BTreeMap<String, Value>,
@@ -37,7 +37,7 @@ pub(super) fn apply(
         let kind = check(name, value)?;
         match value {
             Value::Null => drop(kept.remove(name)),
-            // Auth0's default, which is shown in any case.
+            // Auth0's default, which answers have in any case.
             Value::Bool(true) if name == "is_first_party" => drop(kept.remove(name)),
             // Auth0's way to remove all of it.
             Value::Object(given) if name == "client_metadata" && given.is_empty() => drop(kept.remove(name)),
@@ -56,13 +56,12 @@ pub(super) fn apply(
     check_size(kept, given)
 }
 
-/// Whether a member that is stored is one that is shown: an earlier version took some of any type.
+/// Whether a stored member can be in an answer: an earlier version took some of any type.
 pub(super) fn is_shown(name: &str, value: &Value) -> bool {
     check(name, value).is_ok()
 }
 
-/// The members with their schemas, for the document. `null` removes one. Those of objects are [`schemas`] that are
-/// referred to.
+/// The members with their schemas, for the document. Those of objects refer to [`schemas`].
 pub(super) fn properties() -> impl Iterator<Item = (&'static str, RefOr<Schema>)> {
     KEPT.iter().map(|(name, kind)| match kind {
         Kind::Object(_) => (*name, Ref::from_schema_name(schema_name(name)).into()),
@@ -87,7 +86,7 @@ fn schema_name(member: &str) -> String {
     words.fold("Client".to_owned(), |name, word| name + &word)
 }
 
-/// What a body can have besides, for the document.
+/// The members of a body that are ignored, with their schemas, for the document.
 pub(super) fn ignored_properties() -> impl Iterator<Item = (&'static str, RefOr<Schema>)> {
     let ignored = || {
         ObjectBuilder::new()
@@ -115,7 +114,7 @@ fn property(name: &str, kind: Kind) -> RefOr<Schema> {
     }
 }
 
-/// Checks what is to be kept, by itself; what it can be.
+/// Checks a member, and returns its type.
 fn check(name: &str, value: &Value) -> Result<Kind, InvalidMember> {
     let Some((_, kind)) = KEPT.iter().find(|(known, _)| *known == name) else {
         return Err(InvalidMember::new(name, "is no member of a client that logoutd knows"));
@@ -149,7 +148,7 @@ fn check_metadata(entries: &serde_json::Map<String, Value>) -> Result<(), Invali
     Ok(())
 }
 
-/// Checks what is kept, all of it.
+/// Checks the size of all members together.
 fn check_size(kept: &BTreeMap<String, Value>, given: &BTreeMap<String, Value>) -> Result<(), InvalidMember> {
     let entries = kept.get("client_metadata").and_then(Value::as_object).map_or(0, serde_json::Map::len);
     if entries > MAX_METADATA_ENTRIES && given.contains_key("client_metadata") {

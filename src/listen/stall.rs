@@ -1,4 +1,4 @@
-//! A connection's bytes, watched for a peer that does not take what is written to it.
+//! Noticing peers that do not read what is written to them.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,26 +7,26 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connections::Place;
+use super::connections::Connection;
 
-/// The bytes, and the place that is told.
-pub(super) struct Watched<I> {
+/// The stream of a connection, which notes stalled writes.
+pub(super) struct StallDetector<I> {
     io: I,
-    place: Arc<Place>,
+    connection: Arc<Connection>,
 }
 
-impl<I> Watched<I> {
-    pub(super) fn new(io: I, place: Arc<Place>) -> Self {
-        Self { io, place }
+impl<I> StallDetector<I> {
+    pub(super) fn new(io: I, connection: Arc<Connection>) -> Self {
+        Self { io, connection }
     }
 
     fn note<T>(&self, outcome: Poll<T>) -> Poll<T> {
-        self.place.stalls(outcome.is_pending());
+        self.connection.stalls(outcome.is_pending());
         outcome
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for StallDetector<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -36,7 +36,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for StallDetector<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

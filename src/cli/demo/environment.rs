@@ -1,4 +1,4 @@
-//! The demo's stage: a throw-away service, three relying parties on loopback, and the events.
+//! The environment of the demo: a temporary service, three relying parties on loopback, and the events.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,24 +14,24 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use super::progress;
+use crate::ambient::Ambient;
 use crate::app::{App, Listeners};
 use crate::cli::http::{self, TlsArgs};
 use crate::cli::jwks::{JwksLocation, JwksSource};
 use crate::cli::style::{DIM, GOOD, paint};
 use crate::cli::terminal::println;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::ids::DeliveryId;
-use crate::entropy::{Entropy, SystemEntropy};
 use crate::relying_party::mock::{Behaviour, MockRp, Received};
 use crate::relying_party::verify::Expected;
 use crate::shutdown::Shutdown;
 use crate::storage::DeliveryReader;
 
-/// How often the failing relying party fails before it takes a token.
+/// How often the failing relying party fails before it accepts a token.
 pub(super) const FAILURES: u32 = 2;
 
-/// What happens to Alice's session: the files of `fixtures/events`, in order.
+/// The events of Alice's session: the files of `fixtures/events`, in order.
 const EVENTS: &[(&str, &str)] = &[
     (
         "Alice logs in, to the shop and the wiki",
@@ -58,7 +58,7 @@ pub(super) struct Watched {
 }
 
 /// Everything that runs.
-pub(super) struct Stage {
+pub(super) struct Environment {
     folder: TempDir,
     server: SocketAddr,
     management: SocketAddr,
@@ -78,9 +78,9 @@ pub(super) struct Party {
     behaviour: Behaviour,
 }
 
-impl Stage {
-    /// Starts everything, on ports that are free.
-    pub(super) async fn set() -> anyhow::Result<Self> {
+impl Environment {
+    /// Starts everything, on free ports.
+    pub(super) async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let server = TcpListener::bind("127.0.0.1:0").await?;
         let management = TcpListener::bind("127.0.0.1:0").await?;
@@ -92,20 +92,19 @@ impl Stage {
         for (client_id, behaviour) in [("shop", Behaviour::Ok), ("blog", Behaviour::FailFirst(FAILURES))] {
             parties.push(Party::start(client_id, behaviour, &issuer, &shutdown).await?);
         }
-        // Bound and let go again: a port where nobody listens.
+        // Bound and released again, so that nothing listens on this port.
         let down = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
 
-        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
-            (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
-        let token = entropy.uuid_v4().simple().to_string();
+        let ambient = Ambient::system();
+        let token = ambient.entropy.uuid_v4().simple().to_string();
         let text = configuration(&folder, &issuer, &parties, down);
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &text).context("cannot write the demo's configuration")?;
         let environment = [("LOGOUTD_BOOTSTRAP_TOKEN".into(), token.clone().into())];
         let loaded = Config::load(&path, environment)?;
-        let app = App::build(&loaded, &shutdown, clock, entropy).await?;
+        let app = App::build(&loaded, &shutdown, ambient).await?;
         let store = app.deliveries();
-        let service = tokio::spawn(app.run(Listeners { server, management }, shutdown.clone()));
+        let service = tokio::spawn(app.run(Listeners { server, management }));
         Ok(Self {
             folder,
             server: server_address,
@@ -119,21 +118,21 @@ impl Stage {
         })
     }
 
-    /// Says who is there.
+    /// Prints the relying parties.
     pub(super) fn introduce(&self) {
-        println!("logoutd runs at http://{}, on a throw-away store. Its relying parties:", self.server);
+        println!("logoutd runs at http://{}, on a temporary store. Its relying parties:", self.server);
         println!();
         for party in &self.parties {
             let manner = match party.behaviour {
                 Behaviour::FailFirst(times) => format!("answers 503 {times} times, then 200; ES256"),
-                _ => "is healthy, and asked for the session metadata; RS256".to_owned(),
+                _ => "is healthy, and gets the session metadata; RS256".to_owned(),
             };
             println!("  {:<5} {} {manner}", party.client_id, paint(DIM, party.address));
         }
         println!("  {:<5} {} is down", "wiki", paint(DIM, self.down));
     }
 
-    /// Reports the events over HTTP, as an OP would; returns the deliveries they led to.
+    /// Reports the events over HTTP, as an OP would; returns the resulting deliveries.
     pub(super) async fn send_events(&self) -> anyhow::Result<Vec<Watched>> {
         let client = http::client(Duration::from_secs(10))?;
         let url = format!("http://{}/events", self.server);
@@ -167,18 +166,18 @@ impl Stage {
         &mut self.parties
     }
 
-    /// Says what to try next.
+    /// Prints what to try next.
     pub(super) fn suggest(&self) {
         let url = format!("http://{}", self.server);
         println!();
-        println!("It keeps running until Ctrl-C. Try, in another terminal:");
+        println!("The demo keeps running until Ctrl-C. In another terminal, try:");
         println!();
         let management = format!("http://{}", self.management);
         println!("  export LOGOUTD_URL={management} LOGOUTD_TOKEN={}", self.token);
         for (command, why) in [
             ("logoutd events send --wait 5 fixtures/quick-start.json".to_owned(), "another session ends"),
-            ("logoutd deliveries list".to_owned(), "what was delivered, what waits"),
-            (format!("curl {management}/metrics"), "for a collector"),
+            ("logoutd deliveries list".to_owned(), "delivered and pending deliveries"),
+            (format!("curl {management}/metrics"), "the metrics"),
             (format!("curl {url}/.well-known/jwks.json"), "the public keys"),
         ] {
             println!("  {command:<56} {}", paint(DIM, format_args!("# {why}")));
@@ -188,7 +187,7 @@ impl Stage {
         println!();
     }
 
-    /// Shows what is delivered until Ctrl-C.
+    /// Prints what is delivered until Ctrl-C.
     pub(super) async fn until_interrupted(&mut self, deliveries: &[Watched]) -> anyhow::Result<()> {
         let interrupted = tokio::signal::ctrl_c();
         tokio::select! {
@@ -196,12 +195,12 @@ impl Stage {
             interrupted = interrupted => interrupted.context("cannot listen for Ctrl-C")?,
         }
         println!();
-        println!("Stopping; {} deliveries of the demo go with its store.", deliveries.len());
+        println!("Stopping; the temporary store with its {} deliveries is removed.", deliveries.len());
         Ok(())
     }
 
-    /// Stops everything and takes the folder away.
-    pub(super) async fn strike(self) -> anyhow::Result<()> {
+    /// Stops everything and removes the temporary folder.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
         self.shutdown.drain();
         self.service.await??;
         self.folder.close().context("cannot remove the temporary folder")
@@ -227,7 +226,7 @@ impl Party {
         let party = MockRp::new(expected, behaviour, keys, Arc::new(SystemClock), sender);
         let token = shutdown.drain_token();
         tokio::spawn(async move {
-            // It can only end by the demo's end, or by losing its socket; then its deliveries show it.
+            // It ends with the demo, or if its socket fails, which shows in its deliveries.
             let _ = party.serve(listener, async move { token.cancelled().await }).await;
         });
         Ok(Self { client_id, received, address, behaviour })
