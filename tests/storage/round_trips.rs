@@ -8,12 +8,14 @@ use logoutd::domain::client::{Client, ClientRecord, Origin, SpelledOut, SubjectT
 use logoutd::domain::delivery::{DeliveryFilter, State};
 use logoutd::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use logoutd::domain::initiator::{Initiator, Initiators};
-use logoutd::domain::log::{Actor, Change, LogEntry, LogEvent, LogId, Outcome};
+use logoutd::domain::log::{Actor, Change, LogEntry, LogEvent, LogFilter, LogId, Outcome};
 use logoutd::domain::metadata::MetadataChoice;
 use logoutd::domain::receipt::Receipt;
 use logoutd::domain::redelivery::JobId;
 use logoutd::domain::session::{EndNumber, Ended, SubjectEnd};
-use logoutd::storage::{AcceptedEvent, Changes, EventDigest, EventKey, Known, Part, Storage, Wanted};
+use logoutd::storage::{
+    AcceptedEvent, Changes, ClientFilter, EventDigest, EventKey, Known, Part, Storage, Wanted,
+};
 use uuid::Uuid;
 
 use crate::backends::TestStore;
