@@ -7,7 +7,7 @@ use super::rust_files;
 
 /// Folders that still have circles; a folder that has none any more can leave the list.
 const WITH_CIRCLES: [&str; 6] =
-    ["cli/demo", "delivery/scheduler", "intake", "keyring", "relying_party", "storage/sqlite"];
+    ["cli/demo", "delivery/scheduler", "intake", "keyring", "relying_party", "storage/sqlite/logs"];
 
 /// A module's path, from the crate's root.
 type Module = Vec<String>;
