@@ -22,7 +22,11 @@ fn every_recipe_names_files() {
     let text = text("CONTRIBUTING.md");
     let (_, recipes) = text.split_once("\n## Recipes\n").unwrap();
     let recipes: Vec<_> = recipes.split("\n### ").skip(1).collect();
-    assert_eq!(recipes.len(), 7, "route, client setting, command, event source, storage backend, metric, migration");
+    assert_eq!(
+        recipes.len(),
+        7,
+        "route, client setting, command, event source, storage backend, metric, migration"
+    );
     for recipe in recipes {
         let name = recipe.lines().next().unwrap();
         assert!(paths(recipe).len() >= 3, "{name}: its files");
