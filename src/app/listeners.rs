@@ -42,9 +42,9 @@ pub(super) fn connection_shares(config: &Config) -> anyhow::Result<Shares> {
     let (server, management) = (config.server.max_connections, config.management.max_connections);
     let max_concurrency = config.delivery.max_concurrency;
     let shares = listen::share_out(limit, max_concurrency, server, management)?;
-    let Shares { server, management, outgoing_kept } = shares;
-    tracing::debug!(limit, server, management, outgoing_kept, "most open connections");
-    if outgoing_kept == 0 {
+    let Shares { server, management, outgoing_pooled } = shares;
+    tracing::debug!(limit, server, management, outgoing_pooled, "most open connections");
+    if outgoing_pooled == 0 {
         tracing::warn!(
             limit,
             max_concurrency,

@@ -25,7 +25,7 @@ use crate::domain::algorithm::SigningAlg;
 use crate::domain::pairwise::{Pairwise, Subjects};
 use crate::domain::retry::RetrySchedule;
 use crate::egress::{Egress, EgressConfig, Policy};
-use crate::http::{HttpState, ListTurns, Readiness, Scrapes, Trail};
+use crate::http::{HttpState, ListPermits, MetricsText, Readiness, Trail};
 use crate::intake::{Expiry, Intake, MetadataGuard, Writer, WriterConfig};
 use crate::keyring::Keyring;
 use crate::listen::{Shares, Tls};
@@ -59,7 +59,7 @@ impl App {
         // Verifying access tokens needs it too.
         crate::keyring::provider::install();
         let keyring = open_keyring(config, &ambient).await?;
-        let egress = Egress::new(egress_config(config, connections.outgoing_kept))?;
+        let egress = Egress::new(egress_config(config, connections.outgoing_pooled))?;
         let store = store::open(config, &keyring, &ambient).await?;
         let tls = ListenersTls::open(loaded, &ambient)?;
         let base = Base { loaded, store: &store, keyring: &keyring, ambient: &ambient, shutdown };
@@ -90,8 +90,8 @@ impl App {
             metrics: Arc::clone(&ambient.metrics),
             gauges: dispatcher.gauges(),
             readiness: Readiness::new(Arc::clone(&store) as _, ambient.clone()),
-            list_turns: ListTurns::default(),
-            scrapes: Scrapes::default(),
+            list_permits: ListPermits::default(),
+            metrics_text: MetricsText::default(),
             authenticator,
             proxies: TrustedProxies::new(config.access.trusted_proxies.clone()),
             shutdown: shutdown.clone(),

@@ -1,8 +1,8 @@
-//! The listeners' TLS: from the configuration to what each listens with.
+//! The listeners' TLS, from their configuration sections.
 
 use crate::ambient::Ambient;
 use crate::config::{self, ConfigErrors, Loaded, Problem};
-use crate::listen::{self, Tls, TlsConfig, TlsError};
+use crate::listen::{self, Tls, TlsError};
 
 /// The TLS of each listener; none for one that speaks plain HTTP.
 pub(super) struct ListenersTls {
@@ -15,21 +15,20 @@ impl ListenersTls {
     pub(super) fn open(loaded: &Loaded, ambient: &Ambient) -> Result<Self, ConfigErrors> {
         let open = |(listener, tls): Section<'_>| {
             let Some(tls) = tls else { return Ok(None) };
-            let (files, ambient) = (tls.clone(), ambient.clone());
-            let opened = Tls::open(TlsConfig { listener, files, ambient });
+            let opened = Tls::open(listener, tls.clone(), ambient.clone());
             opened.map(Some).map_err(|error| problem(loaded, listener, &error))
         };
         let [server, management] = sections(loaded);
         Ok(Self { server: open(server)?, management: open(management)? })
     }
 
-    /// Those there are.
+    /// The TLS of the listeners that have it.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Tls> {
         [&self.server, &self.management].into_iter().flatten()
     }
 }
 
-/// What is wrong with the files. Nothing is kept of them.
+/// Problems of the files. Nothing of them stays loaded.
 pub(super) fn problems(loaded: &Loaded) -> Vec<Problem> {
     let check = |(listener, tls): Section<'_>| {
         let error = listen::check(tls?).err()?;
@@ -38,7 +37,7 @@ pub(super) fn problems(loaded: &Loaded) -> Vec<Problem> {
     sections(loaded).into_iter().filter_map(check).collect()
 }
 
-/// A listener's name, in the configuration, the log and the metrics; and what is said there of its TLS.
+/// A listener's name in the configuration, the log and the metrics, and its TLS section.
 type Section<'l> = (&'static str, Option<&'l config::Tls>);
 
 fn sections(loaded: &Loaded) -> [Section<'_>; 2] {

@@ -5,9 +5,7 @@ use serde_json::json;
 
 use super::access::{Caller, Scope, TokenId, TokenState};
 use super::algorithm::SigningAlg;
-use super::client::{
-    Client, Contradiction, Origin, SpelledOut, SubjectLogout, SubjectType, TokenSubject, TokenTyp,
-};
+use super::client::{Client, Contradiction, Origin, SubjectLogout, SubjectType, TokenSubject, TokenTyp};
 use super::delivery::State;
 use super::initiator::{Initiator, Initiators};
 use super::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId, LogType, Outcome};
@@ -252,14 +250,4 @@ fn contradictory_client_settings_are_reported() {
             client.contradictions().into_iter().map(|Contradiction { field, .. }| field).collect();
         assert_eq!(found, fields, "{client:?}");
     }
-}
-
-#[test]
-fn spelled_out_is_stored_only_if_set() {
-    let mut client = Client::new("shop".parse().unwrap());
-    let stored = serde_json::to_value(&client).unwrap();
-    assert_eq!(stored.get("spelled_out"), None);
-    client.spelled_out = SpelledOut { initiators: true, no_session_metadata: false };
-    let stored = serde_json::to_value(&client).unwrap();
-    assert_eq!(stored["spelled_out"], json!({"initiators": true, "no_session_metadata": false}));
 }

@@ -86,13 +86,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::client::Client;
 
     /// A URI as it may be stored by an earlier version, whose host need not be in canonical form.
     fn stored(uri: &str) -> LogoutUri {
-        let mut client = serde_json::to_value(Client::new("shop".parse().unwrap())).unwrap();
-        client["backchannel_logout_uri"] = uri.into();
-        serde_json::from_value::<Client>(client).unwrap().backchannel_logout_uri.unwrap()
+        LogoutUri::from_stored(uri.to_owned()).unwrap()
     }
 
     fn check(policy: &Policy, uri: &str) -> Result<(), String> {

@@ -14,7 +14,7 @@ const DEFAULT_SERVER: u64 = 8192;
 const DEFAULT_MANAGEMENT: u64 = 1024;
 
 /// The most connections to relying parties in the pool, unless more attempts run at a time: it bounds their memory.
-const MAX_OUTGOING_KEPT: u64 = 4096;
+const MAX_OUTGOING_POOLED: u64 = 4096;
 
 /// The most connections of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Shares {
     /// `management.listen`.
     pub management: usize,
     /// To relying parties: the size of the connection pool.
-    pub outgoing_kept: usize,
+    pub outgoing_pooled: usize,
 }
 
 /// The configured connections need more file descriptors than the process may have.
@@ -95,9 +95,9 @@ pub fn share_out(
         });
     }
     let spare = limit.saturating_sub(needed as u64 + RESERVED + u64::from(max_concurrency));
-    let outgoing_kept =
-        usize::try_from(spare.min(MAX_OUTGOING_KEPT.max(max_concurrency.into()))).unwrap_or(usize::MAX);
-    Ok(Shares { server: server_share, management: management_share, outgoing_kept })
+    let outgoing_pooled =
+        usize::try_from(spare.min(MAX_OUTGOING_POOLED.max(max_concurrency.into()))).unwrap_or(usize::MAX);
+    Ok(Shares { server: server_share, management: management_share, outgoing_pooled })
 }
 
 #[cfg(test)]
@@ -115,9 +115,9 @@ mod tests {
             // Too few for the attempts alone: no pool.
             (256, (39, 13, 0)),
         ] {
-            let Shares { server, management, outgoing_kept } = share_out(limit, 512, None, None).unwrap();
-            assert_eq!((server, management, outgoing_kept), shares, "{limit}");
-            let used = server + handshakes(server) + management + handshakes(management) + outgoing_kept;
+            let Shares { server, management, outgoing_pooled } = share_out(limit, 512, None, None).unwrap();
+            assert_eq!((server, management, outgoing_pooled), shares, "{limit}");
+            let used = server + handshakes(server) + management + handshakes(management) + outgoing_pooled;
             let attempts = if limit == 256 { 0 } else { 512 };
             assert!((used + attempts) as u64 + RESERVED <= limit, "{limit}");
         }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_must_be_there() {
         let shares = share_out(4096, 512, Some(1500), None).unwrap();
-        assert_eq!(shares, Shares { server: 1500, management: 601, outgoing_kept: 894 });
+        assert_eq!(shares, Shares { server: 1500, management: 601, outgoing_pooled: 894 });
         let error = share_out(4096, 512, Some(3000), None).unwrap_err();
         assert!(
             error

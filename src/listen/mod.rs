@@ -26,4 +26,4 @@ pub use error::{TlsError, TlsErrorReason, TlsFile};
 pub use limits::Limits;
 pub use listener::TlsListener;
 pub use serve::{Service, serve};
-pub use tls::{Tls, TlsConfig, check};
+pub use tls::{Tls, check};

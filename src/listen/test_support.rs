@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::tls::{Tls, TlsConfig};
+use super::tls::Tls;
 use crate::ambient::Ambient;
 use crate::config;
 use crate::telemetry::Metrics;
@@ -114,12 +114,8 @@ impl Fixture {
     }
 
     pub(super) fn open(&self) -> Tls {
-        let config = TlsConfig {
-            listener: "server",
-            files: self.files(),
-            ambient: Ambient { metrics: Arc::clone(&self.metrics), ..Ambient::system() },
-        };
-        Tls::open(config).unwrap()
+        let ambient = Ambient { metrics: Arc::clone(&self.metrics), ..Ambient::system() };
+        Tls::open("server", self.files(), ambient).unwrap()
     }
 
     /// How many reloads succeeded, and how many failed.

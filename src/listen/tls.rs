@@ -13,16 +13,6 @@ use crate::config;
 use crate::telemetry::metrics::ListenerMetrics;
 use crate::watched_files::Fingerprint;
 
-/// What a listener's TLS is opened with.
-pub struct TlsConfig {
-    /// The listener's name, for the log and the metrics: `server` or `management`.
-    pub listener: &'static str,
-    /// Its certificate files.
-    pub files: config::Tls,
-    /// Time and metrics.
-    pub ambient: Ambient,
-}
-
 /// A listener's TLS: its files as last loaded successfully. Clones share it.
 #[derive(Clone)]
 pub struct Tls {
@@ -49,9 +39,8 @@ pub fn check(files: &config::Tls) -> Result<(), TlsError> {
 }
 
 impl Tls {
-    /// Loads the files. Blocks.
-    pub fn open(config: TlsConfig) -> Result<Self, TlsError> {
-        let TlsConfig { listener, files, ambient } = config;
+    /// Loads the files. `listener` is the listener's name for the log and the metrics, `server` or `management`. Blocks.
+    pub fn open(listener: &'static str, files: config::Tls, ambient: Ambient) -> Result<Self, TlsError> {
         let current = RwLock::new(Arc::new(Current::load(&files)?));
         let tls = Self { inner: Arc::new(Inner { listener, files, ambient, current }) };
         tls.show_expiry();

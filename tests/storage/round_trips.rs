@@ -8,12 +8,14 @@ use logoutd::domain::client::{Client, ClientRecord, Origin, SpelledOut, SubjectT
 use logoutd::domain::delivery::{DeliveryFilter, State};
 use logoutd::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use logoutd::domain::initiator::{Initiator, Initiators};
-use logoutd::domain::log::{Actor, Change, LogEntry, LogEvent, LogId, Outcome};
+use logoutd::domain::log::{Actor, Change, LogEntry, LogEvent, LogFilter, LogId, Outcome};
 use logoutd::domain::metadata::MetadataChoice;
 use logoutd::domain::receipt::Receipt;
 use logoutd::domain::redelivery::JobId;
 use logoutd::domain::session::{EndNumber, Ended, SubjectEnd};
-use logoutd::storage::{AcceptedEvent, Changes, EventDigest, EventKey, Known, Part, Storage, Wanted};
+use logoutd::storage::{
+    AcceptedEvent, Changes, ClientFilter, EventDigest, EventKey, Known, Part, Storage, Wanted,
+};
 use uuid::Uuid;
 
 use crate::backends::TestStore;
@@ -57,7 +59,7 @@ pub async fn a_client_is_read_as_it_was_stored(backend: &dyn TestStore) {
         updated_at: now(),
     };
     assert_eq!(record, expected);
-    assert_eq!(opened.clients(&Default::default(), None, 0, 10).await.unwrap(), [expected]);
+    assert_eq!(opened.clients(&ClientFilter::default(), None, 0, 10).await.unwrap(), [expected]);
 
     assert!(opened.replace_client(&record, later(1)).await.unwrap());
     assert!(!opened.replace_client(&record, later(2)).await.unwrap(), "its revision is another");
@@ -217,9 +219,9 @@ pub async fn a_log_entry_is_read_as_it_was_stored(backend: &dyn TestStore) {
         opened.record(entry).await.unwrap();
         assert_eq!(opened.log(entry.id).await.unwrap().map(|it| it.entry).as_ref(), Some(entry));
     }
-    let read = opened.logs_after(&Default::default(), LogId::FIRST, later(3), 10).await.unwrap();
+    let read = opened.logs_after(&LogFilter::default(), LogId::FIRST, later(3), 10).await.unwrap();
     assert_eq!(read.records.into_iter().map(|it| it.entry).collect::<Vec<_>>(), entries);
-    let read = opened.logs_after(&Default::default(), entries[0].id, later(2), 10).await.unwrap();
+    let read = opened.logs_after(&LogFilter::default(), entries[0].id, later(2), 10).await.unwrap();
     assert_eq!(read.records, [], "after the first, and before the second");
     opened.close().await;
 }

@@ -197,8 +197,8 @@ impl Fault {
     }
 
     /// A value that does not keep a rule.
-    pub(super) fn invalid(rule: impl ToString) -> Self {
-        Self::new(Problem::Invalid(rule.to_string()))
+    pub(super) fn invalid(rule: impl Into<String>) -> Self {
+        Self::new(Problem::Invalid(rule.into()))
     }
 
     /// A value of another type.

@@ -90,7 +90,7 @@ impl<T: TextType> Form for Text<T> {
     const SHAPE: Shape = Shape::Named(T::SCHEMA);
 
     fn read(value: &Value) -> Result<T, Vec<Fault>> {
-        text(value)?.parse().map_err(|error| vec![Fault::invalid(error)])
+        text(value)?.parse().map_err(|error: T::Err| vec![Fault::invalid(error.to_string())])
     }
 
     fn write(setting: &T) -> Value {
@@ -169,7 +169,7 @@ impl Form for InitiatorList {
                 "must name at least one initiator; to unsubscribe the client, leave out backchannel_logout_uri",
             )]),
             Value::Array(names) => items(names, |name| {
-                text(name)?.parse::<Initiator>().map_err(|error| vec![Fault::invalid(error)])
+                text(name)?.parse::<Initiator>().map_err(|error| vec![Fault::invalid(error.to_string())])
             })
             .map(Initiators::Selected),
             other => Err(vec![Fault::of_type("\"all\" or a list of initiators", other)]),
@@ -197,7 +197,7 @@ impl Form for MetadataKeys {
             Value::Bool(false) => Ok(MetadataChoice::None),
             Value::Array(keys) => {
                 let keys = items(keys, |key| text(key).map(str::to_owned))?;
-                MetadataChoice::of_keys(keys).map_err(|error| vec![Fault::invalid(error)])
+                MetadataChoice::of_keys(keys).map_err(|error| vec![Fault::invalid(error.to_string())])
             }
             other => Err(vec![Fault::of_type("true, false or a list of metadata keys", other)]),
         }

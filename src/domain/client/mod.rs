@@ -12,14 +12,13 @@ mod token_options;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::algorithm::SigningAlg;
 use super::ids::ClientId;
 use super::initiator::Initiators;
 use super::metadata::MetadataChoice;
-use super::sector::{self, SectorIdentifierUri};
+use super::sector::SectorIdentifierUri;
 
 use self::document::settings;
 use self::forms::{DisplayName, Flag, Group, InitiatorList, Maybe, MetadataKeys, OneOf, Text};
@@ -30,14 +29,13 @@ pub use self::subject::{SubjectLogout, SubjectType};
 pub use self::token_options::{TokenOptions, TokenSubject, TokenTyp};
 
 /// A registered relying party.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// The `aud` of its tokens.
     pub client_id: ClientId,
     /// A name for people.
     pub client_name: Option<String>,
     /// Where its tokens go, by POST. Without one it is registered, but not subscribed to logouts.
-    #[serde(default, deserialize_with = "logout_uri::stored")]
     pub backchannel_logout_uri: Option<LogoutUri>,
     /// Whether its tokens must carry a `sid` (Back-Channel Logout 1.0 §2.2).
     pub backchannel_logout_session_required: bool,
@@ -54,15 +52,12 @@ pub struct Client {
     /// Whether it knows users by the OP's `sub` or by one of its own (OpenID Connect Core §8).
     pub subject_type: SubjectType,
     /// Clients with the same host here share pairwise subjects. Without one, the host of the logout URI counts.
-    #[serde(default, deserialize_with = "sector::stored")]
     pub sector_identifier_uri: Option<SectorIdentifierUri>,
     /// Deliveries to a disabled client stay pending.
     pub enabled: bool,
     /// Which defaults were set explicitly.
-    #[serde(default, skip_serializing_if = "SpelledOut::is_nothing")]
     pub spelled_out: SpelledOut,
     /// Descriptive members of its registration. They are stored and returned, and have no effect.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub descriptive: BTreeMap<String, Value>,
 }
 
@@ -129,21 +124,12 @@ impl Client {
 
 /// Defaults that were set explicitly in Auth0's `oidc_logout`. Only those are shown there: Terraform compares what it
 /// wrote with what it reads, and would want to remove what it did not write, again and again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpelledOut {
     /// The default initiators.
-    #[serde(default)]
     pub initiators: bool,
     /// That tokens carry no session metadata.
-    #[serde(default)]
     pub no_session_metadata: bool,
-}
-
-impl SpelledOut {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
-    fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// A setting of a client that contradicts another.

@@ -8,7 +8,7 @@ use super::document::{Choice, settings};
 use super::forms::{GroupType, OneOf, TokenTtl};
 
 /// What differs between clients in the token itself: no single choice suits every receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenOptions {
     /// How long a token is valid: `exp` − `iat`.
     pub ttl: Duration,

@@ -67,7 +67,7 @@ pub enum CommandRefusal {
     #[error(transparent)]
     Plan(#[from] Refusal),
     /// The session was changed since its revision was read.
-    #[error("the session was changed by somebody else meanwhile; read it again")]
+    #[error("the session was changed by another request meanwhile; read it again")]
     Revision,
 }
 

@@ -1,4 +1,5 @@
-//! `GET /api/v2/breakers`: the clients whose deliveries wait, since their relying parties keep failing.
+//! `GET /api/v2/breakers`: open circuit breakers. The deliveries of these clients wait, since their relying parties keep
+//! failing.
 
 use std::sync::Arc;
 
@@ -6,17 +7,25 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
+use crate::clock::Clock;
+use crate::domain::access::Scope;
 use crate::domain::breaker::Breaker;
 use crate::domain::ids::ClientId;
 use crate::http::error::ApiError;
-use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
-use crate::http::state::HttpState;
+use crate::http::route::Route;
+use crate::http::schema::{Shown, shown};
+use crate::storage::DeliveryReader;
+
+/// The route of this file.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::scoped(Scope::ReadDeliveries, routes!(list))]
+}
 
 /// Circuit breakers that are open.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Breakers {
+struct Breakers {
     breakers: Vec<BreakerView>,
 }
 
@@ -24,7 +33,6 @@ pub(crate) struct Breakers {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Breaker)]
 struct BreakerView {
-    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
     /// `open`, or `half_open` when the next attempt is a probe.
     #[schema(pattern = "^(open|half_open)$")]
@@ -49,8 +57,11 @@ struct BreakerView {
     operation_id = "listBreakers",
     responses((status = 200, description = "Those that are open.", body = Breakers))
 )]
-pub(crate) async fn list(State(state): State<Arc<HttpState>>) -> Result<Json<Breakers>, ApiError> {
-    let now = state.clock.now();
+async fn list(
+    State(clock): State<Arc<dyn Clock>>,
+    State(deliveries): State<Arc<dyn DeliveryReader>>,
+) -> Result<Json<Breakers>, ApiError> {
+    let now = clock.now();
     let view = |(client_id, open)| {
         let state = Breaker::Open(open).state(now);
         BreakerView {
@@ -61,6 +72,6 @@ pub(crate) async fn list(State(state): State<Arc<HttpState>>) -> Result<Json<Bre
             failed_probes: open.probes,
         }
     };
-    let breakers = state.deliveries.open_breakers().await?.into_iter().map(view).collect();
+    let breakers = deliveries.open_breakers().await?.into_iter().map(view).collect();
     Ok(Json(Breakers { breakers }))
 }

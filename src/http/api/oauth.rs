@@ -16,30 +16,32 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use crate::access::{Denied, Login};
-use crate::http::auth::whole_seconds;
-use crate::http::extract::peer;
+use crate::access::{Authenticator, Denied, Login, Source, TrustedProxies};
+use crate::clock::Clock;
+use crate::http::error::whole_seconds;
+use crate::http::extract;
 use crate::http::extract::query::is_percent_encoded;
-use crate::http::state::HttpState;
+use crate::http::route::Route;
 
 /// The largest body, in bytes: anybody may send one.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// The operations of this file, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(log_in))]
-pub(crate) struct Operations;
+/// The route of this file.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::open(routes!(log_in)).recorded("Log in with client credentials")]
+}
 
 /// The grant. Other parameters, such as `audience` and `scope`, are ignored (RFC 6749 §3.2): there is one API, and an API
 /// token has its scopes.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(as = TokenRequest)]
-struct Wish {
+struct TokenRequest {
     /// The only one there is: `client_credentials`.
     #[schema(
         required = true,
@@ -72,7 +74,7 @@ struct Answer<'a> {
     scope: String,
 }
 
-/// Why nobody was logged in (RFC 6749 §5.2).
+/// Why no token was issued (RFC 6749 §5.2).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OAuthError)]
 #[expect(clippy::struct_field_names, reason = "they are the RFC's")]
@@ -99,8 +101,8 @@ struct Error {
     tag = "service",
     operation_id = "logIn",
     request_body(content(
-        (Wish = "application/x-www-form-urlencoded"),
-        (Wish = "application/json", example = json!({
+        (TokenRequest = "application/x-www-form-urlencoded"),
+        (TokenRequest = "application/json", example = json!({
             "grant_type": "client_credentials", "client_id": "019a2b3c-…", "client_secret": "logoutd_…"
         })),
     )),
@@ -116,8 +118,14 @@ struct Error {
             headers(("Retry-After" = u64, description = "After how many seconds to try again."))),
     )
 )]
-pub(crate) async fn log_in(State(state): State<Arc<HttpState>>, request: Request) -> Response {
-    let mut response = match try_to(&state, request).await {
+async fn log_in(
+    State(authenticator): State<Authenticator>,
+    State(proxies): State<TrustedProxies>,
+    State(clock): State<Arc<dyn Clock>>,
+    request: Request,
+) -> Response {
+    let source = extract::source(&request, &proxies);
+    let mut response = match try_to(&authenticator, source, clock.now(), request).await {
         Ok(login) => answer(&login),
         Err(error) => error.into_response(),
     };
@@ -141,15 +149,19 @@ fn answer(login: &Login) -> Response {
     response
 }
 
-async fn try_to(state: &HttpState, request: Request) -> Result<Login, Error> {
-    let source = peer::source(&request, &state.proxies);
+async fn try_to(
+    authenticator: &Authenticator,
+    source: Source,
+    now: Timestamp,
+    request: Request,
+) -> Result<Login, Error> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Error {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         ..Error::invalid_request("the body could not be read, or has more than 16384 bytes")
     })?;
-    let wish = Wish::read(&parts.headers, &body)?;
-    match wish.grant_type.as_deref() {
+    let request = TokenRequest::read(&parts.headers, &body)?;
+    match request.grant_type.as_deref() {
         Some("client_credentials") => {}
         Some(_) => {
             return Err(Error::new(
@@ -160,15 +172,15 @@ async fn try_to(state: &HttpState, request: Request) -> Result<Login, Error> {
         }
         None => return Err(Error::invalid_request("grant_type is required: client_credentials")),
     }
-    let (id, secret) = wish.credentials(&parts.headers)?;
-    let login = state.authenticator.log_in(source, &id, &secret, state.clock.now()).await?;
-    match state.authenticator.spend(&login.caller).and_then(|budget| budget.exceeded) {
+    let (id, secret) = request.credentials(&parts.headers)?;
+    let login = authenticator.log_in(source, &id, &secret, now).await?;
+    match authenticator.spend(&login.caller).and_then(|budget| budget.exceeded) {
         Some(wait) => Err(Error::too_many_requests("The rate limit of this token has been reached", wait)),
         None => Ok(login),
     }
 }
 
-impl Wish {
+impl TokenRequest {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Error> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -191,19 +203,19 @@ impl Wish {
     fn of_form(body: &[u8]) -> Result<Self, Error> {
         let text = std::str::from_utf8(body).ok().filter(|text| is_percent_encoded(text));
         let text = text.ok_or_else(|| Error::invalid_request("the body must be percent-encoded UTF-8"))?;
-        let mut wish = Self::default();
+        let mut request = Self::default();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let parameter = match &*name {
-                "grant_type" => &mut wish.grant_type,
-                "client_id" => &mut wish.client_id,
-                "client_secret" => &mut wish.client_secret,
+                "grant_type" => &mut request.grant_type,
+                "client_id" => &mut request.client_id,
+                "client_secret" => &mut request.client_secret,
                 _ => continue,
             };
             if parameter.replace(value.into_owned()).is_some() {
                 return Err(Error::invalid_request("a parameter must be given once"));
             }
         }
-        Ok(wish)
+        Ok(request)
     }
 
     /// The id and the secret, by either of the ways of RFC 6749 §2.3.1, and not by both.

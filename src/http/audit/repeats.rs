@@ -1,5 +1,5 @@
-//! Changes that fail again and again, counted instead of written down each: whoever is refused as fast as it can
-//! ask would fill the disk. Pure: the time is an argument.
+//! Repeated failures, counted instead of recorded one by one: a caller that is refused at full speed would fill the disk.
+//! Pure: the time is an argument.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::log::{Actor, Asked, Change};
 
-/// For how long the same is counted before it is written down.
+/// How long the same failure is counted before the count is recorded.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// How many kinds are told apart; those beyond go without their callers and paths.
+/// The most kinds of failures counted apart; further ones are counted without their callers and paths.
 const MAX_KINDS: usize = 1000;
 
-/// A change as it is written down, and whom it is about.
+/// A change as it is recorded, with the client and the user it is about.
 #[derive(Clone)]
 pub(super) struct Written {
     pub(super) change: Change,
@@ -23,11 +23,11 @@ pub(super) struct Written {
     pub(super) user_id: Option<Sub>,
 }
 
-/// What failed in the last minute.
+/// The failures of the last minute.
 #[derive(Default)]
 pub(super) struct Repeats(HashMap<Kind, Window>);
 
-/// What makes two failures the same: who was refused what, and why.
+/// Failures of one kind have the same caller, change, path and error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     actor: Option<Actor>,
@@ -39,12 +39,12 @@ struct Kind {
 
 struct Window {
     began: Instant,
-    /// How many there were after the first, and the last of them.
+    /// The number of failures after the first, and the last of them.
     further: Option<(u64, Written)>,
 }
 
 impl Repeats {
-    /// A change failed. Returned is what is to be written down of it now: the first of its kind within a minute.
+    /// Counts a failed change. It is returned if it is to be recorded now: the first of its kind within a minute.
     pub(super) fn add(&mut self, mut written: Written, now: Instant) -> Option<Written> {
         let mut kind = Kind::of(&written.change);
         if self.0.len() >= MAX_KINDS && !self.0.contains_key(&kind) {
@@ -63,7 +63,7 @@ impl Repeats {
         None
     }
 
-    /// What is to be written down of what was counted: of the minutes that are over, or all of it.
+    /// The counts that are to be recorded: those whose minute is over, or all.
     pub(super) fn take_due(&mut self, now: Instant, all: bool) -> Vec<Written> {
         let mut due = Vec::new();
         self.0.retain(|_, window| {
@@ -82,7 +82,7 @@ impl Repeats {
 impl Kind {
     fn of(change: &Change) -> Self {
         let path = match &change.asked {
-            // Without the right to it, it matters little what it would have been done to; and there is no end of that.
+            // Without the scope, the path matters little, and a caller can make up any number of them.
             Asked::Api { path, .. } if change.status != Some(403) => Some(path.clone()),
             Asked::Api { .. } | Asked::Cli { .. } => None,
         };

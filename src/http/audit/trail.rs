@@ -1,4 +1,4 @@
-//! Where changes are written down: those that were made one by one, those that failed [counted](Repeats).
+//! Records changes: successful ones one by one, failed ones [counted](Repeats).
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::domain::log::{LogEntry, LogEvent, LogId};
 use crate::shutdown::Shutdown;
 use crate::storage::LogStore;
 
-/// How often it is looked for what has been counted for long enough.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often counts that are due are recorded.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where changes are written down. Clones are the same trail.
+/// Records changes in the audit trail. Clones share their counts.
 #[derive(Clone)]
 pub struct Trail(Arc<Inner>);
 
@@ -31,7 +31,7 @@ impl Trail {
         Self(Arc::new(Inner { store, ambient, repeats: Mutex::default() }))
     }
 
-    /// A change was asked for.
+    /// Records a change, or counts it if it failed.
     pub(super) async fn note(&self, written: Written) {
         let at_once = if written.change.succeeded {
             Some(written)
@@ -43,9 +43,9 @@ impl Trail {
         }
     }
 
-    /// Writes down what has been counted for a minute, until draining is asked for.
+    /// Records the counts whose minute is over, until the service drains.
     pub async fn run(self, shutdown: Shutdown) {
-        let mut ticks = interval(LOOK_EVERY);
+        let mut ticks = interval(FLUSH_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -56,7 +56,7 @@ impl Trail {
         }
     }
 
-    /// Writes down all that was counted: when nobody can ask any more.
+    /// Records all counts. To be called when no request can come any more.
     pub async fn finish(&self) {
         self.write_due(true).await;
     }
@@ -74,7 +74,7 @@ impl Trail {
         let id = LogId::new(now, ambient.entropy.uuid_v7(now));
         let entry = LogEntry { id, client_id, user_id, event: LogEvent::Change(Box::new(change)) };
         if let Err(error) = store.record(&entry).await {
-            // The change itself stands; the request's span says which it was.
+            // The change itself is made; the request's span says which it is.
             tracing::error!(error = %Causes(&error), "a change could not be written to the audit trail");
         }
     }

@@ -1,7 +1,6 @@
-//! What a caller is told when a request fails: a fixed phrase, never a cause. Causes are logged where
-//! they are known.
+//! Errors as they are answered: a fixed phrase, never a cause. Causes are logged where they are known.
 
-mod refusals;
+mod conversions;
 
 use std::any::Any;
 use std::time::Duration;
@@ -14,11 +13,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::refusals::not_accepted;
+pub(crate) use self::conversions::not_accepted;
 use crate::domain::algorithm::SigningAlg;
-use crate::http::auth::whole_seconds;
-use crate::http::router::MAX_BODY_BYTES;
-use crate::http::schema::time::shown;
+use crate::http::schema::shown;
+
+/// The largest request body, in bytes.
+pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// An error in the shape of Auth0's Management API.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl ApiError {
         .with_header(WWW_AUTHENTICATE, "Bearer realm=\"logoutd\"")
     }
 
-    /// The caller has asked too often.
+    /// The caller is above its rate limit.
     pub(crate) fn rate_limited(wait: Duration) -> Self {
         Self::too_many_requests(
             "The rate limit of this token has been reached; try again after Retry-After",
@@ -93,7 +93,7 @@ impl ApiError {
         )
     }
 
-    /// As many tests of clients are under way as may be.
+    /// The limit of concurrent tests of clients is reached.
     pub(crate) fn too_many_tests(problem: &str) -> Self {
         Self::too_many_requests(&format!("{problem}; try again when one has ended"), Duration::from_secs(1))
     }
@@ -102,29 +102,29 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).with_retry_after(wait)
     }
 
-    /// There is no such thing.
+    /// The resource does not exist.
     pub(crate) fn inexistent(what: &str) -> Self {
         let message = format!("There is no such {what}");
         Self::new(StatusCode::NOT_FOUND, "inexistent_resource", message)
     }
 
-    /// There is no such session, or none any more.
+    /// The session does not exist, or has ended.
     pub(crate) fn inexistent_session() -> Self {
         Self::new(StatusCode::NOT_FOUND, "inexistent_session", "The session does not exist")
     }
 
-    /// There is no such client.
+    /// The client does not exist.
     pub(crate) fn inexistent_client() -> Self {
         Self::new(StatusCode::NOT_FOUND, "inexistent_client", "The client does not exist")
     }
 
-    /// The client has nowhere to send a token to.
+    /// The client has no logout URI.
     pub(crate) fn client_without_uri() -> Self {
         let message = "The client has no backchannel_logout_uri; set one first";
         Self::new(StatusCode::CONFLICT, "client_not_subscribed", message)
     }
 
-    /// Nothing signs this algorithm.
+    /// There is no current key for this algorithm.
     pub(crate) fn no_signing_key(alg: SigningAlg) -> Self {
         let message = format!("There is no current {alg} key, which this client's tokens are signed with");
         Self::new(StatusCode::CONFLICT, "no_signing_key", message)
@@ -135,23 +135,23 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Signing failed; the log says why")
     }
 
-    /// A part of the path is wrong.
+    /// A segment of the path is invalid.
     pub(crate) fn invalid_path(name: &str, problem: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_uri", format!("{name}: {problem}"))
     }
 
-    /// A header is wrong.
+    /// A header is invalid.
     pub(crate) fn invalid_header(name: &str, problem: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_header", format!("{name}: {problem}"))
     }
 
-    /// A parameter of the query string is wrong.
+    /// A parameter of the query string is invalid.
     pub(crate) fn invalid_query(name: &str, problem: &str) -> Self {
         let message = format!("{}: {problem}", shortened(name));
         Self::new(StatusCode::BAD_REQUEST, "invalid_query_string", message)
     }
 
-    /// A page that lies beyond what pages reach: Auth0's words for it.
+    /// A page beyond the last that can be requested, in Auth0's words.
     pub(crate) fn invalid_paging(page: u32, most: u32) -> Self {
         let message = format!(
             "Requesting page {page} exceeds the allowed maximum of {most} records. To fetch results beyond \
@@ -160,7 +160,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_paging", message)
     }
 
-    /// A search that looked at as many entries as it may; it got as far as this.
+    /// A search that reached its limit of entries, at this time.
     pub(crate) fn search_too_broad(stopped_at: Timestamp) -> Self {
         let message = format!(
             "The search got as far as {}, and no further: no index serves it. Narrow it down, such as by date, or \
@@ -170,50 +170,50 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "search_too_broad", message)
     }
 
-    /// A body that does not say that it is JSON.
+    /// A body whose media type is not JSON.
     pub(crate) fn not_json() -> Self {
         let message = "Content-Type must be application/json, text/json or another type that ends in +json";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     }
 
-    /// The condition of `If-Match` cannot hold: every tag in it is weak, or one that would match is.
+    /// The condition of `If-Match` does not hold, and some of its tags are weak.
     pub(crate) fn weak_tag() -> Self {
         let message = "If-Match: a weak tag (W/) never matches (RFC 9110, section 13.1.1); a proxy that compresses \
                        answers makes tags weak, and has to leave those of /api/v2 as they are";
         Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", message)
     }
 
-    /// A session is not as it was when its tag was read.
+    /// The session has changed since its tag was read.
     pub(crate) fn revision_mismatch() -> Self {
-        let message = "the session was changed by somebody else meanwhile; read it again";
+        let message = "the session was changed by another request meanwhile; read it again";
         Self::new(StatusCode::PRECONDITION_FAILED, "revision_mismatch", message)
     }
 
-    /// A member of the body is wrong; or the body itself, where `path` is empty.
+    /// A member of the body is invalid; the body itself, where `path` is empty.
     pub(crate) fn invalid_body(path: &str, problem: &str) -> Self {
         let separator = if path.is_empty() { "" } else { ": " };
         let message = format!("{}{separator}{}", shortened(path), shortened(problem));
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
     }
 
-    /// The body is longer than any may be.
+    /// The body is larger than [`MAX_BODY_BYTES`].
     pub(crate) fn body_too_large() -> Self {
         let message = format!("The body must be at most {MAX_BODY_BYTES} bytes long");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }
 
-    /// The body broke off.
+    /// The body ended early, or could not be decoded.
     pub(crate) fn body_unreadable() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", "The body could not be read whole")
     }
 
-    /// The body did not come to its end in time.
+    /// The body did not arrive in time.
     pub(crate) fn body_too_slow(limit: Duration) -> Self {
         let message = format!("The body must arrive whole within {} seconds", limit.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
     }
 
-    /// An event is of a source that the token may not report for: the one with this index in a batch.
+    /// The token may not report for the source of an event, which has this index in a batch.
     pub(crate) fn source_not_allowed(index: Option<usize>, source: &str) -> Self {
         let at = index.map(|index| format!("[{index}].")).unwrap_or_default();
         let message = format!(
@@ -223,13 +223,13 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "source_not_allowed", message)
     }
 
-    /// A defect of ours. The log has it.
+    /// A defect of logoutd, which the log shows.
     pub(crate) fn internal() -> Self {
         let message = "Something went wrong here; the log says what";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
-    /// A row of the store cannot be read. The log names it.
+    /// A row of the store is corrupt. The log names it.
     fn unreadable_row() -> Self {
         let message =
             "What the store has of this cannot be read, and has to be mended first; the log names the row";
@@ -267,13 +267,18 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// What a caller wrote can be as long as a body; no message is.
+/// Text of the request, which can be as long as a body, cut for a message.
 fn shortened(text: &str) -> String {
     const MAX_CHARS: usize = 400;
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// A duration of a header, in whole seconds, rounded up: after that many seconds it has passed.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 /// The answer when a handler panicked. The panic itself was printed by its hook.

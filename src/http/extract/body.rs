@@ -1,14 +1,62 @@
 //! JSON bodies, with errors that name the member.
 
-use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 use crate::http::error::ApiError;
 use crate::json;
 
-/// Reads a JSON body, which is an object. Nothing in it may be given twice, whatever the type would make of it.
-pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    // Serde takes an array for a struct, too.
+/// A JSON body.
+pub(crate) struct ApiJson<T>(pub(crate) T);
+
+/// A JSON body that may be empty or `null`: then it is the default.
+pub(crate) struct OptionalApiJson<T>(pub(crate) T);
+
+/// A JSON body that changes something, with the names of its members for the audit trail.
+pub(crate) struct ApiChange<T> {
+    pub(crate) change: T,
+    pub(crate) members: Vec<String>,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await?;
+        Ok(Self(parse_json(&body)?))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalApiJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await?;
+        Ok(Self(match body.trim_ascii() {
+            b"" | b"null" => T::default(),
+            body => parse_json(body)?,
+        }))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiChange<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await?;
+        let change = parse_json(&body)?;
+        let members: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&body).unwrap_or_default();
+        Ok(Self { change, members: members.into_keys().collect() })
+    }
+}
+
+/// Reads a JSON body, which must be an object without repeated members, whatever the type would accept.
+fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // Serde accepts an array for a struct, too.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::invalid_body("", "the body must be a JSON object"));
     }
@@ -43,7 +91,7 @@ impl<T> Member<T> {
         !matches!(self, Self::Absent)
     }
 
-    /// What it sets: its value, or `default` for `null`; nothing if it is not there.
+    /// The value it sets: its own, or `default` for `null`; none if it is absent.
     pub(crate) fn sets(self, default: T) -> Option<T> {
         match self {
             Self::Absent => None,

@@ -1,35 +1,44 @@
-//! The header `If-Match` (RFC 9110 §13.1.1): only if nobody else has changed what is to be changed.
+//! The header `If-Match` (RFC 9110 §13.1.1): a change is made only if nobody has made another since the caller read.
 //!
-//! Tags are compared strongly: a weak one matches nothing. A proxy that compresses an answer on the way makes its tag
-//! weak, since the bytes are others then; so answers with a tag ask not to be transformed, and the error says what the
-//! matter is. To let a weak tag pass for a strong one would be against the RFC, and no help where a proxy writes
-//! another tag altogether.
+//! Tags are compared strongly, so a weak one never matches. A proxy that compresses an answer makes its tag weak, since
+//! the bytes differ; so answers with a tag carry `no-transform`, and the error explains this. To accept weak tags would
+//! violate the RFC, and would not help where a proxy replaces the tag.
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
+use axum::http::request::Parts;
 
 use crate::domain::plan::Precondition;
 use crate::http::error::ApiError;
 
-/// What the header asks for.
+/// The condition of the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum IfMatch {
-    /// Nothing: there is no such header.
+    /// None: there is no such header.
     Absent,
-    /// That there is a current state, whichever: `*`.
+    /// `*`: there is a current state.
     Any,
-    /// That the state has one of these revisions, which are our tags. Other tags cannot match.
+    /// The state has one of these revisions, which are our tags. Other tags cannot match.
     Revisions {
-        /// The revisions that are named.
+        /// The revisions listed.
         of: Vec<u64>,
-        /// Whether weak tags are named too.
+        /// Whether weak tags are listed too.
         weak: bool,
     },
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::of(&parts.headers)
+    }
+}
+
 impl IfMatch {
-    /// Reads it. Several headers are one list.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+    /// Parses it. Several headers are one list.
+    fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let lines = headers.get_all(IF_MATCH).iter().map(|line| line.to_str().ok());
         let Some(lines) = lines.collect::<Option<Vec<_>>>() else { return Err(malformed()) };
         if lines.is_empty() {
@@ -42,7 +51,7 @@ impl IfMatch {
         tags(&list).ok_or_else(malformed)
     }
 
-    /// What must be so of a session. One that has ended has no tag, and so is no current state.
+    /// The condition for a session. One that has ended has no tag, and so no current state.
     pub(crate) fn precondition(&self) -> Precondition {
         match self {
             Self::Absent => Precondition::None,
@@ -51,7 +60,7 @@ impl IfMatch {
         }
     }
 
-    /// What is answered if it is not so.
+    /// The error if the condition does not hold.
     pub(crate) fn mismatch(&self) -> ApiError {
         match self {
             Self::Revisions { weak: true, .. } => ApiError::weak_tag(),
@@ -64,7 +73,7 @@ fn malformed() -> ApiError {
     ApiError::invalid_header("If-Match", "must be one or more tags such as \"7\", separated by commas, or *")
 }
 
-/// `1#entity-tag`, with the empty elements that RFC 9110 §5.6.1.2 has recipients take.
+/// `1#entity-tag`, with the empty elements that recipients must accept (RFC 9110 §5.6.1.2).
 fn tags(list: &str) -> Option<IfMatch> {
     let (mut of, mut weak, mut any) = (Vec::new(), false, false);
     let mut rest = list.trim_start();
@@ -87,7 +96,7 @@ fn tags(list: &str) -> Option<IfMatch> {
         any = true;
         weak |= is_weak;
         if !is_weak {
-            // Byte for byte: "007" is a tag of somebody else's.
+            // Compared byte for byte: "007" is not the tag of revision 7.
             of.extend(tag.parse().ok().filter(|revision: &u64| revision.to_string() == tag));
         }
     }

@@ -1,4 +1,4 @@
-//! Whom a connection is with.
+//! The address a request comes from.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use crate::access::{Source, TrustedProxies};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The other end of a request's connection: an extension that whoever serves the connection adds.
+/// The other end of a request's connection: a request extension that the listener adds.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
@@ -23,7 +23,7 @@ pub(crate) fn address(request: &Request, proxies: &TrustedProxies) -> Option<IpA
     Some(proxies.origin(peer.ip(), &values(FORWARDED), &values(X_FORWARDED_FOR)))
 }
 
-/// Whose failed attempts a request's are counted with.
+/// The source that failed attempts to authenticate are counted for.
 pub(crate) fn source(request: &Request, proxies: &TrustedProxies) -> Source {
     address(request, proxies).map_or(Source::Others, IpAddr::into)
 }

@@ -1,14 +1,14 @@
-//! The `Prefer` header (RFC 7240): how long a source wants to wait for the outcome.
+//! The header `Prefer: wait=N` (RFC 7240): how long a source is willing to wait for the outcome.
 
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 
-/// The longest a request is kept waiting. A longer wish is shortened, and the answer says so.
+/// The longest wait. A longer one is shortened, and the answer says so.
 pub(crate) const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// The wish in `Prefer: wait=N`, if there is one. As RFC 7240 §2 asks, what cannot be understood is
-/// ignored, and the first of several counts.
+/// The wait, if there is one. As RFC 7240 §2 requires, preferences that are not understood are ignored, and the first of
+/// several counts.
 pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let preferences = headers.get_all("prefer");
     let seconds = preferences

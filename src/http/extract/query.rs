@@ -3,21 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use axum::extract::FromRequestParts;
 use axum::http::Uri;
+use axum::http::request::Parts;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use crate::domain::time;
 use crate::http::error::ApiError;
+use crate::http::schema::{DEFAULT_PAGE, MAX_PAGE};
 
-/// The parameters that were not taken yet.
+/// The parameters of a query string. A handler takes those it knows, and then [finishes](Query::finish), which rejects
+/// what is left.
 pub(crate) struct Query {
     parameters: BTreeMap<String, String>,
     known: Vec<&'static str>,
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::of(&parts.uri)
+    }
+}
+
 impl Query {
-    /// Reads it. A parameter that is there twice is an error: which one is meant?
+    /// Parses it. A parameter that is given twice is an error.
     pub(crate) fn of(uri: &Uri) -> Result<Self, ApiError> {
         let mut parameters = BTreeMap::new();
         if !is_percent_encoded(uri.query().unwrap_or_default()) {
@@ -67,7 +79,7 @@ impl Query {
         self.take(name, |text| text.parse().map_err(|_| "must be true or false"))
     }
 
-    /// Names of members of the answer, of these that there are: Auth0's `fields` and `include_fields`.
+    /// Auth0's `fields` and `include_fields`: names of members of the answer, which must be among `known`.
     pub(crate) fn fields<'n>(
         &mut self,
         known: impl IntoIterator<Item = &'n str>,
@@ -81,18 +93,18 @@ impl Query {
         Ok((fields, self.boolean("include_fields")?.unwrap_or(true)))
     }
 
-    /// Auth0's SDKs send `include_totals` for every list. Where pages go by checkpoints there are no totals.
+    /// Accepts `include_totals`, which Auth0's SDKs send for every list: checkpoint paging has no totals.
     pub(crate) fn no_totals(&mut self) -> Result<(), ApiError> {
         self.boolean("include_totals")?;
         Ok(())
     }
 
-    /// How many items a page of checkpoint paging has at the most.
+    /// `take`: the most items of a page in checkpoint paging.
     pub(crate) fn take_count(&mut self) -> Result<u32, ApiError> {
         Ok(self.number("take", 1, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE))
     }
 
-    /// There are no other parameters: a misspelt filter would show, or redeliver, what was not meant.
+    /// Rejects parameters that were not taken: a misspelt filter would show, or redeliver, more than was meant.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         match self.parameters.into_keys().next() {
             None => Ok(()),
@@ -112,12 +124,8 @@ pub(crate) fn is_percent_encoded(text: &str) -> bool {
     escapes.clone().all(is_escape) && percent_decode_str(text).decode_utf8().is_ok()
 }
 
-/// What a path and a query string must be.
+/// The error of a path or query string that is not percent-encoded.
 pub(crate) const NOT_ENCODED: &str = "must be percent-encoded UTF-8";
 
-/// Auth0's limits for the items of a page.
-pub(crate) const DEFAULT_PAGE: u32 = 50;
-pub(crate) const MAX_PAGE: u32 = 100;
-
-/// What a checkpoint must be.
+/// The error of a `from` that is no checkpoint.
 pub(crate) const NOT_A_CHECKPOINT: &str = "must be the `next` of an earlier page";

@@ -1,22 +1,23 @@
-//! What follows from the route table: who may do it, where it is served, and what any request can be answered
-//! with whatever its handler does.
+//! What follows from a route and not from its handler: the scope, the listeners that serve it, and the answers that any
+//! request can get.
 
 use std::iter;
 
 use serde_json::{Map, Value, json};
 
-use crate::http::router::{API, Route, management_routes, server_routes};
+use super::{distinct, is_among};
+use crate::http::route::Route;
 
 /// The name of the security scheme.
 const TOKEN: &str = "apiToken";
 
-/// The header that every answer has.
+/// A header of every answer.
 const REQUEST_ID: &str = "X-Request-Id";
 
 /// The headers of answers that count against a rate limit.
 const RATE_LIMIT: [&str; 3] = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
 
-/// Answers that operations share.
+/// An answer that operations share.
 struct Shared {
     status: u16,
     name: &'static str,
@@ -90,21 +91,18 @@ const SHARED: [&Shared; 7] = [
     &UNAVAILABLE,
 ];
 
-/// Adds to the handlers' own document what the route tables say. An operation without a row gets nothing, and
-/// a row without an operation stays without: the test of the document finds both.
-pub(super) fn complete(mut document: Value) -> Value {
-    for route in management_routes().iter().chain(&server_routes()) {
+/// Adds to the document what its routes say.
+pub(super) fn complete(mut document: Value, server: &[Route], management: &[Route]) -> Value {
+    for route in distinct(server, management) {
         let method = route.method.as_str().to_ascii_lowercase();
-        if let Some(operation) = document["paths"][route.path].get_mut(&method) {
-            complete_operation(operation, route);
-        }
+        complete_operation(&mut document["paths"][&route.path][method], route);
     }
-    for route in server_routes() {
+    for route in server {
         let mut servers = vec![server_listen()];
-        if management_routes().contains(&route) {
+        if is_among(route, management) {
             servers.push(document["servers"][0].clone());
         }
-        document["paths"][route.path]["servers"] = servers.into();
+        document["paths"][&route.path]["servers"] = servers.into();
     }
     let components = &mut document["components"];
     components["securitySchemes"] = json!({ TOKEN: {
@@ -137,13 +135,12 @@ fn complete_operation(operation: &mut Value, route: &Route) {
     }
     let responses = operation["responses"].as_object_mut().expect("every operation has answers");
     for answer in answers {
-        // What a handler says of one itself is more exact.
+        // A handler's own description of an answer is more exact.
         let status = answer.status.to_string();
         responses.entry(status).or_insert_with(|| reference("responses", answer.name));
     }
     for response in responses.values_mut().filter(|response| response.get("$ref").is_none()) {
-        let limited = route.scope.is_some() && route.path.starts_with(API);
-        for name in iter::once(&REQUEST_ID).chain(RATE_LIMIT.iter().filter(|_| limited)) {
+        for name in iter::once(&REQUEST_ID).chain(RATE_LIMIT.iter().filter(|_| route.is_rate_limited())) {
             response["headers"][name] = reference("headers", name);
         }
     }
@@ -198,7 +195,7 @@ fn headers() -> Value {
     })
 }
 
-/// Where the routes are that sources and relying parties use.
+/// The listener for sources and relying parties.
 fn server_listen() -> Value {
     json!({
         "url": "http://{host}",

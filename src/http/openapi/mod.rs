@@ -1,29 +1,23 @@
-//! `GET /api/v2/openapi.json`: what the HTTP surface takes and answers, as OpenAPI 3.1.
+//! The OpenAPI 3.1 document, made from the routes.
 //!
-//! Each handler is annotated with what is its own: parameters, body, answers. What follows from the route table
-//! (the scope, what any request can be answered with) is added by `complete`, so that no handler can forget or
-//! contradict it. A test compares the document with the route table.
-//!
-//! For a new route: annotate its handler with `#[utoipa::path]`, name it in its folder's `Operations` (or in
-//! `Handlers` below), and write `docs/openapi.json` anew as the failing test says.
+//! A handler's `#[utoipa::path]` says what is its own: parameters, body, answers. What follows from its route (the scope,
+//! the answers that any request can get) is added by `complete`, so that no handler can forget or contradict it.
 
 mod complete;
 
 use std::sync::LazyLock;
 
 use axum::body::Bytes;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
 use serde_json::Value;
 use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::api::discovery::{jwks, provider};
-use crate::http::api::service::{health, metrics};
-use crate::http::api::{breakers, clients, deliveries, events as intake, keys, logs, oauth, sessions};
+use crate::http::api::{Document, management_routes, server_routes};
 use crate::http::error::Body as Error;
-use crate::http::schema::types;
+use crate::http::route::Route;
+use crate::http::schema;
 
-/// The handlers that are in no folder of their own; the others are listed in their folders.
+/// What the document says of the API as a whole.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -44,51 +38,39 @@ use crate::http::schema::types;
         (name = "keys", description = "Signing keys, in Auth0's shape."),
         (name = "logs", description = "The audit trail: changes, and outcomes of deliveries."),
         (name = "discovery", description = "What relying parties need to verify logout tokens."),
-        (name = "service", description = "For whoever runs logoutd."),
+        (name = "service", description = "Health, metrics, the API token login and this document."),
     ),
     components(schemas(Error)),
-    paths(
-        intake::receive,
-        breakers::list,
-        provider::show,
-        jwks::show,
-        health::live,
-        health::ready,
-        metrics::show,
-        show,
-    )
 )]
-struct Handlers;
+struct Base;
 
-/// The document, as it is served.
-static DOCUMENT: LazyLock<Bytes> =
-    LazyLock::new(|| serde_json::to_vec(&document()).expect("JSON can be written").into());
+/// The document as it is served, serialized once.
+static SERVED: LazyLock<Bytes> =
+    LazyLock::new(|| serde_json::to_vec(&document()).expect("a document has string keys").into());
 
-/// The document of both listeners' routes, for `GET /api/v2/openapi.json` and tests.
-pub fn document() -> Value {
-    let mut document = Handlers::openapi();
-    for folder in [
-        sessions::Operations::openapi(),
-        clients::Operations::openapi(),
-        deliveries::Operations::openapi(),
-        keys::Operations::openapi(),
-        logs::Operations::openapi(),
-        oauth::Operations::openapi(),
-    ] {
-        document.merge(folder);
-    }
-    document.components.get_or_insert_default().schemas.extend(types::stand_ins());
-    complete::complete(serde_json::to_value(document).expect("a document has string keys"))
+/// The document for `GET /api/v2/openapi.json`.
+pub(super) fn served() -> Document {
+    Document(&SERVED)
 }
 
-/// This document.
-#[utoipa::path(
-    get,
-    path = "/api/v2/openapi.json",
-    tag = "service",
-    operation_id = "getOpenApi",
-    responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"))
-)]
-pub(super) async fn show() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
+/// The document of both listeners' routes.
+pub fn document() -> Value {
+    let (server, management) = (server_routes(), management_routes());
+    let router = distinct(&server, &management)
+        .fold(OpenApiRouter::with_openapi(Base::openapi()), |router, route| {
+            router.routes(route.operation.clone())
+        });
+    let mut document = router.into_openapi();
+    document.components.get_or_insert_default().schemas.extend(schema::shared_schemas());
+    let document = serde_json::to_value(document).expect("a document has string keys");
+    complete::complete(document, &server, &management)
+}
+
+/// Every route once, also those that both listeners serve.
+fn distinct<'r>(server: &'r [Route], management: &'r [Route]) -> impl Iterator<Item = &'r Route> {
+    management.iter().chain(server.iter().filter(|route| !is_among(route, management)))
+}
+
+fn is_among(route: &Route, routes: &[Route]) -> bool {
+    routes.iter().any(|other| route.is_same(other))
 }

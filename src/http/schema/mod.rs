@@ -1,12 +1,14 @@
-//! Schemas that several resources share.
+//! Pieces of the wire format that several resources share, and their schemas.
 
-pub(super) mod parameters;
-pub(super) mod time;
-pub(super) mod types;
+mod parameters;
+mod time;
+mod types;
 
-pub(super) use parameters::{Checkpoint, Take, field_parameters, whole_number};
+pub(super) use parameters::{
+    Checkpoint, DEFAULT_PAGE, IfMatch, MAX_PAGE, Take, field_parameters, whole_number,
+};
+pub(super) use time::{Shown, shown};
 pub(super) use types::{
-    ClientId, CookieMode, DeliveryState, DeliverySummary, FinalStates, Flow, Initiator, JwtConfiguration,
-    Kid, LogId, LogSort, LogType, LogoutUri, OidcLogoutInitiators, Origin, SearchEngine, SessionMetadata,
-    Sid, SigningAlg, Sub, Uuid, described, one_of, reference, text,
+    DeliverySummary, FinalStates, JwtConfiguration, LogSort, OidcLogoutInitiators, SearchEngine, Uuid,
+    any_of, described, identifier, one_of, reference, shared_schemas, text,
 };

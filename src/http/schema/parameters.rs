@@ -6,13 +6,16 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
 
-use crate::http::extract::query::{DEFAULT_PAGE, MAX_PAGE};
 use crate::http::schema::types::{list, text};
 
-/// How many items a page of checkpoint paging has.
+/// How many items a page has by default, and at most: Auth0's limits.
+pub(crate) const DEFAULT_PAGE: u32 = 50;
+pub(crate) const MAX_PAGE: u32 = 100;
+
+/// `take`: how many items a page of checkpoint paging has.
 pub(crate) struct Take;
 
-/// Where a page of checkpoint paging begins.
+/// `from`: where a page of checkpoint paging begins.
 pub(crate) struct Checkpoint;
 
 impl IntoParams for Take {
@@ -29,6 +32,9 @@ impl IntoParams for Checkpoint {
     }
 }
 
+/// `If-Match`, read by the extractor of that name.
+pub(crate) struct IfMatch;
+
 /// Auth0's `fields`, each of which is `name`, and `include_fields`.
 pub(crate) fn field_parameters(name: ObjectBuilder) -> Vec<Parameter> {
     let names = list(name.into());
@@ -37,6 +43,22 @@ pub(crate) fn field_parameters(name: ObjectBuilder) -> Vec<Parameter> {
     fields.explode = Some(false);
     let description = "Whether `fields` are the members that are wanted (`true`), or those that are not.";
     vec![fields, query("include_fields", description, include.into())]
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let tags = text().pattern(Some(r#"^(\*|(W/)?"[0-9]{1,19}"(, ?(W/)?"[0-9]{1,19}")*)$"#));
+        let description =
+            "`ETag`s, one of which the session must still have; `*` for any. Weak ones never match.";
+        let parameter = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .example(Some(json!("\"7\"")))
+            .schema(Some(tags));
+        vec![parameter.build()]
+    }
 }
 
 /// A schema of whole numbers.

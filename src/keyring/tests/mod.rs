@@ -1,4 +1,4 @@
-//! The keyring through its own front door: real folders, real keys, a clock that is moved by hand.
+//! The keyring through its public API: with real folders and keys, and a manual clock.
 
 mod changes;
 mod files;

@@ -117,16 +117,7 @@ async fn serve_one<I, H, F>(
     };
     if let Some(reason) = reason {
         metrics.listeners.closed(listener, reason);
-        // A graceful shutdown is for peers that may still read a response, and must not delay the connection that another one
-        // is evicted for.
-        let at_once = match reason {
-            ClosedReason::stalled => true,
-            ClosedReason::idle => !connection.has_had_request(),
-            ClosedReason::crowded_out => {
-                !connection.has_had_request() || connection.idle_for() >= RESPONSE_READ_AFTER
-            }
-        };
-        if at_once {
+        if !may_read_response(&connection, reason) {
             return;
         }
     }
@@ -140,6 +131,18 @@ async fn serve_one<I, H, F>(
     tokio::select! {
         ended = serving => note(ended),
         limit = connection.over_limit(&limits) => metrics.listeners.closed(listener, limit.into()),
+    }
+}
+
+/// Whether the peer may still read a response, so that a graceful shutdown is worth its time. An eviction must not delay the
+/// connection that it makes room for.
+fn may_read_response(connection: &Connection, reason: ClosedReason) -> bool {
+    match reason {
+        ClosedReason::stalled => false,
+        ClosedReason::idle => connection.has_had_request(),
+        ClosedReason::crowded_out => {
+            connection.has_had_request() && connection.idle_for() < RESPONSE_READ_AFTER
+        }
     }
 }
 

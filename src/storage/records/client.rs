@@ -190,6 +190,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_not_spelled_out_is_not_stored() {
+        let stored = |client: &Client| serde_json::to_value(ClientDocument::from(client.clone())).unwrap();
+        let mut client = Client::new("shop".parse().unwrap());
+        assert_eq!(stored(&client).get("spelled_out"), None);
+        client.spelled_out = SpelledOut { initiators: true, no_session_metadata: false };
+        let expected = serde_json::json!({"initiators": true, "no_session_metadata": false});
+        assert_eq!(stored(&client)["spelled_out"], expected);
+    }
+
     /// A row of the first release: without members that were added later, and with a URI that is refused today.
     #[test]
     fn a_row_of_an_earlier_release_is_read() {

@@ -18,9 +18,9 @@ const LISTS: [&str; 4] = ["/clients", "/deliveries", "/logs", "/users/alice/sess
 const WITH_FIELDS: [&str; 3] = ["/clients", "/clients/shop", "/logs"];
 
 /// The routes with a scope, below `/api/v2`: method and path.
-fn routes() -> Vec<(Method, &'static str)> {
+fn routes() -> Vec<(Method, String)> {
     let routes = management_routes().into_iter().filter(|route| route.scope.is_some());
-    routes.filter_map(|route| Some((route.method, route.path.strip_prefix("/api/v2")?))).collect()
+    routes.filter_map(|route| Some((route.method, route.path.strip_prefix("/api/v2")?.to_owned()))).collect()
 }
 
 fn filled(path: &str, id: &str) -> String {
@@ -62,14 +62,14 @@ fn assert_bad(got: &(u16, Value), code: &str, message: &str, context: &str) {
 async fn a_parameter_that_a_resource_does_not_know_is_an_error_everywhere() {
     let app = start().await;
     for (method, path) in routes() {
-        let target = format!("{}?nonsense=1", filled(path, "x"));
+        let target = format!("{}?nonsense=1", filled(&path, "x"));
         assert_bad(
             &raw(&app, &method, &target).await,
             "invalid_query_string",
             "nonsense: is no parameter of this",
             &target,
         );
-        let target = format!("{}?a=1&a=1", filled(path, "x"));
+        let target = format!("{}?a=1&a=1", filled(&path, "x"));
         assert_bad(
             &raw(&app, &method, &target).await,
             "invalid_query_string",
@@ -86,12 +86,12 @@ async fn what_is_not_percent_encoded_is_an_error_everywhere() {
     for (method, path) in routes() {
         for bad in ["%zz", "%f", "%", "%ff", "a%C3"] {
             for query in [format!("take={bad}"), format!("{bad}=1"), bad.to_owned()] {
-                let target = format!("{}?{query}", filled(path, "x"));
+                let target = format!("{}?{query}", filled(&path, "x"));
                 let said = "query string: must be percent-encoded UTF-8";
                 assert_bad(&raw(&app, &method, &target).await, "invalid_query_string", said, &target);
             }
             if path.contains('{') {
-                let target = filled(path, bad);
+                let target = filled(&path, bad);
                 let said = "path: must be percent-encoded UTF-8";
                 assert_bad(&raw(&app, &method, &target).await, "invalid_uri", said, &target);
             }
@@ -174,7 +174,7 @@ async fn every_list_takes_the_same_paging() {
 async fn fields_are_names_that_there_are_wherever_they_can_be_chosen() {
     let app = start().await;
     for (method, path) in routes() {
-        let path = filled(path, "shop");
+        let path = filled(&path, "shop");
         let chooses = method == Method::GET && WITH_FIELDS.contains(&path.as_str());
         for (query, message) in [
             ("fields=nonsense", "fields: `nonsense` is no member of the answer; use "),
@@ -230,7 +230,7 @@ async fn json_under_another_name_is_taken_or_refused_alike() {
         .map(|(method, path)| (method.to_string(), path))
         .collect();
     let here: BTreeSet<_> =
-        bodies().into_iter().map(|(method, route, ..)| (method.to_string(), route)).collect();
+        bodies().into_iter().map(|(method, route, ..)| (method.to_string(), route.to_owned())).collect();
     assert_eq!(here, with_body, "a route that takes a body has a row in this test");
 
     for (method, _, path, body) in bodies() {

@@ -27,7 +27,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 
 fn routes() -> BTreeMap<(String, String), Route> {
     let routes = management_routes().into_iter().chain(server_routes());
-    routes.map(|route| ((route.method.to_string(), route.path.to_owned()), route)).collect()
+    routes.map(|route| ((route.method.to_string(), route.path.clone()), route)).collect()
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn append(page: &mut String, command: &[String], seen: &mut BTreeSet<String>) {
 #[test]
 fn the_page_of_commands_is_what_they_say_themselves() {
     let mut page =
-        "# Commands\n\nWhat `--help` says of each. A test keeps this page in step with the program.\n"
+        "# Commands\n\nThe help text of every command. A test generates this page from the program and compares it.\n"
             .to_owned();
     let mut seen = BTreeSet::new();
     append(&mut page, &[], &mut seen);

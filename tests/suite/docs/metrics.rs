@@ -25,20 +25,20 @@ fn base_name(metric: &str) -> &str {
     name.strip_suffix("_seconds").unwrap_or(name)
 }
 
-/// The names that `src/telemetry` registers: each stands before its help text, which begins with a capital letter.
+/// The names that `src/telemetry` registers: the fields of its `metrics!` blocks, and `register("name", …)`.
 fn registered() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for file in files(&repository().join("src/telemetry"), "rs") {
         let code = std::fs::read_to_string(&file).unwrap();
         let code = code.split("#[cfg(test)]").next().unwrap();
-        let parts: Vec<&str> = code.split('"').collect();
-        for window in parts.windows(3).skip(1).step_by(2) {
-            let [name, between, help] = window else { unreachable!("windows of three") };
-            let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-            if is_name && between.trim() == "," && help.starts_with(|c: char| c.is_ascii_uppercase()) {
-                names.insert((*name).to_owned());
-            }
+        for block in code.split("\nmetrics! {").skip(1) {
+            let fields = block.split("\n}").next().unwrap().lines().map(str::trim);
+            let fields =
+                fields.filter(|line| !line.starts_with("//")).filter_map(|line| line.split_once(": "));
+            names.extend(fields.map(|(name, _)| name.split(' ').next().unwrap().to_owned()));
         }
+        let direct = code.split(".register(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        names.extend(direct.map(|(name, _)| name.to_owned()));
     }
     names
 }

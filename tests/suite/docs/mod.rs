@@ -3,6 +3,7 @@
 mod configuration;
 mod errors;
 mod events;
+mod guides;
 mod links;
 mod metrics;
 mod routes;

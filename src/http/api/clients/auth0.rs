@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::oidc_logout::OidcLogoutChange;
-use crate::http::extract::body::Member;
+use crate::http::extract::Member;
 use crate::registry::InvalidMember;
 
 /// The settings that a body has under Auth0's names.

@@ -16,7 +16,7 @@ use crate::domain::client::{Client, ClientRecord};
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiators;
 use crate::domain::metadata::MetadataChoice;
-use crate::http::extract::body::{Member, object};
+use crate::http::extract::{Member, object};
 use crate::http::schema as doc;
 use crate::registry::InvalidMember;
 
@@ -24,7 +24,6 @@ use crate::registry::InvalidMember;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(super) struct ClientBody {
     /// Of a new client only. One is made up where it is left out.
-    #[schema(value_type = Option<doc::ClientId>)]
     client_id: Option<ClientId>,
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, pattern = "^[^<>]+$")]

@@ -1,10 +1,6 @@
 //! `POST /api/v2/clients`.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
@@ -13,8 +9,8 @@ use super::schema;
 use super::view::ClientView;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::body::parse_json;
-use crate::http::state::HttpState;
+use crate::http::extract::ApiJson;
+use crate::registry::ClientRegistry;
 
 /// Registers a client.
 #[utoipa::path(
@@ -34,14 +30,14 @@ use crate::http::state::HttpState;
         (status = 409, description = "`client_exists`: this `client_id` is taken.", body = Error),
     )
 )]
-pub(crate) async fn create(
-    State(state): State<Arc<HttpState>>,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn create(
+    State(registry): State<ClientRegistry>,
+    ApiJson(body): ApiJson<ClientBody>,
 ) -> Result<(StatusCode, Extension<Note>, Json<ClientView>), ApiError> {
-    let change = ClientChange::try_from(parse_json::<ClientBody>(&body?)?)?;
-    let mut record = state.clients.blank(change.client_id.clone());
+    let change = ClientChange::try_from(body)?;
+    let mut record = registry.blank(change.client_id.clone());
     change.apply(&mut record)?;
-    let record = state.clients.create(record.client).await?;
+    let record = registry.create(record.client).await?;
     let note = Note { client_id: Some(record.client.client_id.clone()), ..Note::default() };
     Ok((StatusCode::CREATED, Extension(note), Json(record.into())))
 }

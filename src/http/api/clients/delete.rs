@@ -1,14 +1,12 @@
 //! `DELETE /api/v2/clients/{id}`: removes a client and discards what waits for it. One that does not exist is
 //! removed already, as at Auth0.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
-use crate::http::state::HttpState;
+use crate::http::extract::ApiPath;
+use crate::registry::ClientRegistry;
 
 /// Removes a client.
 ///
@@ -24,12 +22,12 @@ use crate::http::state::HttpState;
         (status = 409, description = "`client_read_only`: it is kept in the configuration file.", body = Error),
     )
 )]
-pub(crate) async fn delete(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn delete(
+    State(registry): State<ClientRegistry>,
+    ApiPath(text): ApiPath<String>,
 ) -> Result<StatusCode, ApiError> {
     if let Ok(client_id) = text.parse() {
-        state.clients.delete(&client_id).await?;
+        registry.delete(&client_id).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,20 +1,17 @@
 //! `GET /api/v2/clients`: by pages, with totals or without, or by checkpoints; as Auth0 has it.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use serde_json::{Value, json};
 
+use super::fields::Fields;
 use super::schema;
-use super::view::Fields;
 use crate::domain::ids::{ClientId, IdError};
 use crate::http::error::ApiError;
-use crate::http::extract::list_turn::ListTurn;
-use crate::http::extract::query::{DEFAULT_PAGE, MAX_PAGE, Query};
+use crate::http::extract::{ListPermit, Query};
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::http::schema::{DEFAULT_PAGE, MAX_PAGE};
+use crate::registry::ClientRegistry;
 use crate::storage::ClientFilter;
 
 /// The most clients that can be skipped by `page`.
@@ -33,7 +30,7 @@ const MAX_SKIPPED: u32 = 100_000;
         ("per_page" = Option<u32>, Query, minimum = 0, maximum = 100,
             description = "How many clients a page has at the most; 50 by default."),
         ("include_totals" = Option<bool>, Query, description = "Whether the answer says how many there are."),
-        ("from" = Option<doc::ClientId>, Query, description = "The `next` of the page before."),
+        ("from" = Option<ClientId>, Query, description = "The `next` of the page before."),
         doc::Take,
         schema::FieldNames,
         ("app_type" = Option<Vec<String>>, Query, style = Form, explode = false,
@@ -43,12 +40,11 @@ const MAX_SKIPPED: u32 = 100_000;
     ),
     responses((status = 200, description = "Clients.", body = schema::ClientList))
 )]
-pub(crate) async fn list(
-    State(state): State<Arc<HttpState>>,
-    _turn: ListTurn,
-    uri: Uri,
+pub(super) async fn list(
+    State(registry): State<ClientRegistry>,
+    _permit: ListPermit,
+    mut query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let mut query = Query::of(&uri)?;
     let page = query.number("page", 0, MAX_SKIPPED / MAX_PAGE)?.unwrap_or(0);
     let per_page = query.number("per_page", 0, MAX_PAGE)?.unwrap_or(DEFAULT_PAGE);
     let include_totals = query.boolean("include_totals")?.unwrap_or(false);
@@ -64,7 +60,7 @@ pub(crate) async fn list(
     // `from` and `take` win over `page`, which the SDK sends in any case.
     if from.is_some() || take.is_some() {
         let take = if global { 0 } else { take.unwrap_or(DEFAULT_PAGE) };
-        let mut records = state.clients.list(&filter, from.as_ref(), 0, take + 1).await?;
+        let mut records = registry.list(&filter, from.as_ref(), 0, take + 1).await?;
         let more = records.len() > take as usize;
         records.truncate(take as usize);
         let next = records.last().filter(|_| more).map(|last| last.client.client_id.clone());
@@ -77,12 +73,12 @@ pub(crate) async fn list(
     let start = page * per_page;
     // There are no global clients.
     let limit = if global { 0 } else { per_page };
-    let records = state.clients.list(&filter, None, start, limit).await?;
+    let records = registry.list(&filter, None, start, limit).await?;
     let clients: Vec<Value> = records.into_iter().map(|record| fields.of_client(record)).collect();
     if !include_totals {
         return Ok(Json(Value::Array(clients)));
     }
-    let total = if global { 0 } else { state.clients.count(&filter).await? };
+    let total = if global { 0 } else { registry.count(&filter).await? };
     let length = clients.len();
     Ok(Json(
         json!({ "start": start, "limit": per_page, "length": length, "total": total, "clients": clients }),

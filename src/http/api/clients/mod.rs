@@ -10,6 +10,7 @@ mod create;
 mod delete;
 mod descriptive;
 mod fault;
+mod fields;
 mod list;
 mod oidc_logout;
 mod probe;
@@ -19,24 +20,28 @@ mod show;
 mod update;
 mod view;
 
-pub(crate) use create::create;
-pub(crate) use delete::delete;
-pub(crate) use list::list;
-pub(crate) use probe::probe;
-pub(crate) use show::show;
-pub(crate) use update::update;
+use utoipa_axum::routes;
 
-use utoipa::OpenApi;
-
+use crate::domain::access::Scope::{CreateClients, DeleteClients, ReadClients, UpdateClients};
 use crate::domain::ids::ClientId;
 use crate::http::error::ApiError;
+use crate::http::extract::PathSegment;
+use crate::http::route::Route;
 
-/// The operations of this folder, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(list::list, create::create, show::show, update::update, delete::delete, probe::probe))]
-pub(crate) struct Operations;
+/// The routes of this folder.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::scoped(ReadClients, routes!(list::list)),
+        Route::scoped(CreateClients, routes!(create::create)).recorded("Create a client"),
+        Route::scoped(ReadClients, routes!(show::show)),
+        Route::scoped(UpdateClients, routes!(update::update)).recorded("Update a client"),
+        Route::scoped(DeleteClients, routes!(delete::delete)).recorded("Delete a client"),
+        Route::scoped(UpdateClients, routes!(probe::probe)).recorded("Test a client's logout endpoint"),
+    ]
+}
 
-/// The client in a path. What is no `client_id` names no client.
-fn client_id(text: &str) -> Result<ClientId, ApiError> {
-    text.parse().map_err(|_| ApiError::inexistent_client())
+impl PathSegment for ClientId {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::inexistent_client())
+    }
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::domain::client::{Client, LogoutUri, SpelledOut};
 use crate::domain::initiator::{Initiator, Initiators};
 use crate::domain::metadata::MetadataChoice;
-use crate::http::extract::body::{Member, object};
+use crate::http::extract::{Member, object};
 use crate::http::schema as doc;
 use crate::registry::InvalidMember;
 
@@ -22,7 +22,7 @@ use crate::registry::InvalidMember;
 pub(super) struct OidcLogoutChange {
     /// A list of one; none, or `null`, unsubscribes.
     #[serde(default, rename = "backchannel_logout_urls")]
-    #[schema(value_type = Option<Vec<doc::LogoutUri>>, max_items = 1)]
+    #[schema(value_type = Option<Vec<LogoutUri>>, max_items = 1)]
     urls: Member<Vec<Value>>,
     /// `null` is the default.
     #[serde(default, rename = "backchannel_logout_initiators", deserialize_with = "object")]
@@ -56,7 +56,7 @@ struct InclusionChange {
 #[schema(as = OidcLogout)]
 pub(super) struct OidcLogoutView {
     #[serde(rename = "backchannel_logout_urls")]
-    #[schema(value_type = Vec<doc::LogoutUri>, min_items = 1, max_items = 1)]
+    #[schema(value_type = Vec<LogoutUri>, min_items = 1, max_items = 1)]
     urls: [LogoutUri; 1],
     #[serde(rename = "backchannel_logout_initiators", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = doc::OidcLogoutInitiators, required = false)]

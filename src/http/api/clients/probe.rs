@@ -8,28 +8,23 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::client_id;
-use crate::delivery::ProbeError;
+use crate::delivery::{ProbeError, Prober};
 use crate::domain::client::LogoutUri;
 use crate::domain::delivery::State as DeliveryState;
 use crate::domain::ids::ClientId;
 use crate::domain::plan::Registration;
 use crate::http::api::deliveries::{AttemptView, attempt_view};
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
-use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::http::extract::ApiPath;
+use crate::registry::ClientRegistry;
 
 /// What came of it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TestedClient)]
-pub(crate) struct ProbeView {
-    #[schema(value_type = doc::ClientId)]
+pub(super) struct ProbeView {
     client_id: ClientId,
-    #[schema(value_type = doc::LogoutUri)]
     backchannel_logout_uri: LogoutUri,
     /// What a delivery would be after this attempt: `pending` if it would be tried again.
-    #[schema(value_type = doc::DeliveryState)]
     state: DeliveryState,
     attempt: AttemptView,
     /// The header and the claims that were sent. Never the token: whoever has it could play it back.
@@ -48,7 +43,7 @@ pub(crate) struct ProbeView {
     path = "/api/v2/clients/{id}/test",
     tag = "clients",
     operation_id = "testClient",
-    params(("id" = doc::ClientId, Path, description = "The client.")),
+    params(("id" = ClientId, Path, description = "The client.")),
     responses(
         (status = 200, description = "What came of it.", body = ProbeView),
         (status = 404, description = "`inexistent_client`: there is none.", body = Error),
@@ -56,14 +51,14 @@ pub(crate) struct ProbeView {
             its algorithm now.", body = Error),
     )
 )]
-pub(crate) async fn probe(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn probe(
+    State(registry): State<ClientRegistry>,
+    State(prober): State<Prober>,
+    ApiPath(client_id): ApiPath<ClientId>,
 ) -> Result<Json<ProbeView>, ApiError> {
-    let record = state.clients.client(&client_id(&text)?).await?.ok_or_else(ApiError::inexistent_client)?;
+    let record = registry.client(&client_id).await?.ok_or_else(ApiError::inexistent_client)?;
     let registration = Registration { client: Arc::new(record.client), subscribed: record.subscribed };
-    let client_id = registration.client.client_id.clone();
-    let probed = state.prober.probe(registration.client).await.map_err(|error| match error {
+    let probed = prober.probe(registration.client).await.map_err(|error| match error {
         ProbeError::Unsubscribed => ApiError::client_without_uri(),
         ProbeError::NoKey(alg) => ApiError::no_signing_key(alg),
         ProbeError::Failed => ApiError::signing_failed(),

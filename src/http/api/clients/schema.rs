@@ -12,7 +12,8 @@ use super::change::ClientBody;
 use super::descriptive;
 use super::settings::{self, Use};
 use super::view::ClientView;
-use crate::http::schema::{ClientId, described, field_parameters, one_of, reference, text, whole_number};
+use crate::domain::ids::ClientId;
+use crate::http::schema::{described, field_parameters, one_of, reference, text, whole_number};
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 

@@ -1,21 +1,16 @@
 //! `PATCH /api/v2/clients/{id}`: changes what is given, and leaves the rest.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::{Extension, Json};
 
 use super::change::{ClientBody, ClientChange};
+use super::schema;
 use super::view::ClientView;
-use super::{client_id, schema};
+use crate::domain::ids::ClientId;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::body::parse_json;
-use crate::http::extract::path::Id;
-use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::http::extract::{ApiChange, ApiPath};
+use crate::registry::ClientRegistry;
 
 /// Changes a client.
 ///
@@ -26,7 +21,7 @@ use crate::http::state::HttpState;
     path = "/api/v2/clients/{id}",
     tag = "clients",
     operation_id = "updateClient",
-    params(("id" = doc::ClientId, Path, description = "The client.")),
+    params(("id" = ClientId, Path, description = "The client.")),
     request_body(content = schema::Change, example = json!({"initiators": ["rp-logout", "password-changed"]})),
     responses(
         (status = 200, description = "The client.", body = schema::Client),
@@ -36,21 +31,19 @@ use crate::http::state::HttpState;
             others change it at the same time.", body = Error),
     )
 )]
-pub(crate) async fn update(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn update(
+    State(registry): State<ClientRegistry>,
+    ApiPath(client_id): ApiPath<ClientId>,
+    ApiChange { change: body, members }: ApiChange<ClientBody>,
 ) -> Result<(Extension<Note>, Json<ClientView>), ApiError> {
-    let client_id = client_id(&text)?;
-    let body = body?;
-    let change = ClientChange::try_from(parse_json::<ClientBody>(&body)?)?;
+    let change = ClientChange::try_from(body)?;
     if change.client_id.as_ref().is_some_and(|other| *other != client_id) {
         return Err(ApiError::invalid_body("client_id", "cannot be changed; register a new client"));
     }
     if change.is_empty() {
         return Err(ApiError::invalid_body("", "the body must have at least one member to change"));
     }
-    let (record, changed) = state.clients.update(&client_id, |record| change.apply(record)).await?;
-    let note = if changed { Note::of_members(&body) } else { Note::default() };
+    let (record, changed) = registry.update(&client_id, |record| change.apply(record)).await?;
+    let note = Note { changed: if changed { members } else { Vec::new() }, ..Note::default() };
     Ok((Extension(note), Json(record.into())))
 }

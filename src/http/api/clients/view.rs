@@ -1,7 +1,6 @@
 //! A client as JSON: its settings under their own names and under Auth0's, and its descriptive members.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,16 +11,13 @@ use super::oidc_logout::OidcLogoutView;
 use crate::domain::client::document::Document as _;
 use crate::domain::client::{ClientRecord, Origin};
 use crate::domain::ids::ClientId;
-use crate::http::error::ApiError;
-use crate::http::extract::query::Query;
 use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 
 /// A client.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Client)]
-pub(crate) struct ClientView {
-    #[schema(value_type = doc::ClientId)]
+pub(super) struct ClientView {
     client_id: ClientId,
     /// Its name; of a client that has none, its id, since Auth0's tools go by it.
     name: String,
@@ -33,7 +29,6 @@ pub(crate) struct ClientView {
     #[schema(value_type = String, format = DateTime)]
     updated_at: Shown,
     /// `file`: it is read-only here. `api`: it is managed here.
-    #[schema(value_type = doc::Origin)]
     origin: Origin,
     /// Whether it gets logout tokens: it has a URI, and has not answered 410 (Gone) since that was set.
     subscribed: bool,
@@ -84,26 +79,5 @@ impl From<ClientRecord> for ClientView {
             jwt_configuration,
             descriptive,
         }
-    }
-}
-
-/// Which members of an answer are wanted: Auth0's `fields` and `include_fields`.
-pub(super) struct Fields(Option<(BTreeSet<String>, bool)>);
-
-impl Fields {
-    pub(super) fn of(query: &mut Query) -> Result<Self, ApiError> {
-        static NAMES: LazyLock<Vec<String>> = LazyLock::new(super::schema::member_names);
-        let (fields, include) = query.fields(NAMES.iter().map(String::as_str))?;
-        Ok(Self(fields.map(|fields| (fields, include))))
-    }
-
-    /// The wanted members of a client.
-    pub(super) fn of_client(&self, record: ClientRecord) -> Value {
-        let view = serde_json::to_value(ClientView::from(record)).expect("a view has string keys");
-        let (Some((names, include)), Value::Object(mut members)) = (&self.0, view.clone()) else {
-            return view;
-        };
-        members.retain(|name, _| names.contains(name) == *include);
-        Value::Object(members)
     }
 }

@@ -6,29 +6,30 @@ mod redeliver_all;
 mod show;
 mod view;
 
-pub(crate) use list::list;
-pub(crate) use redeliver::redeliver;
-pub(crate) use redeliver_all::{job, redeliver_all};
-pub(crate) use show::show;
-pub(crate) use view::{AttemptView, attempt_view};
+pub(super) use view::{AttemptView, attempt_view};
 
-use utoipa::OpenApi;
+use utoipa_axum::routes;
 
+use crate::domain::access::Scope::{ReadDeliveries, UpdateDeliveries};
 use crate::domain::ids::DeliveryId;
 use crate::http::error::ApiError;
+use crate::http::extract::PathSegment;
+use crate::http::route::Route;
 
-/// The operations of this folder, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(
-    list::list,
-    show::show,
-    redeliver::redeliver,
-    redeliver_all::redeliver_all,
-    redeliver_all::job
-))]
-pub(crate) struct Operations;
+/// The routes of this folder.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::scoped(ReadDeliveries, routes!(list::list)),
+        Route::scoped(UpdateDeliveries, routes!(redeliver_all::redeliver_all))
+            .recorded("Redeliver deliveries"),
+        Route::scoped(ReadDeliveries, routes!(show::show)),
+        Route::scoped(UpdateDeliveries, routes!(redeliver::redeliver)).recorded("Redeliver a delivery"),
+        Route::scoped(ReadDeliveries, routes!(redeliver_all::job)),
+    ]
+}
 
-/// The id in a path. What is no id names no delivery.
-fn id(text: &str) -> Result<DeliveryId, ApiError> {
-    text.parse().map(DeliveryId).map_err(|_| ApiError::inexistent("delivery"))
+impl PathSegment for DeliveryId {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        text.parse().map(Self).map_err(|_| ApiError::inexistent("delivery"))
+    }
 }

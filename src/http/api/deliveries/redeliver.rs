@@ -6,12 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::id;
 use super::view::DeliveryView;
+use crate::delivery::Redelivery;
+use crate::domain::ids::DeliveryId;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
+use crate::http::extract::ApiPath;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::storage::DeliveryReader;
 
 /// Puts a delivery back into the queue.
 ///
@@ -25,17 +26,17 @@ use crate::http::state::HttpState;
     responses(
         (status = 202, description = "The delivery.", body = DeliveryView),
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
-        (status = 409, description = "`delivery_in_flight`: an attempt is under way. `client_not_subscribed`: there \
-            is nobody to deliver to.", body = Error),
+        (status = 409, description = "`delivery_in_flight`: an attempt is under way. `client_not_subscribed`: the \
+            client has no logout URI, or its subscription has ended.", body = Error),
     )
 )]
-pub(crate) async fn redeliver(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn redeliver(
+    State(redelivery): State<Redelivery>,
+    State(deliveries): State<Arc<dyn DeliveryReader>>,
+    ApiPath(id): ApiPath<DeliveryId>,
 ) -> Result<(StatusCode, Json<DeliveryView>), ApiError> {
-    let id = id(&text)?;
     let inexistent = || ApiError::inexistent("delivery");
-    state.redelivery.one(id).await?.ok_or_else(inexistent)??;
-    let delivery = state.deliveries.delivery(id).await?.ok_or_else(inexistent)?;
+    redelivery.one(id).await?.ok_or_else(inexistent)??;
+    let delivery = deliveries.delivery(id).await?.ok_or_else(inexistent)?;
     Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }

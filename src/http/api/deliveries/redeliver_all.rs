@@ -1,18 +1,15 @@
 //! `POST /api/v2/deliveries/redeliver`: all that match back into the queue, as a job; and
 //! `GET /api/v2/jobs/{id}`: how far it is.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
+use crate::delivery::Redelivery;
 use crate::domain::delivery::{self, DeliveryFilter};
 use crate::domain::ids::ClientId;
 use crate::domain::initiator::Initiator;
@@ -20,23 +17,19 @@ use crate::domain::redelivery::{JobId, RedeliveryJob};
 use crate::domain::time;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::body::parse_json;
-use crate::http::extract::path::Id;
+use crate::http::extract::{ApiJson, ApiPath, PathSegment};
 use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
-use crate::http::state::HttpState;
+use crate::http::schema::{Shown, shown};
 
 /// Which deliveries; what is left out does not restrict. Without `state`, what failed for good.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = RedeliveryFilter)]
 #[serde(deny_unknown_fields)]
-struct Filter {
-    #[schema(value_type = Option<doc::ClientId>)]
+pub(super) struct Filter {
     client_id: Option<ClientId>,
     /// `rejected`, `exhausted`, `discarded` or `delivered`, or a list of these.
     #[schema(value_type = Option<doc::FinalStates>)]
     state: Option<States>,
-    #[schema(value_type = Option<doc::Initiator>)]
     initiator: Option<Initiator>,
     /// Those made at this time or later.
     #[serde(default, deserialize_with = "time::option")]
@@ -59,7 +52,7 @@ enum States {
 /// A job that puts deliveries back into the queue.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RedeliveryJob)]
-pub(crate) struct JobView {
+pub(super) struct JobView {
     #[schema(value_type = String, format = "uuid")]
     id: JobId,
     #[schema(example = "redelivery")]
@@ -84,7 +77,7 @@ pub(crate) struct JobView {
     matched_is_final: bool,
     /// How many it has put back into the queue.
     redelivered: u64,
-    /// How many it has passed over, since their clients are subscribed no more, or somebody else has changed them.
+    /// How many it has skipped, since their clients are no longer subscribed, or another request has changed them.
     skipped: u64,
 }
 
@@ -93,13 +86,13 @@ pub(crate) struct JobView {
 #[schema(as = DeliveryFilter)]
 struct FilterView {
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::ClientId)]
+    #[schema(value_type = ClientId)]
     client_id: Option<ClientId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<doc::DeliveryState>)]
+    #[schema(value_type = Vec<delivery::State>)]
     states: Option<BTreeSet<delivery::State>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::Initiator)]
+    #[schema(value_type = Initiator)]
     initiator: Option<Initiator>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
@@ -122,11 +115,11 @@ struct FilterView {
     request_body(content = Filter, example = json!({"client_id": "shop", "state": ["rejected", "exhausted"]})),
     responses((status = 202, description = "The job.", body = JobView))
 )]
-pub(crate) async fn redeliver_all(
-    State(state): State<Arc<HttpState>>,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn redeliver_all(
+    State(redelivery): State<Redelivery>,
+    ApiJson(filter): ApiJson<Filter>,
 ) -> Result<(StatusCode, Extension<Note>, Json<JobView>), ApiError> {
-    let Filter { client_id, state: states, initiator, created_after, created_before } = parse_json(&body?)?;
+    let Filter { client_id, state: states, initiator, created_after, created_before } = filter;
     let states = match states {
         None => None,
         Some(States::One(state)) => Some(BTreeSet::from([state])),
@@ -139,7 +132,7 @@ pub(crate) async fn redeliver_all(
         return Err(ApiError::invalid_body("state", message));
     }
     let filter = DeliveryFilter { client_id, states, initiator, created_after, created_before };
-    let job = state.redelivery.all(filter).await??;
+    let job = redelivery.all(filter).await??;
     let note = Note { affected: vec![job.id.0.to_string()], ..Note::default() };
     Ok((StatusCode::ACCEPTED, Extension(note), Json(job.into())))
 }
@@ -156,14 +149,18 @@ pub(crate) async fn redeliver_all(
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
     )
 )]
-pub(crate) async fn job(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn job(
+    State(redelivery): State<Redelivery>,
+    ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<JobView>, ApiError> {
-    let inexistent = || ApiError::inexistent("job");
-    let id = text.parse().map(JobId).map_err(|_| inexistent())?;
-    let job = state.redelivery.job(id).await?.ok_or_else(inexistent)?;
+    let job = redelivery.job(id).await?.ok_or_else(|| ApiError::inexistent("job"))?;
     Ok(Json(job.into()))
+}
+
+impl PathSegment for JobId {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        text.parse().map(Self).map_err(|_| ApiError::inexistent("job"))
+    }
 }
 
 impl From<DeliveryFilter> for FilterView {

@@ -7,17 +7,17 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::id;
 use super::view::{AttemptView, DeliveryView, attempts};
+use crate::domain::ids::DeliveryId;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
+use crate::http::extract::ApiPath;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::storage::DeliveryReader;
 
 /// A delivery with its attempts, the oldest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeliveryWithAttempts)]
-pub(crate) struct Detail {
+pub(super) struct Detail {
     #[serde(flatten)]
     delivery: DeliveryView,
     attempts: Vec<AttemptView>,
@@ -35,12 +35,11 @@ pub(crate) struct Detail {
         (status = 404, description = "`inexistent_resource`: there is none, or it was swept.", body = Error),
     )
 )]
-pub(crate) async fn show(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn show(
+    State(deliveries): State<Arc<dyn DeliveryReader>>,
+    ApiPath(id): ApiPath<DeliveryId>,
 ) -> Result<Json<Detail>, ApiError> {
-    let id = id(&text)?;
-    let delivery = state.deliveries.delivery(id).await?.ok_or_else(|| ApiError::inexistent("delivery"))?;
-    let attempts = attempts(state.deliveries.attempts(id).await?);
+    let delivery = deliveries.delivery(id).await?.ok_or_else(|| ApiError::inexistent("delivery"))?;
+    let attempts = attempts(deliveries.attempts(id).await?);
     Ok(Json(Detail { delivery: delivery.into(), attempts }))
 }

@@ -10,30 +10,25 @@ use crate::domain::delivery::{Attempt, Delivery, Phases, State};
 use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
-use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 use crate::storage::AttemptRecord;
 
 /// A delivery. Its `sub` and metadata are personal data: they are for whoever may read deliveries.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
-pub(crate) struct DeliveryView {
+pub(super) struct DeliveryView {
     #[schema(value_type = String, format = "uuid")]
     id: DeliveryId,
-    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
-    #[schema(value_type = doc::DeliveryState)]
     state: State,
-    #[schema(value_type = doc::Initiator)]
     initiator: Initiator,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::Sid)]
+    #[schema(value_type = Sid)]
     sid: Option<Sid>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::Sub)]
+    #[schema(value_type = Sub)]
     sub: Option<Sub>,
     #[serde(skip_serializing_if = "SessionMetadata::is_empty")]
-    #[schema(value_type = doc::SessionMetadata)]
     session_metadata: SessionMetadata,
     #[schema(value_type = String, format = DateTime)]
     created_at: Shown,

@@ -1,17 +1,15 @@
 //! `GET /.well-known/jwks.json`: the public keys, next, current and recently retired (RFC 7517 §5).
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use utoipa::ToSchema;
 
-use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::domain::algorithm::SigningAlg;
+use crate::keyring::Keyring;
 
-/// Far shorter than `keys.publish_before`, so that a new key is known everywhere before it signs.
+/// Far shorter than `keys.publish_before`, so that relying parties have a new key before it signs.
 const CACHEABLE: &str = "public, max-age=300";
 
 /// The public keys (RFC 7517).
@@ -29,7 +27,7 @@ struct Jwk {
     kty: String,
     #[schema(example = "es256-20261124-9f2c1a")]
     kid: String,
-    alg: doc::SigningAlg,
+    alg: SigningAlg,
     #[schema(example = "sig")]
     r#use: String,
 }
@@ -49,6 +47,6 @@ struct Jwk {
         headers(("Cache-Control" = String, description = "How long they may be kept: 5 minutes."))
     ))
 )]
-pub(crate) async fn show(State(state): State<Arc<HttpState>>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, CACHEABLE)], Json(state.keyring.jwks()))
+pub(super) async fn show(State(keyring): State<Keyring>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, CACHEABLE)], Json(keyring.jwks()))
 }

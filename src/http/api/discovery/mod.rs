@@ -1,4 +1,13 @@
 //! `/.well-known/…`: what relying parties need to verify logout tokens.
 
-pub(crate) mod jwks;
-pub(crate) mod provider;
+mod jwks;
+mod provider;
+
+use utoipa_axum::routes;
+
+use crate::http::route::Route;
+
+/// The routes of this folder.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::open(routes!(provider::show)), Route::open(routes!(jwks::show))]
+}

@@ -11,8 +11,7 @@ use axum::http::header::CONTENT_LENGTH;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::access::Reporter;
-use crate::http::error::{ApiError, not_accepted};
-use crate::http::router::MAX_BODY_BYTES;
+use crate::http::error::{ApiError, MAX_BODY_BYTES, not_accepted};
 use crate::intake::{Intake, MemoryPermit, SMALL_BODY};
 
 /// How long a body may take, from its first byte to its last. A slower one holds memory that others need.
@@ -22,13 +21,13 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const MIN_BLOCKING_PARSE: usize = 64 * 1024;
 
 /// A body, and the memory that is reserved for it.
-pub(crate) struct EventBytes {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) memory: MemoryPermit,
+pub(super) struct EventBytes {
+    pub(super) bytes: Vec<u8>,
+    pub(super) memory: MemoryPermit,
 }
 
 /// Reads a body. Nothing of it is read before memory is reserved for it.
-pub(crate) async fn read(
+pub(super) async fn read(
     intake: &Intake,
     reporter: &Reporter,
     headers: &HeaderMap,
@@ -99,7 +98,7 @@ impl BodyReader {
 }
 
 /// Parses a body; a long one on a blocking thread.
-pub(crate) async fn parse<T: Send + 'static>(
+pub(super) async fn parse<T: Send + 'static>(
     bytes: Vec<u8>,
     parser: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> T {

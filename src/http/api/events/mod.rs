@@ -8,33 +8,58 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
-
-use crate::http::error::{ApiError, Body as Error, not_accepted};
+use utoipa_axum::routes;
 
 use self::body::EventBytes;
 use crate::access::Grant;
 use crate::causes::Causes;
-use crate::delivery::states;
-use crate::domain::access::{Reporter, SourceLimit};
+use crate::delivery::{Waiting, states};
+use crate::domain::access::{Reporter, Scope, SourceLimit};
 use crate::domain::delivery::{DeliverySummary, State as DeliveryState};
 use crate::domain::event::Event;
-use crate::domain::ids::DeliveryId;
+use crate::domain::ids::{DeliveryId, Sid};
 use crate::domain::receipt::Receipt;
+use crate::http::error::{ApiError, Body as Error, not_accepted};
 use crate::http::extract::prefer;
+use crate::http::route::Route;
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
-use crate::intake::{Accepted, BatchMode, all_accepted};
+use crate::http::state::SharedState;
+use crate::intake::{Accepted, BatchMode, Intake, all_accepted};
+use crate::shutdown::Shutdown;
 use crate::sources::cloudevents::{Mode, parse};
+use crate::storage::DeliveryReader;
 
 /// The sessions and deliveries from which an answer is written on a blocking thread.
 const MIN_BLOCKING_WRITE: usize = 1_000;
+
+/// The route of this folder, which both listeners serve.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::scoped(Scope::CreateEvents, routes!(receive))]
+}
+
+/// What it takes to wait for the outcome of deliveries.
+struct Outcomes {
+    waiting: Waiting,
+    deliveries: Arc<dyn DeliveryReader>,
+    shutdown: Shutdown,
+}
+
+impl FromRef<SharedState> for Outcomes {
+    fn from_ref(state: &SharedState) -> Self {
+        Self {
+            waiting: FromRef::from_ref(state),
+            deliveries: FromRef::from_ref(state),
+            shutdown: FromRef::from_ref(state),
+        }
+    }
+}
 
 /// The answer to an event.
 #[derive(Serialize, ToSchema)]
@@ -45,8 +70,7 @@ struct Answer {
     /// Whether it had been accepted before; then this is its answer from then.
     duplicate: bool,
     /// The sessions that it is about.
-    #[schema(value_type = Vec<doc::Sid>)]
-    sessions: Vec<crate::domain::ids::Sid>,
+    sessions: Vec<Sid>,
     /// The logout tokens that are to be delivered since.
     #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,
@@ -114,15 +138,16 @@ enum Answers {
             `sub_mismatch`, `unknown_client`, `no_identifier`, `too_many_clients`.", body = Error),
     )
 )]
-pub(crate) async fn receive(
-    State(state): State<Arc<HttpState>>,
+async fn receive(
+    State(intake): State<Intake>,
+    State(outcomes): State<Outcomes>,
     Extension(grant): Extension<Grant>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let reporter = Reporter::of(&grant.caller);
-    let EventBytes { bytes, memory } = body::read(&state.intake, &reporter, &headers, body).await?;
+    let EventBytes { bytes, memory } = body::read(&intake, &reporter, &headers, body).await?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let mode = content_type.and_then(|it| Mode::of(it, headers.contains_key("ce-specversion"), &bytes));
     let mode = mode.ok_or_else(ApiError::unsupported_media_type)?;
@@ -135,13 +160,13 @@ pub(crate) async fn receive(
     let events = events?;
     let batch = mode == Mode::Batch;
     check_sources(&grant.sources, &events, batch)?;
-    let results = state.intake.accept(&reporter, events, BatchMode::AllOrNothing, memory).await;
+    let results = intake.accept(&reporter, events, BatchMode::AllOrNothing, memory).await;
     let accepted =
         all_accepted(results).map_err(|(index, error)| not_accepted(&error, batch.then_some(index)))?;
 
     let preferred = prefer::wait(&headers);
     let states = match preferred {
-        Some(timeout) => wait(&state, &accepted, timeout).await,
+        Some(timeout) => wait(&outcomes, &accepted, timeout).await,
         None => None,
     };
     let waited = states.is_some();
@@ -168,16 +193,16 @@ fn check_sources(limit: &SourceLimit, events: &[Event], batch: bool) -> Result<(
 /// Waits until every delivery is final or `timeout` has passed, and returns the states reached. `None` if they could
 /// not be read: the events are stored all the same.
 async fn wait(
-    state: &HttpState,
+    Outcomes { waiting, deliveries, shutdown }: &Outcomes,
     accepted: &[Accepted],
     timeout: Duration,
 ) -> Option<HashMap<DeliveryId, DeliveryState>> {
     let ids: Vec<DeliveryId> =
         accepted.iter().flat_map(|it| &it.receipt.deliveries).map(|it| it.id).collect();
     let states = tokio::select! {
-        states = state.waiting.wait(&*state.deliveries, &ids, timeout) => states,
+        states = waiting.wait(&**deliveries, &ids, timeout) => states,
         // A service that drains answers at once.
-        () = state.shutdown.draining() => states(&*state.deliveries, &ids).await,
+        () = shutdown.draining() => states(&**deliveries, &ids).await,
     };
     states.inspect_err(|error| tracing::error!(error = %Causes(error), "deliveries could not be read")).ok()
 }

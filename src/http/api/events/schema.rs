@@ -5,10 +5,12 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::http::schema::types::{
-    ClientId, CookieMode, Flow, Initiator, SessionMetadata, Sid, Sub, any_of, described, identifier, one_of,
-    reference, text,
-};
+use crate::domain::ids::{ClientId, Sid, Sub};
+use crate::domain::initiator::Initiator;
+use crate::domain::metadata::SessionMetadata;
+use crate::domain::session::Flow;
+use crate::domain::session_details::CookieMode;
+use crate::http::schema::{any_of, described, identifier, one_of, reference, text};
 use crate::sources::cloudevents::MAX_BATCH;
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
@@ -33,7 +35,7 @@ struct SessionCreatedData {
     sid: Sid,
     sub: Sub,
     /// The clients known at the start.
-    #[schema(value_type = Vec<NamedClient>, required = false)]
+    #[schema(required = false)]
     clients: Vec<NamedClient>,
     #[schema(required = false)]
     session_metadata: SessionMetadata,
@@ -154,7 +156,7 @@ struct SessionTerminatedData {
     sub: Option<Sub>,
     initiator: Initiator,
     /// Clients to notify beside those known; required for a session that was never reported.
-    #[schema(value_type = Vec<NamedClient>, required = false)]
+    #[schema(required = false)]
     clients: Vec<NamedClient>,
     /// For a session that was never reported, or was reported without metadata.
     #[schema(required = false)]
@@ -226,7 +228,7 @@ fn event(r#type: &str, data: RefOr<Schema>) -> RefOr<Schema> {
 }
 
 /// An event, in structured mode.
-pub(crate) struct Event;
+pub(super) struct Event;
 
 impl PartialSchema for Event {
     fn schema() -> RefOr<Schema> {
@@ -250,7 +252,7 @@ impl ToSchema for Event {
 }
 
 /// Events, in batched mode.
-pub(crate) struct EventBatch;
+pub(super) struct EventBatch;
 
 impl PartialSchema for EventBatch {
     fn schema() -> RefOr<Schema> {
@@ -266,7 +268,7 @@ impl ToSchema for EventBatch {
 }
 
 /// What `application/json` can be.
-pub(crate) struct PlainJson;
+pub(super) struct PlainJson;
 
 impl PartialSchema for PlainJson {
     fn schema() -> RefOr<Schema> {

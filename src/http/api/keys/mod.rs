@@ -7,33 +7,35 @@ mod rotate;
 mod show;
 mod view;
 
-pub(crate) use list::list;
-pub(crate) use revoke::revoke;
-pub(crate) use rotate::rotate;
-pub(crate) use show::show;
+use utoipa_axum::routes;
 
-use utoipa::OpenApi;
-
+use crate::domain::access::Scope::{ReadSigningKeys, UpdateSigningKeys};
 use crate::http::error::ApiError;
-use crate::http::state::HttpState;
+use crate::http::extract::PathSegment;
+use crate::http::route::Route;
 use crate::keyring::{Keyring, KeyringError, Kid};
 
-/// The operations of this folder, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(list::list, show::show, rotate::rotate, revoke::revoke))]
-pub(crate) struct Operations;
-
-/// The kid in a path. What is no kid names no key.
-fn kid(text: &str) -> Result<Kid, ApiError> {
-    text.parse().map_err(|_| ApiError::inexistent("signing key"))
+/// The routes of this folder.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::scoped(ReadSigningKeys, routes!(list::list)),
+        Route::scoped(UpdateSigningKeys, routes!(rotate::rotate)).recorded("Rotate the signing keys"),
+        Route::scoped(ReadSigningKeys, routes!(show::show)),
+        Route::scoped(UpdateSigningKeys, routes!(revoke::revoke)).recorded("Revoke a signing key"),
+    ]
 }
 
-/// Works with the keys where files, RSA keys and signatures may take their time: not on an async worker.
+impl PathSegment for Kid {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::inexistent("signing key"))
+    }
+}
+
+/// Works with the keys on a blocking thread: reading files, making RSA keys and signing take their time.
 async fn with_keys<T: Send + 'static>(
-    state: &HttpState,
+    keyring: Keyring,
     work: impl FnOnce(&Keyring) -> Result<T, KeyringError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let keyring = state.keyring.clone();
     let done = tokio::task::spawn_blocking(move || work(&keyring)).await;
     Ok(done.map_err(|_| ApiError::internal())??)
 }

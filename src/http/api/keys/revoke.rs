@@ -3,31 +3,27 @@
 //! Auth0 refuses this for the current key. Here the next key, or a new one, takes its place from that moment
 //! on: who holds a leaked key should not have to wait for a rotation.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::view::SigningKeyView;
-use super::{kid, with_keys};
+use super::with_keys;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
-use crate::http::schema as doc;
-use crate::http::state::HttpState;
-use crate::keyring::Kid;
+use crate::http::extract::ApiPath;
+use crate::keyring::{Keyring, Kid};
 
 /// The key as it is now.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RevokedSigningKey)]
-pub(crate) struct Revoked {
+pub(super) struct Revoked {
     #[serde(flatten)]
     key: SigningKeyView,
     /// What signs in its place, if it was the current key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::Kid)]
+    #[schema(value_type = Kid)]
     successor: Option<Kid>,
 }
 
@@ -40,7 +36,7 @@ pub(crate) struct Revoked {
     path = "/api/v2/keys/signing/{kid}/revoke",
     tag = "keys",
     operation_id = "revokeSigningKey",
-    params(("kid" = doc::Kid, Path, description = "The key.")),
+    params(("kid" = Kid, Path, description = "The key.")),
     responses(
         (status = 200, description = "The key.", body = Revoked),
         (status = 404, description = "`inexistent_resource`: there is none.", body = Error),
@@ -48,12 +44,11 @@ pub(crate) struct Revoked {
             it has to be put right first.", body = Error),
     )
 )]
-pub(crate) async fn revoke(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn revoke(
+    State(keyring): State<Keyring>,
+    ApiPath(kid): ApiPath<Kid>,
 ) -> Result<(Extension<Note>, Json<Revoked>), ApiError> {
-    let kid = kid(&text)?;
-    let revoked: Revoked = with_keys(&state, move |keyring| {
+    let revoked: Revoked = with_keys(keyring, move |keyring| {
         let done = keyring.retire(&kid, true)?;
         tracing::warn!(%kid, "a signing key was revoked");
         let successor = done.successor.map(|key| key.kid);

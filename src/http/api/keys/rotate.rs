@@ -1,11 +1,7 @@
 //! `POST /api/v2/keys/signing/rotate`: new keys are made and announced; they take over after
 //! `keys.publish_before`, when receivers have them.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -16,25 +12,22 @@ use super::with_keys;
 use crate::domain::algorithm::SigningAlg;
 use crate::http::audit::Note;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::body::parse_json;
-use crate::http::schema as doc;
-use crate::http::state::HttpState;
-use crate::keyring::{Kid, RotatedKey};
+use crate::http::extract::OptionalApiJson;
+use crate::keyring::{Keyring, Kid, RotatedKey};
 
 /// Which keys are to be rotated.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = SigningKeyRotation)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+pub(super) struct Rotation {
     /// Only the key of this alg; else those of every alg in `keys.algorithms`.
-    #[schema(value_type = Option<doc::SigningAlg>)]
     alg: Option<SigningAlg>,
 }
 
 /// The first of the keys that will sign, as Auth0 answers, and all of them by name.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RotatedSigningKeys)]
-pub(crate) struct Rotated {
+pub(super) struct Rotated {
     #[serde(flatten)]
     key: SigningKeyView,
     rotated: Vec<RotatedView>,
@@ -44,9 +37,7 @@ pub(crate) struct Rotated {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RotatedSigningKey)]
 struct RotatedView {
-    #[schema(value_type = doc::Kid)]
     kid: Kid,
-    #[schema(value_type = doc::SigningAlg)]
     alg: SigningAlg,
     /// Whether it was made for this, rather than waiting already.
     made: bool,
@@ -60,24 +51,19 @@ struct RotatedView {
     path = "/api/v2/keys/signing/rotate",
     tag = "keys",
     operation_id = "rotateSigningKeys",
-    request_body(content = Option<Wish>, example = json!({"alg": "ES256"})),
+    request_body(content = Option<Rotation>, example = json!({"alg": "ES256"})),
     responses(
         (status = 201, description = "The keys that will sign.", body = Rotated),
         (status = 409, description = "`keys_read_only`: the keys folder is read-only. `keys_folder_invalid`: something in \
             it has to be put right first.", body = Error),
     )
 )]
-pub(crate) async fn rotate(
-    State(state): State<Arc<HttpState>>,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn rotate(
+    State(keyring): State<Keyring>,
+    // Auth0's SDKs send no body.
+    OptionalApiJson(Rotation { alg }): OptionalApiJson<Rotation>,
 ) -> Result<(StatusCode, Extension<Note>, Json<Rotated>), ApiError> {
-    let body = body?;
-    let Wish { alg } = match body.trim_ascii() {
-        // Auth0's SDKs have nothing to say.
-        b"" | b"null" => Wish::default(),
-        body => parse_json(body)?,
-    };
-    let (key, keys) = with_keys(&state, move |keyring| {
+    let (key, keys) = with_keys(keyring, move |keyring| {
         let keys = match alg {
             Some(alg) => vec![keyring.rotate(alg, false)?],
             None => keyring.rotate_all(false)?,

@@ -6,8 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::algorithm::SigningAlg;
-use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 
 /// A signing key. Nothing of it is secret. Auth0's `pkcs7` is left out: it is the certificate again, in another
@@ -15,10 +14,8 @@ use crate::keyring::{KeyInfo, KeyState, Keyring, KeyringError, Kid};
 #[derive(Serialize, ToSchema)]
 #[schema(as = SigningKey)]
 #[expect(clippy::struct_excessive_bools, reason = "they are Auth0's")]
-pub(crate) struct SigningKeyView {
-    #[schema(value_type = doc::Kid)]
+pub(super) struct SigningKeyView {
     kid: Kid,
-    #[schema(value_type = doc::SigningAlg)]
     alg: SigningAlg,
     /// RSA with its size in bits, or the curve.
     kind: String,

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::view::LogView;
 use crate::http::error::ApiError;
-use crate::http::extract::query::Query;
+use crate::http::extract::Query;
 
-/// What entries have, or have at Auth0.
+/// The members of entries, here or at Auth0.
 pub(super) const NAMES: [&str; 16] = [
     "_id",
     "client_id",
@@ -28,7 +28,7 @@ pub(super) const NAMES: [&str; 16] = [
     "hostname",
 ];
 
-/// Where to go on from: shown always, since a client of Auth0's cannot name them.
+/// The checkpoint of an entry: shown always, since Auth0's clients rely on it without naming it.
 const ALWAYS: [&str; 2] = ["_id", "log_id"];
 
 /// Which members are shown.
@@ -38,7 +38,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Takes both parameters.
+    /// Reads both parameters.
     pub(super) fn of(query: &mut Query) -> Result<Self, ApiError> {
         let (names, include) = query.fields(NAMES)?;
         Ok(Self { names, include })

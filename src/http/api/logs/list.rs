@@ -1,16 +1,17 @@
 //! `GET /api/v2/logs`: entries that match, page by page, or from a checkpoint on.
 //!
-//! Pages are for people: the newest first, the first thousand. Checkpoints are for programs that want every
-//! entry once: the oldest first, each page after the last entry of the one before.
+//! Pages are for people: the newest entries first, and at most a thousand. Checkpoints are for programs that read every
+//! entry once: the oldest first, each page beginning after the last entry of the one before.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderValue;
 use axum::http::header::LINK;
-use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -19,25 +20,24 @@ use super::fields::Fields;
 use super::q::{self, Language};
 use super::schema;
 use super::view::LogView;
+use crate::clock::Clock;
 use crate::domain::ids::ClientId;
 use crate::domain::log::{LogField, LogFilter, LogId, LogTerm, LogType, Pattern};
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::list_turn::ListTurn;
-use crate::http::extract::query::Query;
+use crate::http::extract::{ListPermit, Query};
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
-use crate::storage::{LogOrder, LogPage, LogRecord};
+use crate::http::state::AuditSubjects;
+use crate::storage::{LogOrder, LogPage, LogRecord, LogStore};
 
 /// Auth0's limits.
 const DEFAULT_ENTRIES: u32 = 50;
 const MAX_ENTRIES: u32 = 100;
 
-/// How far pages reach, Auth0's limit too. What lies beyond is for checkpoints.
+/// The most entries that can be reached by pages, as at Auth0. Checkpoints reach the others.
 const MAX_PAGED: u32 = 1_000;
 
-/// How old an entry is before it is shown to those who go on from a checkpoint. Times are taken before the
-/// commit, so that of two entries the later one can be there first: whoever had seen it would never look for
-/// the earlier.
+/// The age from which entries are shown in checkpoint paging. Their times are taken before the commit, so that of two
+/// entries the later can be committed first: a reader that went on after it would miss the earlier.
 const HOLD_BACK: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
@@ -49,17 +49,17 @@ struct Page {
     logs: Vec<Map<String, Value>>,
 }
 
-/// What is asked for, in either mode.
+/// What the parameters of either kind of paging ask for.
 struct Wanted {
     filter: LogFilter,
     fields: Fields,
-    /// What the filter was made of, for the link to the next page.
+    /// The parameters of the filter, for the link to the next page.
     parameters: Vec<(&'static str, String)>,
     /// Whether entries name users.
     users: bool,
 }
 
-/// Where to go on, and for how many entries.
+/// Where to continue, and for how many entries.
 struct Checkpoint {
     from: Option<LogId>,
     take: u32,
@@ -82,15 +82,15 @@ struct Checkpoint {
         ("search" = Option<String>, Query, max_length = 4096, example = "client_name:shop",
             description = "The same without regard to case, for beginnings of words, all of which must be found."),
         ("search_engine" = Option<doc::SearchEngine>, Query, description = "go-auth0 sends it."),
-        ("type" = Option<Vec<doc::LogType>>, Query, style = Form, explode = false, min_items = 1,
+        ("type" = Option<Vec<LogType>>, Query, style = Form, explode = false, min_items = 1,
             description = "Of one of these types, separated by commas; `sslo` and `fslo` are taken too."),
-        ("client_id" = Option<doc::ClientId>, Query, description = "About this client."),
+        ("client_id" = Option<ClientId>, Query, description = "About this client."),
         ("page" = Option<u32>, Query, minimum = 0, maximum = 1000, description = "Which page, from 0 (the default)."),
         ("per_page" = Option<u32>, Query, minimum = 0, maximum = 100,
             description = "How many entries a page has at the most; 50 by default."),
         ("include_totals" = Option<bool>, Query, description = "Whether the answer says how many there are."),
         ("sort" = Option<doc::LogSort>, Query, description = "With `from` and `take` only `date:1`."),
-        ("from" = Option<doc::LogId>, Query, description = "The `log_id` of the last entry that was seen."),
+        ("from" = Option<LogId>, Query, description = "The `log_id` of the last entry that was seen."),
         doc::Take,
         schema::FieldNames,
     ),
@@ -101,13 +101,14 @@ struct Checkpoint {
             were looked at without an end; `message` says how far it got.", body = Error),
     )
 )]
-pub(crate) async fn list(
-    State(state): State<Arc<HttpState>>,
-    _turn: ListTurn,
-    uri: Uri,
+pub(super) async fn list(
+    State(logs): State<Arc<dyn LogStore>>,
+    State(AuditSubjects(users)): State<AuditSubjects>,
+    State(clock): State<Arc<dyn Clock>>,
+    _permit: ListPermit,
+    mut query: Query,
 ) -> Result<Response, ApiError> {
-    let mut query = Query::of(&uri)?;
-    let wanted = Wanted::of(&mut query, state.audit_subjects)?;
+    let wanted = Wanted::of(&mut query, users)?;
     let (from, take) = (query.take("from", str::parse)?, query.number("take", 1, MAX_ENTRIES)?);
     let page = query.number("page", 0, u32::MAX)?.unwrap_or(0);
     let per_page = query.number("per_page", 0, MAX_ENTRIES)?.unwrap_or(DEFAULT_ENTRIES);
@@ -121,37 +122,39 @@ pub(crate) async fn list(
             return Err(ApiError::invalid_query("sort", "must be date:1, or left out, with from and take"));
         }
         let checkpoint = Checkpoint { from, take: take.unwrap_or(DEFAULT_ENTRIES) };
-        return from_checkpoint(&state, &wanted, &checkpoint).await;
+        let until = clock.now().saturating_sub(HOLD_BACK).expect("a std Duration has no calendar units");
+        return from_checkpoint(&*logs, &wanted, &checkpoint, until).await;
     }
     let start = page.checked_mul(per_page).filter(|start| start.saturating_add(per_page) <= MAX_PAGED);
     let start = start.ok_or_else(|| ApiError::invalid_paging(page, MAX_PAGED))?;
     let order = order.unwrap_or(LogOrder::Newest);
-    let page = state.logs.logs(&wanted.filter, order, start, per_page).await?;
+    let page = logs.logs(&wanted.filter, order, start, per_page).await?;
     if let Some(stopped_at) = page.stopped_at {
         return Err(ApiError::search_too_broad(stopped_at));
     }
-    let logs = wanted.shown(page.records);
+    let entries = wanted.shown(page.records);
     if !include_totals {
-        return Ok(Json(logs).into_response());
+        return Ok(Json(entries).into_response());
     }
-    let total = state.logs.log_count(&wanted.filter, MAX_PAGED).await?;
-    Ok(Json(Page { start, limit: per_page, length: logs.len(), total, logs }).into_response())
+    let total = logs.log_count(&wanted.filter, MAX_PAGED).await?;
+    let length = entries.len();
+    Ok(Json(Page { start, limit: per_page, length, total, logs: entries }).into_response())
 }
 
 async fn from_checkpoint(
-    state: &HttpState,
+    logs: &dyn LogStore,
     wanted: &Wanted,
     checkpoint: &Checkpoint,
+    until: Timestamp,
 ) -> Result<Response, ApiError> {
-    let until = state.clock.now().saturating_sub(HOLD_BACK).expect("a std Duration has no calendar units");
     let from = checkpoint.from.unwrap_or(LogId::FIRST);
     let LogPage { records, stopped_at } =
-        state.logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
+        logs.logs_after(&wanted.filter, from, until, checkpoint.take).await?;
     let next = match (stopped_at, records.last()) {
-        // Up to there every entry was looked at.
+        // Every entry up to this time was searched.
         (Some(stopped_at), _) => LogId::new(stopped_at, Uuid::max()),
         (None, Some(last)) => last.entry.id,
-        // After an empty page the same checkpoint goes on.
+        // After an empty page, continue from the same checkpoint.
         (None, None) => from,
     };
     let link = wanted.link(next, checkpoint.take);
@@ -161,7 +164,7 @@ async fn from_checkpoint(
 }
 
 impl Wanted {
-    /// What the parameters ask for: all of it has to hold. `users`: whether entries name users.
+    /// Parses the parameters; entries must match all of them. `users`: whether entries name users.
     fn of(query: &mut Query, users: bool) -> Result<Self, ApiError> {
         let mut parameters = Vec::new();
         let mut filter = LogFilter::default();

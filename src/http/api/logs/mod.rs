@@ -7,12 +7,21 @@ mod schema;
 mod show;
 mod view;
 
-pub(crate) use list::list;
-pub(crate) use show::show;
+use utoipa_axum::routes;
 
-use utoipa::OpenApi;
+use crate::domain::access::Scope::ReadLogs;
+use crate::domain::log::LogId;
+use crate::http::error::ApiError;
+use crate::http::extract::PathSegment;
+use crate::http::route::Route;
 
-/// The operations of this folder, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(list::list, show::show))]
-pub(crate) struct Operations;
+/// The routes of this folder.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::scoped(ReadLogs, routes!(list::list)), Route::scoped(ReadLogs, routes!(show::show))]
+}
+
+impl PathSegment for LogId {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::inexistent("log entry"))
+    }
+}

@@ -5,36 +5,35 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::ids::{ClientId, Sub};
-use crate::domain::log::{Change, LogEvent, Outcome};
-use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::domain::log::{Change, LogEvent, LogId, LogType, Outcome};
+use crate::http::schema::{Shown, shown};
 use crate::storage::LogRecord;
 
 /// An entry of the audit trail. What it does not have is left out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Log)]
-pub(crate) struct LogView {
+pub(super) struct LogView {
     #[serde(rename = "_id")]
-    #[schema(value_type = doc::LogId)]
+    #[schema(value_type = LogId)]
     id: String,
-    #[schema(value_type = doc::LogId)]
+    #[schema(value_type = LogId)]
     log_id: String,
     #[schema(value_type = String, format = DateTime)]
     date: Shown,
-    #[schema(value_type = doc::LogType)]
+    #[schema(value_type = LogType)]
     r#type: &'static str,
     /// What happened, such as "Update a client".
     description: String,
     /// The client it is about. (Auth0 has here the one that a change was made with.)
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::ClientId)]
+    #[schema(value_type = ClientId)]
     client_id: Option<ClientId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     client_name: Option<String>,
     /// The user it is about; only if the configuration has users named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = doc::Sub)]
+    #[schema(value_type = Sub)]
     user_id: Option<Sub>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]

@@ -1,4 +1,4 @@
-//! What a source told of a session, in Auth0's members. What was not told is left out.
+//! What a source has reported of a session besides its user, in Auth0's members. What was not reported is left out.
 
 use std::net::IpAddr;
 
@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use crate::domain::session_details::{
     Asn, AuthenticationMethod, CookieMode, Device, MethodName, UserAgent, Whereabouts,
 };
-use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 
 /// Where the user logged in, and was last seen.
 #[derive(Serialize, ToSchema)]
@@ -63,7 +62,6 @@ struct MethodView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionCookie)]
 pub(super) struct CookieView {
-    #[schema(value_type = doc::CookieMode)]
     pub(super) mode: CookieMode,
 }
 

@@ -1,43 +1,37 @@
-//! What ends sessions with `session-revoked`: `DELETE /api/v2/sessions/{id}`, `POST …/revoke`, and
+//! Ends sessions with the initiator `session-revoked`: `DELETE /api/v2/sessions/{id}`, `POST …/revoke`, and
 //! `DELETE /api/v2/users/{id}/sessions` and `POST /api/v2/users/{id}/revoke-access` for all of a user's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{sid, sub};
 use crate::domain::delivery::DeliverySummary;
 use crate::domain::event::Target;
-use crate::domain::ids::{ClientId, Sid};
+use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::plan::{Command, CommandRefusal};
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::body::parse_json;
-use crate::http::extract::if_match::IfMatch;
-use crate::http::extract::path::Id;
+use crate::http::extract::{ApiPath, IfMatch, OptionalApiJson};
 use crate::http::schema as doc;
-use crate::http::state::HttpState;
-use crate::intake::{CommandError, CommandOutcome};
+use crate::intake::{CommandError, CommandOutcome, Intake};
+use crate::storage::SessionReader;
 
-/// What ended, and who is told. Auth0 answers with an empty object, and its SDKs do not look.
+/// The sessions that ended, and the deliveries that follow. Auth0 answers with an empty object, which its SDKs ignore.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EndedSessions)]
-pub(crate) struct Ended {
+pub(super) struct Ended {
     /// The sessions that ended.
-    #[schema(value_type = Vec<doc::Sid>)]
     sessions: Vec<Sid>,
     /// The logout tokens that are to be delivered since.
     #[schema(value_type = Vec<doc::DeliverySummary>)]
     deliveries: Vec<DeliverySummary>,
-    /// Clients that cannot be told, because their tokens need an identifier that is not known for the user; left
-    /// out if there are none.
-    #[schema(value_type = Vec<doc::ClientId>, required = false)]
+    /// Clients that get no logout token, because it needs an identifier that is not known for the user; left out if there
+    /// are none.
+    #[schema(value_type = Vec<ClientId>, required = false)]
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     untold: BTreeSet<ClientId>,
     /// `false` if more sessions of the user end and more deliveries follow: there are so many that they are not all
@@ -49,32 +43,29 @@ pub(crate) struct Ended {
 
 /// Ends a session.
 ///
-/// It ends with the initiator `session-revoked`. To end one that has ended is no error, and tells nobody twice.
+/// It ends with the initiator `session-revoked`. To end one that has ended is no error, and makes no further deliveries.
 #[utoipa::path(
     delete,
     path = "/api/v2/sessions/{id}",
     tag = "sessions",
     operation_id = "deleteSession",
     params(
-        ("id" = doc::Sid, Path, description = "The session."),
-        ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[0-9]{1,19}"(, ?(W/)?"[0-9]{1,19}")*)$"#, example = r#""7""#,
-            description = "`ETag`s, one of which the session must still have; `*` for any. Weak ones never match."),
+        ("id" = Sid, Path, description = "The session."),
+        doc::IfMatch,
     ),
     responses(
-        (status = 202, description = "It has ended; its clients are being told.", body = Ended),
+        (status = 202, description = "It has ended; logout tokens are being delivered.", body = Ended),
         (status = 404, description = "`inexistent_session`: it was never reported.", body = Error),
         (status = 412, description = "`revision_mismatch`: the session has changed since its `ETag` was read.",
             body = Error),
     )
 )]
-pub(crate) async fn delete(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
-    headers: HeaderMap,
+pub(super) async fn delete(
+    State(intake): State<Intake>,
+    ApiPath(sid): ApiPath<Sid>,
+    if_match: IfMatch,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    let sid = sid(&text)?;
-    let if_match = IfMatch::of(&headers)?;
-    end(&state, Target::Session { sid, sub: None }, &if_match).await
+    end(&intake, Target::Session { sid, sub: None }, &if_match).await
 }
 
 /// Ends a session, as `DELETE` does.
@@ -86,23 +77,22 @@ pub(crate) async fn delete(
     tag = "sessions",
     operation_id = "revokeSession",
     params(
-        ("id" = doc::Sid, Path, description = "The session."),
-        ("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[0-9]{1,19}"(, ?(W/)?"[0-9]{1,19}")*)$"#, example = r#""7""#,
-            description = "`ETag`s, one of which the session must still have; `*` for any. Weak ones never match."),
+        ("id" = Sid, Path, description = "The session."),
+        doc::IfMatch,
     ),
     responses(
-        (status = 202, description = "It has ended; its clients are being told.", body = Ended),
+        (status = 202, description = "It has ended; logout tokens are being delivered.", body = Ended),
         (status = 404, description = "`inexistent_session`: it was never reported.", body = Error),
         (status = 412, description = "`revision_mismatch`: the session has changed since its `ETag` was read.",
             body = Error),
     )
 )]
-pub(crate) async fn revoke(
-    state: State<Arc<HttpState>>,
-    path: Id,
-    headers: HeaderMap,
+pub(super) async fn revoke(
+    intake: State<Intake>,
+    sid: ApiPath<Sid>,
+    if_match: IfMatch,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    delete(state, path, headers).await
+    delete(intake, sid, if_match).await
 }
 
 /// Ends every session of a user.
@@ -113,26 +103,25 @@ pub(crate) async fn revoke(
     path = "/api/v2/users/{id}/sessions",
     tag = "sessions",
     operation_id = "deleteUserSessions",
-    params(("id" = doc::Sub, Path, description = "The user's `sub`.")),
+    params(("id" = Sub, Path, description = "The user's `sub`.")),
     responses(
-        (status = 202, description = "They have ended; their clients are being told.", body = Ended),
+        (status = 202, description = "They have ended; logout tokens are being delivered.", body = Ended),
         (status = 400, description = "`invalid_uri`: it cannot be a `sub`.", body = Error),
     )
 )]
-pub(crate) async fn delete_all(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
+pub(super) async fn delete_all(
+    State(intake): State<Intake>,
+    ApiPath(sub): ApiPath<Sub>,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    end(&state, Target::Subject(sub(&text)?), &IfMatch::Absent).await
+    end(&intake, Target::Subject(sub), &IfMatch::Absent).await
 }
 
 /// What is to be revoked. Without `session_id` it is every session of the user.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = RevokeAccess)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+pub(super) struct Revocation {
     /// Only this session, which must be the user's.
-    #[schema(value_type = Option<doc::Sid>)]
     session_id: Option<Sid>,
     /// Auth0's. logoutd knows of no refresh tokens: both values come to the same.
     #[serde(rename = "preserve_refresh_tokens")]
@@ -147,44 +136,40 @@ struct Wish {
     path = "/api/v2/users/{id}/revoke-access",
     tag = "sessions",
     operation_id = "revokeUserAccess",
-    params(("id" = doc::Sub, Path, description = "The user's `sub`.")),
-    request_body(content = Option<Wish>, example = json!({"session_id": "s-1"})),
+    params(("id" = Sub, Path, description = "The user's `sub`.")),
+    request_body(content = Option<Revocation>, example = json!({"session_id": "s-1"})),
     responses(
-        (status = 202, description = "They have ended; their clients are being told.", body = Ended),
+        (status = 202, description = "They have ended; logout tokens are being delivered.", body = Ended),
         (status = 400, description = "`invalid_uri`: it cannot be a `sub`. `invalid_body`.", body = Error),
         (status = 404, description = "`inexistent_session`: `session_id` is no session of this user.", body = Error),
     )
 )]
-pub(crate) async fn revoke_access(
-    State(state): State<Arc<HttpState>>,
-    Id(text): Id,
-    body: Result<Bytes, BytesRejection>,
+pub(super) async fn revoke_access(
+    State(intake): State<Intake>,
+    State(sessions): State<Arc<dyn SessionReader>>,
+    ApiPath(sub): ApiPath<Sub>,
+    OptionalApiJson(revocation): OptionalApiJson<Revocation>,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
-    let sub = sub(&text)?;
-    let body = body?;
-    let Wish { session_id, _preserve_refresh_tokens: _ } = match body.trim_ascii() {
-        b"" | b"null" => Wish::default(),
-        body => parse_json(body)?,
-    };
-    let Some(sid) = session_id else { return end(&state, Target::Subject(sub), &IfMatch::Absent).await };
-    // Looked at first: that it is somebody else's is not to be told from there being none.
-    let session = state.sessions.session(&sid).await?.ok_or_else(ApiError::inexistent_session)?;
+    let Revocation { session_id, _preserve_refresh_tokens: _ } = revocation;
+    let Some(sid) = session_id else { return end(&intake, Target::Subject(sub), &IfMatch::Absent).await };
+    // A session of another user is answered as one that does not exist.
+    let session = sessions.session(&sid).await?.ok_or_else(ApiError::inexistent_session)?;
     if session.sub.as_ref() != Some(&sub) {
         return Err(ApiError::inexistent_session());
     }
-    end(&state, Target::Session { sid, sub: Some(sub) }, &IfMatch::Absent).await
+    end(&intake, Target::Session { sid, sub: Some(sub) }, &IfMatch::Absent).await
 }
 
 async fn end(
-    state: &HttpState,
+    intake: &Intake,
     target: Target,
     if_match: &IfMatch,
 ) -> Result<(StatusCode, Json<Ended>), ApiError> {
     let command = Command::Revoke { target, precondition: if_match.precondition() };
     let CommandOutcome { sessions, deliveries, unreachable, is_complete, .. } =
-        match state.intake.execute(command).await {
+        match intake.execute(command).await {
             Err(CommandError::Refused(CommandRefusal::Revision)) => return Err(if_match.mismatch()),
-            carried_out => carried_out?,
+            outcome => outcome?,
         };
     let complete = (!is_complete).then_some(false);
     Ok((StatusCode::ACCEPTED, Json(Ended { sessions, deliveries, untold: unreachable, complete })))

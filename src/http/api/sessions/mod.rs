@@ -9,36 +9,37 @@ mod show;
 mod update;
 mod view;
 
-pub(crate) use end::{delete, delete_all, revoke, revoke_access};
-pub(crate) use list::list;
-pub(crate) use show::show;
-pub(crate) use update::update;
+use utoipa_axum::routes;
 
-use utoipa::OpenApi;
-
-use crate::domain::ids::{Sid, Sub};
+use crate::domain::access::Scope::{DeleteSessions, ReadSessions, UpdateSessions};
+use crate::domain::ids::{IdError, Sid, Sub};
 use crate::http::error::ApiError;
+use crate::http::extract::PathSegment;
+use crate::http::route::Route;
 
-/// The operations of this folder, for the document.
-#[derive(OpenApi)]
-#[openapi(paths(
-    show::show,
-    update::update,
-    end::delete,
-    end::revoke,
-    end::delete_all,
-    end::revoke_access,
-    list::list
-))]
-pub(crate) struct Operations;
-
-/// The session in a path. What is no `sid` names no session.
-fn sid(text: &str) -> Result<Sid, ApiError> {
-    text.parse().map_err(|_| ApiError::inexistent_session())
+/// The routes of this folder.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::scoped(ReadSessions, routes!(show::show)),
+        Route::scoped(UpdateSessions, routes!(update::update)).recorded("Update a session"),
+        Route::scoped(DeleteSessions, routes!(end::delete)).recorded("Delete a session"),
+        Route::scoped(DeleteSessions, routes!(end::revoke)).recorded("Revoke a session"),
+        Route::scoped(ReadSessions, routes!(list::list)),
+        Route::scoped(DeleteSessions, routes!(end::delete_all))
+            .recorded_without_ids("Delete a user's sessions"),
+        Route::scoped(DeleteSessions, routes!(end::revoke_access))
+            .recorded_without_ids("Revoke a user's access"),
+    ]
 }
 
-/// The user in a path.
-fn sub(text: &str) -> Result<Sub, ApiError> {
-    text.parse()
-        .map_err(|error: crate::domain::ids::IdError| ApiError::invalid_path("id", &error.to_string()))
+impl PathSegment for Sid {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|_| ApiError::inexistent_session())
+    }
+}
+
+impl PathSegment for Sub {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        text.parse().map_err(|error: IdError| ApiError::invalid_path("id", &error.to_string()))
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
+use super::view;
 use super::view::SessionView;
-use super::{sid, view};
+use crate::domain::ids::Sid;
 use crate::http::error::{ApiError, Body as Error};
-use crate::http::extract::path::Id;
-use crate::http::schema as doc;
-use crate::http::state::HttpState;
+use crate::http::extract::ApiPath;
+use crate::storage::SessionReader;
 
 /// Reads a session.
 #[utoipa::path(
@@ -18,15 +18,18 @@ use crate::http::state::HttpState;
     path = "/api/v2/sessions/{id}",
     tag = "sessions",
     operation_id = "getSession",
-    params(("id" = doc::Sid, Path, description = "The session.")),
+    params(("id" = Sid, Path, description = "The session.")),
     responses(
         (status = 200, description = "The session.", body = SessionView,
             headers(("ETag" = String, description = "Its revision, for `If-Match`."))),
         (status = 404, description = "`inexistent_session`: there is none, or it has ended.", body = Error),
     )
 )]
-pub(crate) async fn show(State(state): State<Arc<HttpState>>, Id(text): Id) -> Result<Response, ApiError> {
-    let session = state.sessions.session(&sid(&text)?).await?;
+pub(super) async fn show(
+    State(sessions): State<Arc<dyn SessionReader>>,
+    ApiPath(sid): ApiPath<Sid>,
+) -> Result<Response, ApiError> {
+    let session = sessions.session(&sid).await?;
     let live = session.filter(|session| session.ended.is_none()).ok_or_else(ApiError::inexistent_session)?;
     Ok(view::answer(live))
 }

@@ -12,17 +12,15 @@ use crate::domain::ids::{ClientId, Sid, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::{Flow, Session};
 use crate::domain::session_details::SessionDetails;
-use crate::http::schema as doc;
-use crate::http::schema::time::{Shown, shown};
+use crate::http::schema::{Shown, shown};
 
 /// A session. Its user and metadata are personal data: they are for whoever may read sessions.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
-pub(crate) struct SessionView {
-    #[schema(value_type = doc::Sid)]
+pub(super) struct SessionView {
     id: Sid,
     /// The user; `null` for a session that was never reported.
-    #[schema(value_type = Option<doc::Sub>, required = true)]
+    #[schema(required = true)]
     user_id: Option<Sub>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Shown,
@@ -36,34 +34,31 @@ pub(crate) struct SessionView {
     /// When the session expires.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Shown>,
-    /// When the user was last there, if a source told.
+    /// When the user was last there, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, required = false)]
     last_interacted_at: Option<Shown>,
-    /// Where the user logged in, and was last seen, if a source told.
+    /// Where the user logged in, and was last seen, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = DeviceView, required = false)]
     device: Option<DeviceView>,
-    /// How the user authenticated, if a source told.
+    /// How the user authenticated, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = AuthenticationView, required = false)]
     authentication: Option<AuthenticationView>,
-    /// The OP's cookie, if a source told.
+    /// The OP's cookie, if a source has reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = CookieView, required = false)]
     cookie: Option<CookieView>,
     /// The clients the user logged in to.
     clients: Vec<ClientRef>,
-    #[schema(value_type = doc::SessionMetadata)]
     session_metadata: SessionMetadata,
-    #[schema(value_type = doc::Flow)]
     flow: Flow,
 }
 
 /// A client that takes part in a session.
 #[derive(Serialize, ToSchema)]
 struct ClientRef {
-    #[schema(value_type = doc::ClientId)]
     client_id: ClientId,
 }
 

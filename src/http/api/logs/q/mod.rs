@@ -33,7 +33,7 @@ const MAX_TERMS: usize = 100;
 /// The most wildcards of a word.
 const MAX_WILDCARDS: usize = 8;
 
-/// What is not understood, and what is. The texts are shown to whoever asked.
+/// Why a query is rejected. The texts are answered to the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum QError {
     #[error("it must be at most {MAX_CHARS} characters long, and has {0}")]

@@ -1,4 +1,4 @@
-//! What other modules refuse, or fail at, as answers.
+//! Errors of other modules, as they are answered.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::registry::{ClientError, InvalidMember};
 use crate::sources::cloudevents::FieldError;
 use crate::storage::{Rejection, StorageError};
 
-/// When there may be room for another redelivery job: later than the commands wait by themselves.
+/// When to try again to create a redelivery job: later than the commands wait by themselves.
 const JOB_RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// RFC 6750 §3: the challenge names the error, and the scope where that is what is missing.
+/// RFC 6750 §3: the challenge names the error, and the scope that is missing.
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         let message = denied.to_string();
