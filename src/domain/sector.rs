@@ -1,4 +1,4 @@
-//! A client's sector identifier URI: what groups the clients that share pairwise subjects.
+//! Sector identifier URIs: clients of the same sector share pairwise subjects.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use super::uri::{self, UriError};
 /// A `sector_identifier_uri` (OpenID Connect Dynamic Client Registration §2): absolute, `https`, with a host,
 /// without fragment or credentials. The text is kept byte for byte: some OPs hash all of it.
 ///
-/// Nobody fetches it here. That the OP's list behind it names the client was the OP's to check.
+/// logoutd does not fetch it: checking that the client is listed there is the OP's task at registration.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SectorIdentifierUri {
@@ -23,27 +23,27 @@ impl SectorIdentifierUri {
     /// The longest URI, in bytes.
     pub const MAX_BYTES: usize = 2048;
 
-    /// As it was registered.
+    /// The text as registered.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// One that is stored. It may have been registered under looser rules than today's.
+    /// Reads a stored URI. Only URL syntax is checked, because it may have been registered under less strict rules.
     ///
     /// # Errors
-    /// If it is not a URL at all.
+    /// If the text is not a URL.
     pub fn from_stored(text: String) -> Result<Self, url::ParseError> {
         let url = Url::parse(&text)?;
         Ok(Self { text, url })
     }
 
-    /// Parsed.
+    /// The parsed URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
 }
 
-/// Why a string is no [`SectorIdentifierUri`].
+/// Why a string is not a [`SectorIdentifierUri`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SectorIdentifierUriError {
     /// Longer than [`SectorIdentifierUri::MAX_BYTES`].
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_read_under_looser_rules() {
+    fn stored_uris_are_read_under_less_strict_rules() {
         let read = |text: &str| SectorIdentifierUri::from_stored(text.to_owned());
         let kept = read("http://user@rp.example.com/#x").unwrap();
         assert_eq!(
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sector_identifier_uri_is_refused() {
+    fn invalid_sector_identifier_uris_are_rejected() {
         use SectorIdentifierUriError::{Fragment, NotHttps, TooLong, Uri};
         use UriError::{Credentials, NotAbsolute};
         for (text, expected) in [

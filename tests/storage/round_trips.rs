@@ -123,14 +123,14 @@ pub async fn an_end_and_its_parts_are_read_as_they_were_stored(backend: &dyn Tes
         clients: [(shop.clone(), Some(own.clone()))].into(),
         exclude_clients: [blog].into(),
         session_metadata: metadata(),
-        told: [(shop.clone(), own.clone())].into(),
+        notified: [(shop.clone(), own.clone())].into(),
     };
     let parts: [Part; 2] =
         ["s-1", "s-2"].map(|sid| Part { sessions: vec![sid.parse().unwrap()], deliveries: vec![summary(1)] });
     let changes = Changes {
         ends: vec![(&end, false)],
         parts: parts.iter().map(|part| (number, part)).collect(),
-        told: vec![(number, &shop, &own)],
+        notified: vec![(number, &shop, &own)],
         ..Changes::default()
     };
     store(&*opened, &changes).await;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::session_details::{
     Asn, AuthenticationMethod, CookieMode, Device, MethodName, SessionDetails, UserAgent, Whereabouts,
 };
-use crate::domain::time::{kept, of_millis};
+use crate::domain::time::{normalized, of_millis};
 
 /// The details of a session. Times are milliseconds since the Unix epoch.
 #[derive(Default, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ struct MethodRecord {
 }
 
 fn millis(time: Timestamp) -> i64 {
-    kept(time).as_millisecond()
+    normalized(time).as_millisecond()
 }
 
 impl From<SessionDetails> for SessionDetailsRecord {

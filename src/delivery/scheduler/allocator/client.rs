@@ -35,12 +35,12 @@ impl ClientState {
     pub(super) fn free_slots(&self, now: Timestamp, limits: &Limits) -> u32 {
         // Attempts of an unproven client may all hang, and many such clients must not occupy all slots.
         let cap = if self.proven { limits.per_client } else { limits.per_client.min(1) };
-        self.breaker.room(now, cap).saturating_sub(self.in_flight())
+        self.breaker.permits(now, cap).saturating_sub(self.in_flight())
     }
 
     /// How many more reserved slots it may have.
     pub(super) fn free_reserved_slots(&self, now: Timestamp, limits: &Limits) -> u32 {
-        if !self.breaker.is_trusted() {
+        if !self.breaker.is_healthy() {
             return 0;
         }
         limits.reserved_per_client().saturating_sub(self.in_flight()).min(self.free_slots(now, limits))
@@ -48,7 +48,7 @@ impl ClientState {
 
     /// Whether its deliveries may be buffered. Those of a client that fails would wait there for long.
     pub(super) fn may_buffer(&self) -> bool {
-        self.proven && self.breaker.is_trusted()
+        self.proven && self.breaker.is_healthy()
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
@@ -58,6 +58,6 @@ impl ClientState {
     /// Whether it need not be remembered.
     pub(super) fn is_default(&self) -> bool {
         let idle = self.due_at.is_none() && self.in_flight() + self.buffer_space == 0;
-        idle && !self.proven && self.breaker.is_trusted()
+        idle && !self.proven && self.breaker.is_healthy()
     }
 }
