@@ -24,6 +24,7 @@ pub mod session;
 pub mod session_details;
 pub mod time;
 pub mod uri;
+mod written_uri;
 
 #[cfg(test)]
 pub(crate) mod test_support;

@@ -1,46 +1,16 @@
 //! Sector identifier URIs: clients of the same sector share pairwise subjects.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::uri::{self, UriError};
+use super::uri::UriError;
+use super::written_uri::written_uri;
 
-/// A `sector_identifier_uri` (OpenID Connect Dynamic Client Registration §2): absolute, `https`, with a host,
-/// without fragment or credentials. The text is kept byte for byte: some OPs hash all of it.
-///
-/// logoutd does not fetch it: checking that the client is listed there is the OP's task at registration.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SectorIdentifierUri {
-    text: String,
-    url: Url,
-}
-
-impl SectorIdentifierUri {
-    /// The longest URI, in bytes.
-    pub const MAX_BYTES: usize = 2048;
-
-    /// The text as registered.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Reads a stored URI. Only URL syntax is checked, because it may have been registered under less strict rules.
+written_uri! {
+    /// A `sector_identifier_uri` (OpenID Connect Dynamic Client Registration §2): absolute, `https`, with a host,
+    /// without fragment or credentials. The text is kept byte for byte: some OPs hash all of it.
     ///
-    /// # Errors
-    /// If the text is not a URL.
-    pub fn from_stored(text: String) -> Result<Self, url::ParseError> {
-        let url = Url::parse(&text)?;
-        Ok(Self { text, url })
-    }
-
-    /// The parsed URL.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
+    /// logoutd does not fetch it: checking that the client is listed there is the OP's task at registration.
+    SectorIdentifierUri, SectorIdentifierUriError
 }
 
 /// Why a string is not a [`SectorIdentifierUri`].
@@ -60,41 +30,15 @@ pub enum SectorIdentifierUriError {
     Fragment,
 }
 
-impl FromStr for SectorIdentifierUri {
-    type Err = SectorIdentifierUriError;
-
-    fn from_str(text: &str) -> Result<Self, SectorIdentifierUriError> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(SectorIdentifierUriError::TooLong);
-        }
-        let url = uri::parse(text)?;
+impl SectorIdentifierUri {
+    fn check(url: &Url) -> Result<(), SectorIdentifierUriError> {
         if url.scheme() != "https" {
             return Err(SectorIdentifierUriError::NotHttps);
         }
         if url.fragment().is_some() {
             return Err(SectorIdentifierUriError::Fragment);
         }
-        Ok(Self { text: text.to_owned(), url })
-    }
-}
-
-impl TryFrom<String> for SectorIdentifierUri {
-    type Error = SectorIdentifierUriError;
-
-    fn try_from(text: String) -> Result<Self, SectorIdentifierUriError> {
-        text.parse()
-    }
-}
-
-impl From<SectorIdentifierUri> for String {
-    fn from(uri: SectorIdentifierUri) -> Self {
-        uri.text
-    }
-}
-
-impl fmt::Debug for SectorIdentifierUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        Ok(())
     }
 }
 
