@@ -54,14 +54,14 @@ impl fmt::Debug for SessionDetails {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Device {
     /// At login.
-    pub initial: Whereabouts,
+    pub initial: DeviceSnapshot,
     /// At the last activity.
-    pub last: Whereabouts,
+    pub last: DeviceSnapshot,
 }
 
 /// A device at one point in time, as a request shows it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Whereabouts {
+pub struct DeviceSnapshot {
     /// The `User-Agent` header.
     pub user_agent: Option<UserAgent>,
     /// The IP address.

@@ -8,7 +8,7 @@ use super::algorithm::SigningAlg;
 use super::client::{Client, Contradiction, Origin, SubjectLogout, SubjectType, TokenSubject, TokenTyp};
 use super::delivery::State;
 use super::initiator::{Initiator, Initiators};
-use super::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId, LogType, Outcome};
+use super::log::{Actor, Change, Channel, DeliveryOutcome, LogEntry, LogEvent, LogId, LogType};
 use super::metadata::MetadataChoice;
 use super::metadata::sensitive::{Kind, SensitivePolicy};
 use super::pairwise::PairwiseFormat;
@@ -134,7 +134,7 @@ fn log_entries_have_auth0s_codes_and_texts() {
     let change = |succeeded| {
         LogEvent::Change(Box::new(Change {
             description: "Update a client".to_owned(),
-            asked: Asked::Api { method: "PATCH".to_owned(), path: "/api/v2/clients/{id}".to_owned() },
+            channel: Channel::Api { method: "PATCH".to_owned(), path: "/api/v2/clients/{id}".to_owned() },
             object: None,
             succeeded,
             status: None,
@@ -149,7 +149,7 @@ fn log_entries_have_auth0s_codes_and_texts() {
         }))
     };
     let outcome = |state| {
-        LogEvent::Outcome(Outcome {
+        LogEvent::Outcome(DeliveryOutcome {
             delivery_id: super::ids::DeliveryId(uuid::Uuid::from_u128(8)),
             state,
             initiator: Initiator::RpLogout,

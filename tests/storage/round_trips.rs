@@ -8,7 +8,7 @@ use logoutd::domain::client::{Client, ClientRecord, Origin, SpelledOut, SubjectT
 use logoutd::domain::delivery::{DeliveryFilter, State};
 use logoutd::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use logoutd::domain::initiator::{Initiator, Initiators};
-use logoutd::domain::log::{Actor, Change, LogEntry, LogEvent, LogFilter, LogId, Outcome};
+use logoutd::domain::log::{Actor, Change, DeliveryOutcome, LogEntry, LogEvent, LogFilter, LogId};
 use logoutd::domain::metadata::MetadataChoice;
 use logoutd::domain::receipt::Receipt;
 use logoutd::domain::redelivery::JobId;
@@ -198,7 +198,7 @@ pub async fn a_log_entry_is_read_as_it_was_stored(backend: &dyn TestStore) {
         }),
         ..Change::by_command("Create an API token", "tokens create", vec!["1".to_owned()])
     };
-    let outcome = Outcome {
+    let outcome = DeliveryOutcome {
         delivery_id: DeliveryId(Uuid::from_u128(9)),
         state: State::Exhausted,
         initiator: Initiator::RpLogout,

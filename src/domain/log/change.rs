@@ -11,7 +11,7 @@ pub struct Change {
     /// The operation, such as "Update a client".
     pub description: String,
     /// Management API or command line.
-    pub asked: Asked,
+    pub channel: Channel,
     /// The id in the request's path, decoded and in full, unless it is personal data; its SHA-256 (`sha256:…`) if it
     /// is longer than the longest id.
     pub object: Option<String>,
@@ -41,7 +41,7 @@ pub struct Change {
 /// The interface through which a change was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "channel", rename_all = "lowercase")]
-pub enum Asked {
+pub enum Channel {
     /// Over the management API.
     Api {
         /// The method.
@@ -61,7 +61,7 @@ impl Change {
     pub fn by_command(description: &str, command: &str, affected: Vec<String>) -> Self {
         Self {
             description: description.to_owned(),
-            asked: Asked::Cli { command: command.to_owned() },
+            channel: Channel::Cli { command: command.to_owned() },
             object: None,
             succeeded: true,
             status: None,

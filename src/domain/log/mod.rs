@@ -10,10 +10,10 @@ mod id;
 mod outcome;
 mod search;
 
-pub use change::{Actor, Asked, Change};
+pub use change::{Actor, Change, Channel};
 pub use filter::LogFilter;
 pub use id::{LogId, LogIdError};
-pub use outcome::Outcome;
+pub use outcome::DeliveryOutcome;
 pub use search::{LogField, LogSearch, LogTerm, Pattern};
 
 use std::fmt;
@@ -97,7 +97,7 @@ pub enum LogEvent {
     /// A change by an operator, or an attempt at one.
     Change(Box<Change>),
     /// The outcome of a delivery.
-    Outcome(Outcome),
+    Outcome(DeliveryOutcome),
 }
 
 impl LogEntry {

@@ -6,7 +6,7 @@ use crate::domain::initiator::Initiator;
 
 /// The outcome of a delivery, with its last attempt. Session metadata and `sub` are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct DeliveryOutcome {
     /// The delivery.
     pub delivery_id: DeliveryId,
     /// `delivered`, `rejected` or `exhausted`. A `discarded` delivery has no entry: its relying party was not called.
@@ -25,7 +25,7 @@ pub struct Outcome {
     pub error: Option<String>,
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// The states that have an entry.
     pub const STATES: [State; 3] = [State::Delivered, State::Rejected, State::Exhausted];
 
