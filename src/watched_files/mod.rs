@@ -1,7 +1,7 @@
 //! Files that are read again when they change: signing keys, and certificates of the listeners.
 //!
 //! What they look like ([`Fingerprint`]), when a change is due to be loaded ([`Changes`]), looking at them at intervals
-//! ([`poll`]), and who else can use them ([`PermissionCheck`]). What is in the files is not known here. Unix only.
+//! ([`poll()`]), and who else can use them ([`PermissionCheck`]). What is in the files is not known here. Unix only.
 
 mod changes;
 mod fingerprint;
