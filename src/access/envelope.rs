@@ -1,8 +1,8 @@
-//! An API token's secret in the form of a JWT, which some tools take nothing but for a bearer token (the Auth0 CLI).
+//! An API token's secret in the form of a JWT, for tools that accept only JWTs as bearer tokens (the Auth0 CLI).
 //!
-//! It is no second token: the secret stands where a JWT has its signature, and that is all that counts. So it lives
-//! exactly as long as the API token, is revoked with it, and there is no key that could make one. What the claims say
-//! is for whoever holds it, and is not looked at.
+//! This is not another kind of token: the secret takes the place of the signature, and it alone is checked. So the JWT
+//! is valid exactly as long as the API token, is revoked with it, and no key can forge one. The claims inform the
+//! client and are not read here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,10 +13,10 @@ use serde_json::json;
 use super::secret::is_api_token;
 use crate::domain::access::ApiToken;
 
-/// The secret of this API token as a bearer token, of which it is said that it was issued now and lives until then.
+/// Wraps an API token's secret in a JWT with `iat` = `now` and `exp` = `until`.
 ///
-/// `alg` is one that a verifier fails to verify, having no key. `none`, which one may let pass, would be wrong: there
-/// is a third part.
+/// `alg` is one that other verifiers fail to verify, having no key. `none` would be wrong, since there is a third part,
+/// and a careless verifier might accept it.
 pub(super) fn wrap(token: &ApiToken, secret: &str, now: Timestamp, until: Timestamp) -> SecretString {
     let encoded = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let header = encoded(json!({"alg": "HS256", "typ": "at+jwt"}));
@@ -30,7 +30,7 @@ pub(super) fn wrap(token: &ApiToken, secret: &str, now: Timestamp, until: Timest
     SecretString::from(format!("{header}.{claims}.{secret}"))
 }
 
-/// The secret in a bearer token of this form; any other token is as it is.
+/// The secret in a bearer token of this form; any other token is returned unchanged.
 pub(super) fn secret_of(token: &str) -> &str {
     match token.split('.').collect::<Vec<_>>()[..] {
         [_, _, secret] if is_api_token(secret) => secret,
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_api_tokens_secret_in_the_third_of_three_parts_counts() {
+    fn only_an_api_tokens_secret_in_the_third_of_three_parts_is_unwrapped() {
         let secret = format!("logoutd_{}", "A".repeat(43));
         assert_eq!(secret_of(&format!("a.b.{secret}")), secret);
         assert_eq!(secret_of(&format!("..{secret}")), secret);

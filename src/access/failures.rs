@@ -1,7 +1,7 @@
-//! How often an address may come with a token that is not valid.
+//! Rate limit of failed attempts to authenticate, by source.
 //!
-//! It only says so. Whoever asks still looks a token up that can be one: what is right is not refused for what
-//! others at the same address guess.
+//! This module only counts. A blocked source's tokens are still checked by the caller of this module: a valid token
+//! must not be rejected because of guesses from the same address.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -12,99 +12,100 @@ use tokio::time::Instant;
 use super::limits::{Source, interval};
 use crate::domain::access::Rate;
 
-/// How many addresses are told apart; those beyond share the room of one, until others are forgotten.
+/// The maximum number of sources counted separately. Any others share one limit until idle entries are removed.
 const MAX_SOURCES: usize = 100_000;
 
-/// How often at the most those who have been quiet are looked for when there is no place left.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The minimum time between two removals of idle entries when the map is full: each one scans the map.
+const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often an address may come with a token that is none.
+/// The rate limit of failed attempts for each source.
 pub(super) struct FailedAttempts {
     rate: Option<Rate>,
-    most: usize,
-    seen: Mutex<Seen>,
+    max_sources: usize,
+    counters: Mutex<Counters>,
 }
 
-struct Seen {
-    sources: HashMap<Source, Tally>,
-    looked_at: Option<Instant>,
+struct Counters {
+    sources: HashMap<Source, Counter>,
+    /// When idle entries were last removed because the map was full.
+    purged_at: Option<Instant>,
 }
 
-/// What a source has used of its room (the generic cell rate algorithm, as `governor` has it).
-struct Tally {
-    /// When it has all of its room again.
+/// The used part of a source's limit (generic cell rate algorithm, as in `governor`).
+struct Counter {
+    /// When the whole limit is available again: the algorithm's theoretical arrival time.
     free_at: Instant,
-    /// That it has none was logged.
+    /// Whether it was logged that the limit is reached.
     warned: bool,
 }
 
 impl FailedAttempts {
-    /// `None`: as often as it likes.
+    /// `None`: unlimited.
     pub(super) fn new(rate: Option<Rate>) -> Self {
-        Self::telling_apart(rate, MAX_SOURCES)
+        Self::with_max_sources(rate, MAX_SOURCES)
     }
 
-    fn telling_apart(rate: Option<Rate>, most: usize) -> Self {
-        Self { rate, most, seen: Mutex::new(Seen { sources: HashMap::new(), looked_at: None }) }
+    fn with_max_sources(rate: Option<Rate>, max_sources: usize) -> Self {
+        let counters = Mutex::new(Counters { sources: HashMap::new(), purged_at: None });
+        Self { rate, max_sources, counters }
     }
 
-    /// After how long this source has room for another failure, if it has none now.
+    /// If the source is blocked, the time until it may fail again.
     pub(super) fn blocked_for(&self, source: Source) -> Option<Duration> {
         let rate = self.rate?;
-        let seen = self.seen();
-        let tally = seen.sources.get(&seen.place_of(source, self.most))?;
-        let used = tally.free_at.saturating_duration_since(Instant::now());
+        let counters = self.counters();
+        let counter = counters.sources.get(&counters.key_of(source, self.max_sources))?;
+        let used = counter.free_at.saturating_duration_since(Instant::now());
         let wait = used.saturating_sub(interval(rate) * (rate.count().get() - 1));
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Counts a failure. Where there is no room for it, it changes nothing: whoever goes on has room for one more
-    /// as soon as whoever stops.
+    /// Counts a failure. Failures of a blocked source are not counted: they do not extend the block.
     pub(super) fn count(&self, source: Source) {
         let Some(rate) = self.rate else { return };
         let now = Instant::now();
-        let mut seen = self.seen();
-        seen.make_room(self.most, now);
-        let source = seen.place_of(source, self.most);
-        let tally = seen.sources.entry(source).or_insert(Tally { free_at: now, warned: false });
-        let all_of_it = interval(rate) * rate.count().get();
-        let free_at = tally.free_at.max(now) + interval(rate);
-        if free_at > now + all_of_it {
+        let mut counters = self.counters();
+        counters.purge_if_full(self.max_sources, now);
+        let source = counters.key_of(source, self.max_sources);
+        let counter = counters.sources.entry(source).or_insert(Counter { free_at: now, warned: false });
+        let burst = interval(rate) * rate.count().get();
+        let free_at = counter.free_at.max(now) + interval(rate);
+        if free_at > now + burst {
             return;
         }
-        tally.free_at = free_at;
-        let is_last = free_at + interval(rate) > now + all_of_it;
-        if is_last && !std::mem::replace(&mut tally.warned, true) {
+        counter.free_at = free_at;
+        let is_blocked_now = free_at + interval(rate) > now + burst;
+        if is_blocked_now && !std::mem::replace(&mut counter.warned, true) {
             tracing::warn!(%source, limit = %rate, "too many failed attempts to authenticate");
         }
     }
 
-    pub(super) fn forget_idle(&self) {
-        self.seen().forget_idle(Instant::now());
+    pub(super) fn remove_idle(&self) {
+        self.counters().remove_idle(Instant::now());
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().expect("no holder of this lock panics")
+    fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().expect("no holder of this lock panics")
     }
 }
 
-impl Seen {
-    /// Where this source is counted: by itself while there are places, with all others when there are none.
-    fn place_of(&self, source: Source, most: usize) -> Source {
-        let by_itself = self.sources.contains_key(&source) || self.sources.len() < most;
-        if by_itself { source } else { Source::Others }
+impl Counters {
+    /// The key under which a source is counted: its own, or [`Source::Others`] if the map is full.
+    fn key_of(&self, source: Source, max_sources: usize) -> Source {
+        let is_separate = self.sources.contains_key(&source) || self.sources.len() < max_sources;
+        if is_separate { source } else { Source::Others }
     }
 
-    fn make_room(&mut self, most: usize, now: Instant) {
-        let rested = self.looked_at.is_none_or(|at| now.saturating_duration_since(at) >= LOOK_EVERY);
-        if self.sources.len() >= most && rested {
-            self.looked_at = Some(now);
-            self.forget_idle(now);
+    fn purge_if_full(&mut self, max_sources: usize, now: Instant) {
+        let is_due = self.purged_at.is_none_or(|at| now.saturating_duration_since(at) >= PURGE_INTERVAL);
+        if self.sources.len() >= max_sources && is_due {
+            self.purged_at = Some(now);
+            self.remove_idle(now);
         }
     }
 
-    fn forget_idle(&mut self, now: Instant) {
-        self.sources.retain(|_, tally| tally.free_at > now);
+    fn remove_idle(&mut self, now: Instant) {
+        self.sources.retain(|_, counter| counter.free_at > now);
         self.sources.shrink_to_fit();
     }
 }
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_source_that_fails_too_often_has_no_room_for_a_while() {
+    async fn a_source_that_fails_too_often_is_blocked_for_a_while() {
         let failed = FailedAttempts::new(Some("3/m".parse().unwrap()));
         let (one, other) = (source("192.0.2.1"), source("192.0.2.2"));
         for _ in 0..3 {
@@ -135,31 +136,31 @@ mod tests {
         }
         assert_eq!(failed.blocked_for(one), Some(Duration::from_secs(20)));
         assert_eq!(failed.blocked_for(other), None);
-        // What comes meanwhile makes it no longer.
+        // Failures while blocked do not extend the block.
         failed.count(one);
         assert_eq!(failed.blocked_for(one), Some(Duration::from_secs(20)));
 
-        // There is room for one more, and then not again.
+        // Then one more failure is allowed, which blocks the source again.
         advance(Duration::from_secs(20)).await;
         assert_eq!(failed.blocked_for(one), None);
         failed.count(one);
         assert!(failed.blocked_for(one).is_some());
 
         advance(Duration::from_mins(2)).await;
-        failed.forget_idle();
-        assert!(failed.seen().sources.is_empty());
+        failed.remove_idle();
+        assert!(failed.counters().sources.is_empty());
         let unlimited = FailedAttempts::new(None);
         unlimited.count(one);
-        assert!(unlimited.blocked_for(one).is_none() && unlimited.seen().sources.is_empty());
+        assert!(unlimited.blocked_for(one).is_none() && unlimited.counters().sources.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_a_limit_when_there_are_more_sources_than_are_told_apart() {
-        let failed = FailedAttempts::telling_apart(Some("3/m".parse().unwrap()), 10);
+    async fn sources_beyond_the_maximum_share_one_limit() {
+        let failed = FailedAttempts::with_max_sources(Some("3/m".parse().unwrap()), 10);
         for number in 0..10 {
             failed.count(nth(number));
         }
-        // Those beyond share the room of one.
+        // Sources beyond the maximum share one limit.
         for number in 10..13 {
             assert_eq!(failed.blocked_for(nth(number)), None);
             failed.count(nth(number));
@@ -168,16 +169,16 @@ mod tests {
             assert!(failed.blocked_for(nth(number)).is_some());
             failed.count(nth(number));
         }
-        assert_eq!(failed.seen().sources.len(), 11);
-        assert_eq!(failed.blocked_for(nth(5)), None, "those that were there have their own");
+        assert_eq!(failed.counters().sources.len(), 11);
+        assert_eq!(failed.blocked_for(nth(5)), None, "earlier sources keep their own limit");
 
-        // Whoever has been quiet makes place, for one that fails when no one else does.
+        // Idle sources are removed when a new one needs space.
         advance(Duration::from_secs(61)).await;
         for _ in 0..3 {
             failed.count(nth(2_000));
         }
         assert!(failed.blocked_for(nth(2_000)).is_some());
         assert_eq!(failed.blocked_for(nth(2_001)), None);
-        assert_eq!(failed.seen().sources.len(), 1);
+        assert_eq!(failed.counters().sources.len(), 1);
     }
 }

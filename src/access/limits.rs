@@ -1,6 +1,6 @@
-//! How often callers may ask, and which addresses are told apart when tokens are guessed ([`super::failures`]).
+//! Rate limits of callers, and the sources by which failed attempts are limited ([`super::failures`]).
 //!
-//! Whoever has been quiet for long enough is forgotten, so that what is held is bounded.
+//! Idle entries are removed, so that memory is bounded.
 
 use std::fmt;
 use std::hash::Hash;
@@ -16,15 +16,15 @@ use tokio::time::Instant;
 
 use crate::domain::access::{Caller, Rate};
 
-/// Where a request comes from, as far as it is told apart: an IPv4 address, or the /64 network of an IPv6
-/// address, which is what one customer has to himself.
+/// The source of a request, as the key of a rate limit: an IPv4 address, or the /64 network of an IPv6 address, which
+/// is the usual allocation to one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An IPv4 address.
     V4(Ipv4Addr),
-    /// An IPv6 network: the upper half of its addresses.
+    /// An IPv6 network: the upper 64 bits.
     V6(u64),
-    /// Nobody knows, or there are too many to tell apart.
+    /// The address is unknown, or there are too many sources to count separately.
     Others,
 }
 
@@ -32,7 +32,7 @@ impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address),
-            // A shift by 64 leaves what fits.
+            // 64 bits are left after the shift.
             IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
         }
     }
@@ -48,11 +48,11 @@ impl fmt::Display for Source {
     }
 }
 
-/// The time of tokio, which tests can move.
+/// Tokio's clock, which tests can advance, as a clock for `governor`.
 #[derive(Clone, Copy, Debug)]
-struct Steady(Instant);
+struct TokioClock(Instant);
 
-impl Clock for Steady {
+impl Clock for TokioClock {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
@@ -60,35 +60,35 @@ impl Clock for Steady {
     }
 }
 
-type Limiter<K> = RateLimiter<K, HashMapStateStore<K>, Steady, StateInformationMiddleware>;
+type Limiter<K> = RateLimiter<K, HashMapStateStore<K>, TokioClock, StateInformationMiddleware>;
 
-/// A limiter, with the clock it was made with.
-struct Keyed<K: Hash + Eq + Clone> {
+/// A rate limiter for each key.
+struct KeyedLimiter<K: Hash + Eq + Clone> {
     rate: Rate,
-    clock: Steady,
+    clock: TokioClock,
     limiter: Limiter<K>,
 }
 
-/// What a limiter says.
-enum Room {
-    /// So many more may come at once.
-    Left(u32),
-    /// None may come before this has passed.
-    None(Duration),
+/// A limiter's decision on a request.
+enum Decision {
+    /// Allowed; this many more requests may follow at once.
+    Allowed(u32),
+    /// Rejected; the next request is allowed after this time.
+    Limited(Duration),
 }
 
-impl<K: Hash + Eq + Clone> Keyed<K> {
+impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
     fn new(rate: Rate) -> Self {
-        let clock = Steady(Instant::now());
+        let clock = TokioClock(Instant::now());
         let limiter = RateLimiter::hashmap_with_clock(quota(rate), clock).with_middleware();
         Self { rate, clock, limiter }
     }
 
-    /// Takes the room of one.
-    fn take(&self, key: &K) -> Room {
+    /// Counts a request.
+    fn check(&self, key: &K) -> Decision {
         match self.limiter.check_key(key) {
-            Ok(snapshot) => Room::Left(snapshot.remaining_burst_capacity()),
-            Err(not_until) => Room::None(self.wait(&not_until)),
+            Ok(snapshot) => Decision::Allowed(snapshot.remaining_burst_capacity()),
+            Err(not_until) => Decision::Limited(self.wait(&not_until)),
         }
     }
 
@@ -96,65 +96,67 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
         not_until.wait_time_from(self.clock.now())
     }
 
-    /// After how long there is room for one more.
+    /// The time in which one request is replenished.
     fn interval(&self) -> Duration {
         interval(self.rate)
     }
 
-    fn forget_idle(&self) {
+    fn remove_idle(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
     }
 }
 
-/// After how long there is room for one more.
+/// The time in which one request is replenished.
 pub(super) fn interval(rate: Rate) -> Duration {
     rate.period() / rate.count().get()
 }
 
 fn quota(rate: Rate) -> Quota {
-    let quota = Quota::with_period(interval(rate)).expect("a rate leaves a microsecond or more for each");
+    let quota = Quota::with_period(interval(rate)).expect("a rate's interval is at least a microsecond");
     quota.allow_burst(rate.count())
 }
 
-/// Where a caller stands, for the `x-ratelimit-` headers.
+/// The state of a caller's rate limit, for the `x-ratelimit-` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// How many requests may come at once.
+    /// The burst size: the number of requests that may be made at once.
     pub limit: u32,
-    /// How many more may come now.
+    /// The number of requests that may be made now.
     pub remaining: u32,
-    /// When there is room again: for one more if there is none now, or else for all.
+    /// If `remaining` is 0, when the next request is allowed; otherwise when `remaining` is back at `limit`.
     pub reset: Timestamp,
-    /// This request is one too many: after how long the next may come.
+    /// Set if this request exceeds the limit: the time until the next one is allowed.
     pub exceeded: Option<Duration>,
 }
 
-/// How often each caller may ask.
-pub(super) struct CallerLimit(Option<Keyed<Caller>>);
+/// The rate limit of each caller.
+pub(super) struct CallerLimit(Option<KeyedLimiter<Caller>>);
 
 impl CallerLimit {
-    /// `None`: as often as it likes.
+    /// `None`: unlimited.
     pub(super) fn new(rate: Option<Rate>) -> Self {
-        Self(rate.map(Keyed::new))
+        Self(rate.map(KeyedLimiter::new))
     }
 
     /// Counts a request of this caller. `None` if there is no limit.
     pub(super) fn spend(&self, caller: &Caller, now: Timestamp) -> Option<Budget> {
-        let keyed = self.0.as_ref()?;
-        let limit = keyed.rate.count().get();
+        let limiter = self.0.as_ref()?;
+        let limit = limiter.rate.count().get();
         let after = |wait: Duration| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        Some(match keyed.take(caller) {
-            Room::Left(remaining) => {
-                let reset = after(keyed.interval() * limit.saturating_sub(remaining));
+        Some(match limiter.check(caller) {
+            Decision::Allowed(remaining) => {
+                let reset = after(limiter.interval() * limit.saturating_sub(remaining));
                 Budget { limit, remaining, reset, exceeded: None }
             }
-            Room::None(wait) => Budget { limit, remaining: 0, reset: after(wait), exceeded: Some(wait) },
+            Decision::Limited(wait) => {
+                Budget { limit, remaining: 0, reset: after(wait), exceeded: Some(wait) }
+            }
         })
     }
 
-    pub(super) fn forget_idle(&self) {
-        self.0.iter().for_each(Keyed::forget_idle);
+    pub(super) fn remove_idle(&self) {
+        self.0.iter().for_each(KeyedLimiter::remove_idle);
     }
 }
 
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_is_told_where_it_stands() {
+    async fn a_budget_has_the_remaining_requests_and_the_reset_time() {
         let limit = CallerLimit::new(Some("2/m".parse().unwrap()));
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let at = |seconds: i64| Timestamp::from_second(now.as_second() + seconds).unwrap();
@@ -196,7 +198,7 @@ mod tests {
         assert_eq!(limit.spend(&other, now).unwrap().remaining, 1);
 
         tokio::time::advance(Duration::from_mins(2)).await;
-        limit.forget_idle();
+        limit.remove_idle();
         assert!(limit.0.as_ref().unwrap().limiter.is_empty());
         assert_eq!(CallerLimit::new(None).spend(&other, now), None);
     }

@@ -1,4 +1,4 @@
-//! Logging in with an API token's id and secret, for tools that insist on it (OAuth 2.0, client credentials).
+//! Login with an API token's id and secret as client credentials (RFC 6749 §4.4), for tools that require this flow.
 
 use std::time::Duration;
 
@@ -9,25 +9,27 @@ use super::{Authenticator, Denied, Source, TokenKind, envelope, secret};
 use crate::causes::Causes;
 use crate::domain::access::{Caller, ScopeSet};
 
-/// After how long a tool logs in again whose API token never expires: what Auth0's tokens for its API live by default.
-/// Tools ask for a time (Auth0's SDK for Python fails without), and the bearer token goes on being of use after it.
-const UNLIMITED: Duration = Duration::from_hours(24);
+/// The `expires_in` of an API token that never expires: the default lifetime of Auth0's Management API tokens. Clients
+/// expect a value (Auth0's SDK for Python fails without one); the bearer token stays valid after it.
+const LIFETIME_WITHOUT_EXPIRY: Duration = Duration::from_hours(24);
 
-/// What somebody gets who logged in.
+/// The result of a login.
 pub struct Login {
-    /// Whose API token it is.
+    /// The caller that the API token identifies.
     pub caller: Caller,
-    /// What it allows.
+    /// The granted scopes.
     pub scopes: ScopeSet,
-    /// The bearer token. It is the API token's secret in another form.
+    /// The bearer token: the API token's secret in the form of a JWT.
     pub bearer: SecretString,
-    /// For how long it is good; whole seconds, rounded down.
+    /// The remaining lifetime in whole seconds, rounded down.
     pub lifetime: Duration,
 }
 
 impl Authenticator {
-    /// Logs the API token with this id and this secret in. A right secret with another's id is a failed attempt, like
-    /// any wrong one.
+    /// Logs in with an API token's id and secret. A valid secret with the id of another token is a failed attempt.
+    ///
+    /// # Errors
+    /// As [`authenticate`](Self::authenticate).
     pub async fn log_in(
         &self,
         source: Source,
@@ -35,7 +37,7 @@ impl Authenticator {
         secret: &str,
         now: Timestamp,
     ) -> Result<Login, Denied> {
-        // Nothing else can be one, and nothing else is let through by this way.
+        // Only API tokens can log in, not the bootstrap token or access tokens; no secret is empty.
         let secret = if secret::is_api_token(secret) { secret } else { "" };
         let grant = self.authenticate(source, secret).await?;
         let is_named = matches!(&grant.caller, Caller::ApiToken { id: found, .. } if found.to_string() == id);
@@ -49,7 +51,9 @@ impl Authenticator {
         };
         let until = match token.expires_at {
             Some(end) => end,
-            None => now.saturating_add(UNLIMITED).expect("a std Duration has no calendar units"),
+            None => {
+                now.saturating_add(LIFETIME_WITHOUT_EXPIRY).expect("a std Duration has no calendar units")
+            }
         };
         let seconds = u64::try_from(now.duration_until(until).as_secs()).unwrap_or(0);
         Ok(Login {

@@ -1,8 +1,8 @@
-//! Who may do what: from the token of a request to its caller and what that may do.
+//! Authentication: from a request's bearer token to its caller, scopes and rate limit.
 //!
-//! Three kinds of tokens are taken: the bootstrap token of the environment, API tokens that are in the store,
-//! and, where an issuer is configured, its JWT access tokens. It knows neither routes nor HTTP, and makes no
-//! decision about what is asked for.
+//! Three kinds of tokens are accepted: the bootstrap token from the environment, API tokens from the store, and, if an
+//! issuer is configured, its JWT access tokens. This module knows neither routes nor HTTP; which scope a route
+//! requires is up to its handler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,78 +33,81 @@ pub use login::Login;
 pub use proxies::TrustedProxies;
 
 use failures::FailedAttempts;
-use jwt::{AccessTokens, Refresher, Turn};
+use jwt::{AccessTokens, Concurrency, Refresher};
 use limits::CallerLimit;
-use tokens::Tokens;
+use tokens::TokenCache;
 use uses::Uses;
 
-/// How often the upkeep looks for what is to be written.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often pending last-used times of API tokens are written.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often those who have been quiet are forgotten.
-const FORGET_EVERY: Duration = Duration::from_mins(1);
+/// How often idle entries of the rate limits are removed.
+const PURGE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What the access is made of.
+/// The settings and dependencies of an [`Authenticator`].
 pub struct AccessConfig {
     /// The bootstrap token, which has every scope.
     pub bootstrap: Option<SecretString>,
     /// `[access]`: rate limits, and the issuer of access tokens.
     pub settings: config::Access,
-    /// Where API tokens are.
+    /// The store of API tokens.
     pub store: Arc<dyn TokenStore>,
     /// Time, randomness and metrics.
     pub ambient: Ambient,
 }
 
-/// Somebody who was let in.
+/// An authenticated caller and what its token grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Who it is.
+    /// The caller.
     pub caller: Caller,
-    /// What the token allows.
+    /// The granted scopes.
     pub scopes: ScopeSet,
-    /// For which sources events may be reported with it.
+    /// The event sources for which it may report.
     pub sources: SourceLimit,
 }
 
 impl Grant {
     /// The caller, if the token has this scope.
+    ///
+    /// # Errors
+    /// [`Denied::InsufficientScope`] otherwise.
     pub fn require(self, scope: Scope) -> Result<Caller, Denied> {
         if self.scopes.contains(scope) { Ok(self.caller) } else { Err(Denied::InsufficientScope(scope)) }
     }
 }
 
-/// What kind of token was presented.
+/// The kind of token that was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// An API token, or something that is no token at all.
+    /// An API token, or text in no known format.
     Api,
     /// A JWT access token.
     Access,
 }
 
-/// Why somebody was not let in. The texts are for the caller: they name nothing of the token.
+/// Why a request is denied. The messages are sent to the caller and contain no part of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// It is no token of ours.
+    /// The token is unknown or malformed, or its signature or claims are wrong.
     #[error("The {} token is not valid", .0.as_str())]
     Invalid(TokenKind),
-    /// Its time is over.
+    /// The token has expired.
     #[error("The {} token has expired", .0.as_str())]
     Expired(TokenKind),
-    /// It was revoked.
+    /// The token was revoked.
     #[error("The API token was revoked")]
     Revoked,
-    /// It is a token, but not for this.
+    /// The token is valid but lacks this scope.
     #[error("Insufficient scope, expected any of: {0}")]
     InsufficientScope(Scope),
     /// Too many attempts from this source failed.
     #[error("Too many failed attempts to authenticate; try again later")]
     TooManyFailures {
-        /// After how long it is heard again.
+        /// When the source is no longer blocked.
         retry_after: Duration,
     },
-    /// The store could not be asked. The cause is in the log.
+    /// The store could not be read. The cause is in the log.
     #[error("The store is not available; try again")]
     StoreUnavailable,
     /// The keys of the issuer of access tokens could not be fetched. The cause is in the log.
@@ -122,19 +125,19 @@ impl TokenKind {
 }
 
 impl Denied {
-    /// Whether whoever guesses tokens gets this answer.
+    /// Whether it counts as a failed attempt of its source: the answers that token guessing gets.
     fn is_failed_attempt(self) -> bool {
         matches!(self, Self::Invalid(_) | Self::Expired(_) | Self::Revoked)
     }
 }
 
-/// Tells who a request comes from. Clones share what they know.
+/// Authenticates bearer tokens. Clones share their state.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
     bootstrap: Option<TokenHash>,
-    tokens: Tokens,
+    tokens: TokenCache,
     uses: Uses,
     access_tokens: Option<AccessTokens>,
     failed: FailedAttempts,
@@ -143,14 +146,17 @@ struct Inner {
     ambient: Ambient,
 }
 
-/// What has to go on beside the requests, for as long as the service runs.
+/// The background tasks of an [`Authenticator`].
 pub struct Upkeep {
     inner: Arc<Inner>,
     refresher: Option<Refresher>,
 }
 
 impl Authenticator {
-    /// Puts the parts together.
+    /// Sets up authentication and its background tasks.
+    ///
+    /// # Errors
+    /// If the configured CA file cannot be used, or TLS cannot be set up.
     pub fn new(config: AccessConfig) -> Result<(Self, Upkeep), JwtError> {
         let AccessConfig { bootstrap, settings, store, ambient } = config;
         let (access_tokens, refresher) = match settings.jwt {
@@ -162,7 +168,7 @@ impl Authenticator {
         };
         let inner = Arc::new(Inner {
             bootstrap: bootstrap.map(|token| secret::hash(token.expose_secret())),
-            tokens: Tokens::new(Arc::clone(&store)),
+            tokens: TokenCache::new(Arc::clone(&store)),
             uses: Uses::default(),
             access_tokens,
             failed: FailedAttempts::new(settings.failed_attempts),
@@ -173,11 +179,15 @@ impl Authenticator {
         Ok((Self(Arc::clone(&inner)), Upkeep { inner, refresher }))
     }
 
-    /// Who bears `token`, and what it allows.
+    /// Authenticates the bearer of `token`.
     ///
-    /// A source that failed too often hears nothing more of why a token is refused, and what cannot be a token is
-    /// not looked at any longer. What can be one still is: whoever shares an address with somebody who guesses,
-    /// behind a proxy, is not shut out with him. Such lookups come one at a time, after all that is known.
+    /// A blocked source (one with too many failed attempts) gets [`Denied::TooManyFailures`] instead of the reason of a
+    /// failure. Its tokens are still checked, because a valid caller may share the address, for example behind a proxy.
+    /// Access tokens from a blocked source are verified one at a time, except those that were verified recently; API
+    /// tokens missing from the cache are always looked up one at a time.
+    ///
+    /// # Errors
+    /// If the token does not identify a caller, or its validity cannot be determined at the moment.
     pub async fn authenticate(&self, source: Source, token: &str) -> Result<Grant, Denied> {
         let token = envelope::secret_of(token);
         let blocked_for = self.0.failed.blocked_for(source);
@@ -192,16 +202,16 @@ impl Authenticator {
         }
     }
 
-    /// Counts a request against the caller's rate limit. `None` if there is none.
+    /// Counts a request against the caller's rate limit. `None` if no limit is configured.
     pub fn spend(&self, caller: &Caller) -> Option<Budget> {
         self.0.limit.spend(caller, self.0.ambient.now())
     }
 }
 
 impl Inner {
-    async fn look_up(&self, token: &str, after_others: bool) -> Result<Grant, Denied> {
+    async fn look_up(&self, token: &str, is_blocked: bool) -> Result<Grant, Denied> {
         let hash = secret::hash(token);
-        // Hashes, compared in constant time: how long it takes says nothing of the token.
+        // Comparing hashes in constant time leaks nothing about the token.
         if self.bootstrap.as_ref().is_some_and(|known| known.matches(&hash)) {
             let sources = SourceLimit::Any;
             return Ok(Grant { caller: Caller::Bootstrap, scopes: ScopeSet::all(), sources });
@@ -211,8 +221,8 @@ impl Inner {
         }
         match &self.access_tokens {
             Some(access_tokens) if jwt::is_jwt(token) => {
-                let turn = if after_others { Turn::AfterOthers } else { Turn::AtOnce };
-                access_tokens.verify(token, &hash, turn, self.ambient.now()).await
+                let concurrency = if is_blocked { Concurrency::Serial } else { Concurrency::Parallel };
+                access_tokens.verify(token, &hash, concurrency, self.ambient.now()).await
             }
             _ => Err(Denied::Invalid(TokenKind::Api)),
         }
@@ -241,15 +251,15 @@ impl Inner {
             return;
         }
         if let Err(error) = self.store.note_uses(&due).await {
-            // The next use is written in a minute: it is only for people to look at.
+            // No retry: this value is informational, and the next use is written within a minute.
             tracing::warn!(error = %Causes(&error), "the last use of API tokens could not be written");
         }
     }
 }
 
 impl Upkeep {
-    /// Writes when tokens were last used, fetches keys, and forgets those who have been quiet; until draining
-    /// is asked for.
+    /// Writes last-used times of API tokens, fetches the issuer's keys and removes idle rate limit entries, until the
+    /// service drains.
     pub async fn run(self, shutdown: Shutdown) {
         let Self { inner, refresher } = self;
         let refresh = async {
@@ -258,24 +268,24 @@ impl Upkeep {
                 None => shutdown.draining().await,
             }
         };
-        tokio::join!(refresh, look_after(&inner, &shutdown));
+        tokio::join!(refresh, write_and_purge(&inner, &shutdown));
     }
 }
 
-async fn look_after(inner: &Inner, shutdown: &Shutdown) {
-    let mut ticks = interval(LOOK_EVERY);
+async fn write_and_purge(inner: &Inner, shutdown: &Shutdown) {
+    let mut ticks = interval(WRITE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut forgot_at = Instant::now();
+    let mut purged_at = Instant::now();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = shutdown.draining() => break,
         }
         inner.write_uses(false).await;
-        if forgot_at.elapsed() >= FORGET_EVERY {
-            inner.failed.forget_idle();
-            inner.limit.forget_idle();
-            forgot_at = Instant::now();
+        if purged_at.elapsed() >= PURGE_INTERVAL {
+            inner.failed.remove_idle();
+            inner.limit.remove_idle();
+            purged_at = Instant::now();
         }
     }
     inner.write_uses(true).await;

@@ -1,32 +1,32 @@
-//! Where a request came from, when it came by way of proxies: pure.
+//! The client's IP address behind trusted reverse proxies.
 //!
-//! Anybody can write `Forwarded` (RFC 7239) and `X-Forwarded-For`, so that only what a trusted proxy added
-//! counts: addresses are read from the right, from the last proxy on, for as long as they are those of trusted
-//! ones. The first that is not is where the request came from; what stands to its left, others have written.
+//! Any client can send `Forwarded` (RFC 7239) and `X-Forwarded-For` headers, so only addresses that a trusted proxy
+//! added are used: they are read from the right, skipping trusted proxies. The first other address is the client's;
+//! everything to its left is unverified.
 
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// How many addresses of a header are read; a chain of trusted proxies is a few long.
+/// The maximum number of addresses that are read from a header; real proxy chains are much shorter.
 const MAX_HOPS: usize = 32;
 
-/// The networks of proxies whose word is taken; by default nobody's is.
+/// The networks of trusted proxies; by default none.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Takes the word of the proxies in these networks.
+    /// Trusts proxies in these networks.
     pub fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
-    /// Where a request from `peer` came from, by the values of its `Forwarded` and `X-Forwarded-For` headers in
-    /// their order. What cannot be read, or names nobody (`unknown`, `_hidden`), ends the search: then it is the
-    /// last trusted proxy.
+    /// The address of the client whose request came from `peer`, by the values of its `Forwarded` and
+    /// `X-Forwarded-For` headers, in order. An element that cannot be parsed or names no address (`unknown`, `_hidden`)
+    /// ends the search at the trusted proxy that added it.
     ///
-    /// Proxies write one of the two and may pass the other on as a stranger wrote it. Where both are there and
-    /// say different things, neither counts.
+    /// A proxy sets one of the two headers and may forward the other unchanged from the client. If both are present and
+    /// give different addresses, neither is used.
     pub fn origin(&self, peer: IpAddr, forwarded: &[&[u8]], x_forwarded_for: &[&[u8]]) -> IpAddr {
         let peer = peer.to_canonical();
         if !self.trusts(peer) {
@@ -47,7 +47,8 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Goes from `peer` on through addresses, the nearest first; `None` is one that cannot be read.
+    /// Follows the addresses from `peer`, the nearest first, to the first that is not trusted. `None` is an element that
+    /// cannot be parsed.
     fn walk(&self, peer: IpAddr, addresses: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut nearest = peer;
         for address in addresses.take(MAX_HOPS) {
@@ -61,14 +62,14 @@ impl TrustedProxies {
     }
 }
 
-/// The addresses of `X-Forwarded-For`, the last first. Some proxies add a port.
+/// The addresses in `X-Forwarded-For`, from the right. Some proxies add a port.
 fn listed_nodes<'h>(values: &'h [&'h [u8]]) -> impl Iterator<Item = Option<IpAddr>> + 'h {
     let items = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
     items.map(|item| node(std::str::from_utf8(item).ok()?.trim()))
 }
 
-/// The `for` of each element of `Forwarded`, the last first. A value that does not end its quotes is one element
-/// that cannot be read: where its elements begin is anybody's guess.
+/// The `for` of each element of `Forwarded`, from the right. A value with unbalanced quotes counts as one element that
+/// cannot be parsed, because its element boundaries are ambiguous.
 fn forwarded_nodes<'h>(values: &'h [&'h [u8]]) -> impl Iterator<Item = Option<IpAddr>> + 'h {
     values.iter().rev().flat_map(|value| {
         let elements = std::str::from_utf8(value).ok().and_then(|text| split(text, ','));
@@ -80,7 +81,7 @@ fn forwarded_nodes<'h>(values: &'h [&'h [u8]]) -> impl Iterator<Item = Option<Ip
     })
 }
 
-/// Splits a text at a separator, but not within quotes (RFC 9110 §5.6.4); `None` if these do not end.
+/// Splits a text at a separator outside quoted strings (RFC 9110 §5.6.4); `None` if the quotes are unbalanced.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start) = (Vec::new(), 0);
     let (mut quoted, mut escaped) = (false, false);
@@ -100,7 +101,7 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
-/// The address that an element's `for` names (RFC 7239 §4 and §6). A parameter may be there once.
+/// The address in an element's `for` parameter (RFC 7239 §4 and §6), which must occur exactly once.
 fn node_of_element(element: &str) -> Option<IpAddr> {
     let mut named = None;
     for pair in split(element, ';')? {
@@ -111,11 +112,11 @@ fn node_of_element(element: &str) -> Option<IpAddr> {
     }
     let value = named?;
     let unquoted = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
-    // No address needs a backslash.
+    // Escapes need not be decoded: no address contains a backslash.
     node(unquoted)
 }
 
-/// An address, with brackets and a port or without.
+/// An IP address, optionally with brackets (IPv6) and a port.
 fn node(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
@@ -143,15 +144,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nobody_can_write_where_it_comes_from(stranger in prop::collection::vec(any::<u8>(), 0..40), text in "[ ,;=\"\\\\a-z0-9.:\\[\\]for]{0,40}") {
+        fn a_client_cannot_forge_its_address(forged in prop::collection::vec(any::<u8>(), 0..40), text in "[ ,;=\"\\\\a-z0-9.:\\[\\]for]{0,40}") {
             let (proxy, real): (IpAddr, IpAddr) = (PROXY.parse().unwrap(), "192.0.2.1".parse().unwrap());
-            for stranger in [&stranger[..], text.as_bytes()] {
-                let listed = [stranger, b", 192.0.2.1"].concat();
+            for forged in [&forged[..], text.as_bytes()] {
+                let listed = [forged, b", 192.0.2.1"].concat();
                 prop_assert_eq!(proxies().origin(proxy, &[], &[&listed]), real);
-                prop_assert_eq!(proxies().origin(proxy, &[], &[stranger, b"192.0.2.1"]), real);
-                prop_assert_eq!(proxies().origin(proxy, &[stranger, b"for=192.0.2.1"], &[]), real);
-                // Within one value, quotes that do not end may hide it, and show nothing else.
-                let named = [stranger, b", for=192.0.2.1"].concat();
+                prop_assert_eq!(proxies().origin(proxy, &[], &[forged, b"192.0.2.1"]), real);
+                prop_assert_eq!(proxies().origin(proxy, &[forged, b"for=192.0.2.1"], &[]), real);
+                // Unbalanced quotes can hide the address that the proxy appended to the same value, but not replace it.
+                let named = [forged, b", for=192.0.2.1"].concat();
                 let origin = proxies().origin(proxy, &[&named], &[]);
                 prop_assert!(origin == real || origin == proxy, "{}", origin);
                 prop_assert_eq!(proxies().origin(real, &[&named], &[&listed]), real);
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_address_that_is_no_trusted_proxys_counts() {
+    fn the_rightmost_address_that_is_not_a_trusted_proxy_is_used() {
         for (listed, expected) in [
             (&["192.0.2.1"][..], "192.0.2.1"),
             (&["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
@@ -171,9 +172,9 @@ mod tests {
             (&["2001:db8::1"], "2001:db8::1"),
             (&["[2001:db8::1]"], "2001:db8::1"),
             (&["::ffff:192.0.2.1"], "192.0.2.1"),
-            // All of them are ours: then it began at the first.
+            // All are trusted: the leftmost is the client.
             (&["10.2.2.2, 10.1.1.1"], "10.2.2.2"),
-            // What cannot be read ends it at the last proxy.
+            // An element that cannot be parsed ends the search.
             (&["192.0.2.1, unknown"], PROXY),
             (&["192.0.2.1, "], PROXY),
             (&["192.0.2.1, unknown, 10.1.1.1"], "10.1.1.1"),
@@ -185,13 +186,17 @@ mod tests {
             (&[], PROXY),
         ] {
             assert_eq!(origin(PROXY, &[], listed), expected, "{listed:?}");
-            assert_eq!(origin("192.0.2.200", &[], listed), "192.0.2.200", "from a stranger: {listed:?}");
+            assert_eq!(
+                origin("192.0.2.200", &[], listed),
+                "192.0.2.200",
+                "from an untrusted peer: {listed:?}"
+            );
         }
         assert_eq!(origin("::ffff:10.0.0.9", &[], &["192.0.2.1"]), "192.0.2.1");
     }
 
     #[test]
-    fn forwarded_is_read_as_its_rfc_writes_it() {
+    fn forwarded_is_parsed_as_in_rfc_7239() {
         for (forwarded, expected) in [
             (&["for=192.0.2.60;proto=http;by=203.0.113.43"][..], "192.0.2.60"),
             (&["for=203.0.113.9, For=\"192.0.2.1:4711\""], "192.0.2.1"),
@@ -203,7 +208,7 @@ mod tests {
             (&["for=192.0.2.1, proto=http"], PROXY),
             (&["for=192.0.2.1;for=192.0.2.2"], PROXY),
             (&["for=192.0.2.1, for"], PROXY),
-            // Quotes that a stranger opens do not hide what the proxy adds: nothing of it counts.
+            // Unbalanced quotes from the client make the whole value unusable.
             (&["for=\"203.0.113.9, for=192.0.2.1"], PROXY),
             (&["for=\"203.0.113.9\\\", for=192.0.2.1"], PROXY),
             (&["for=\"203.0.113.9", "for=192.0.2.1"], "192.0.2.1"),
@@ -213,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_adds_in_the_other_header_does_not_count() {
+    fn conflicting_headers_are_both_ignored() {
         let both = |forwarded: &str, listed: &str| origin(PROXY, &[forwarded], &[listed]);
         assert_eq!(both("for=192.0.2.1", "192.0.2.1"), "192.0.2.1");
         assert_eq!(both("for=203.0.113.9", "192.0.2.1"), PROXY);

@@ -1,4 +1,4 @@
-//! The secrets of API tokens: how they are made, recognised and hashed.
+//! The secrets of API tokens: generation, format and hash.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,17 +9,17 @@ use zeroize::Zeroizing;
 use crate::domain::access::TokenHash;
 use crate::entropy::Entropy;
 
-/// What every API token begins with, so that people and scanners of leaked secrets know one when they see it.
+/// The prefix of every API token, by which people and secret scanners recognise them.
 const PREFIX: &str = "logoutd_";
 
-/// How many random bytes a secret has: 256 bits cannot be guessed, so that one round of SHA-256 is enough to
-/// store them by.
+/// The number of random bytes in a secret. 256 bits cannot be guessed, so a single SHA-256 suffices for storage; no
+/// password hash is needed.
 const SECRET_BYTES: usize = 32;
 
-/// How many characters these are in base64url.
+/// The length of [`SECRET_BYTES`] in base64url.
 const SECRET_CHARS: usize = 43;
 
-/// Draws the secret of a new token.
+/// Generates the secret of a new token.
 pub fn generate(entropy: &dyn Entropy) -> SecretString {
     let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
     entropy.fill(&mut *bytes);
@@ -27,13 +27,13 @@ pub fn generate(entropy: &dyn Entropy) -> SecretString {
     SecretString::from(format!("{PREFIX}{}", *text))
 }
 
-/// What is stored of a token, and looked up by.
+/// The hash by which a token is stored and looked up.
 pub fn hash(token: &str) -> TokenHash {
     let digest = digest(&SHA256, token.as_bytes());
     TokenHash(digest.as_ref().try_into().expect("a SHA-256 is 32 bytes long"))
 }
 
-/// Whether it can be the secret of an API token at all: the store is asked for nothing else.
+/// Whether the text has the format of an API token's secret. Only such texts are looked up in the store.
 pub(super) fn is_api_token(token: &str) -> bool {
     token.strip_prefix(PREFIX).is_some_and(|secret| {
         secret.len() == SECRET_CHARS
@@ -49,7 +49,7 @@ mod tests {
     use crate::entropy::SystemEntropy;
 
     #[test]
-    fn what_is_made_is_recognised() {
+    fn generated_secrets_are_recognised() {
         let (one, two) = (generate(&SystemEntropy::new()), generate(&SystemEntropy::new()));
         let (one, two) = (one.expose_secret(), two.expose_secret());
         assert!(is_api_token(one) && is_api_token(two), "{one} {two}");

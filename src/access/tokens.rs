@@ -1,11 +1,10 @@
-//! API tokens as they are looked up: in the store, through a small memory of what it said a moment ago.
+//! Lookup of API tokens: a cache in front of the store.
 //!
-//! Another process may make or revoke a token at any time, so that what is remembered is asked for anew after
-//! a second. It is asked for by one request; the others go on with the old answer meanwhile, for a second more
-//! at the most.
+//! Another process may create or revoke a token at any time, so a cached result is refreshed after one second. One
+//! request does so; meanwhile others use the old result, for at most one more second.
 //!
-//! What has not been found before is asked for one at a time. Guesses of any number keep the store busy with
-//! one lookup by an index, and the tokens in use do not wait behind them.
+//! Tokens that are not in the cache are looked up one at a time: however many tokens are guessed, the store has one
+//! such lookup to do, and refreshes of known tokens do not wait for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,129 +16,132 @@ use tokio::time::Instant;
 use crate::domain::access::{ApiToken, TokenHash};
 use crate::storage::{Result, TokenStore};
 
-/// For how long an answer is good.
+/// How long a result is used without a refresh.
 const FRESH_FOR: Duration = Duration::from_secs(1);
 
-/// For how long it may be used while somebody asks anew.
+/// How long a result may be used while a refresh is in progress.
 const USABLE_FOR: Duration = Duration::from_secs(2);
 
-/// How many tokens are remembered; and how many that there are not, apart, so that nobody's guesses push
-/// out a token that is in use.
-const REMEMBERED: usize = 1024;
+/// The maximum number of cached tokens, and of cached negative results. The two are separate, so that guesses cannot
+/// evict tokens in use.
+const CAPACITY: usize = 1024;
 
-/// Looks tokens up.
-pub(super) struct Tokens {
+/// Looks up API tokens through a cache.
+pub(super) struct TokenCache {
     store: Arc<dyn TokenStore>,
-    memory: Mutex<Memory>,
-    /// Whose turn it is of those that were not found before. They come in order.
-    strangers: Semaphore,
+    entries: Mutex<Entries>,
+    /// One permit (fair) for lookups of tokens that are not in the cache.
+    unknown_lookup: Semaphore,
 }
 
+/// Cached results by token hash.
 #[derive(Default)]
-struct Memory {
-    known: HashMap<[u8; 32], Known>,
-    unknown: HashMap<[u8; 32], Instant>,
+struct Entries {
+    found: HashMap<[u8; 32], CachedToken>,
+    /// Negative results, with the time of the lookup.
+    not_found: HashMap<[u8; 32], Instant>,
 }
 
-struct Known {
+struct CachedToken {
     token: Arc<ApiToken>,
-    asked_at: Instant,
-    /// Somebody is asking anew.
-    asking: bool,
+    looked_up_at: Instant,
+    /// Whether a request is refreshing it.
+    refreshing: bool,
 }
 
-/// What is remembered of a token.
-enum Remembered {
-    Token(Arc<ApiToken>),
-    NoSuchToken,
-    Nothing,
+enum CacheResult {
+    Found(Arc<ApiToken>),
+    NotFound,
+    Miss,
 }
 
-impl Tokens {
+impl TokenCache {
     pub(super) fn new(store: Arc<dyn TokenStore>) -> Self {
-        Self { store, memory: Mutex::default(), strangers: Semaphore::new(1) }
+        Self { store, entries: Mutex::default(), unknown_lookup: Semaphore::new(1) }
     }
 
-    /// The token with this hash, if there is one: of use or not.
+    /// The token with this hash, if it exists; it may be expired or revoked.
     pub(super) async fn find(&self, hash: &TokenHash) -> Result<Option<Arc<ApiToken>>> {
-        if let Some(remembered) = self.remembered(hash) {
-            return Ok(remembered);
+        if let Some(cached) = self.cached(hash) {
+            return Ok(cached);
         }
-        let is_stranger = !self.memory().known.contains_key(&hash.0);
-        let _turn = if is_stranger {
-            let turn = self.strangers.acquire().await.expect("it is never closed");
-            // Others may have come with the same token meanwhile.
-            if let Some(remembered) = self.remembered(hash) {
-                return Ok(remembered);
+        let is_unknown = !self.entries().found.contains_key(&hash.0);
+        let _permit = if is_unknown {
+            let permit = self.unknown_lookup.acquire().await.expect("it is never closed");
+            // Another request may have looked up the same token while this one waited.
+            if let Some(cached) = self.cached(hash) {
+                return Ok(cached);
             }
-            Some(turn)
+            Some(permit)
         } else {
             None
         };
-        let asked_at = Instant::now();
+        let looked_up_at = Instant::now();
         let found = self.store.token(hash).await;
-        let mut memory = self.memory();
-        // Nothing is remembered of a store that does not answer: what was revoked must not live on by that.
-        memory.forget(hash);
-        // The lookup went by an index, which may take longer for the more of a hash that is right; this does not.
+        let mut entries = self.entries();
+        // If the store fails, the old result is dropped too: a revoked token must not stay valid that way.
+        entries.remove(hash);
+        // Index lookups do not take constant time, so the hash is compared once more in constant time.
         let token = found?.filter(|found| found.hash.matches(hash)).map(|found| Arc::new(found.token));
-        memory.remember(hash, token.clone(), asked_at);
+        entries.insert(hash, token.clone(), looked_up_at);
         Ok(token)
     }
 
-    /// What needs not be asked for.
-    #[expect(clippy::option_option, reason = "it is remembered that there is no such token, too")]
-    fn remembered(&self, hash: &TokenHash) -> Option<Option<Arc<ApiToken>>> {
-        match self.memory().recall(hash, Instant::now()) {
-            Remembered::Token(token) => Some(Some(token)),
-            Remembered::NoSuchToken => Some(None),
-            Remembered::Nothing => None,
+    /// The cached result; the outer `None` means that the store has to be asked.
+    #[expect(clippy::option_option, reason = "negative results are cached too")]
+    fn cached(&self, hash: &TokenHash) -> Option<Option<Arc<ApiToken>>> {
+        match self.entries().get(hash, Instant::now()) {
+            CacheResult::Found(token) => Some(Some(token)),
+            CacheResult::NotFound => Some(None),
+            CacheResult::Miss => None,
         }
     }
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        self.memory.lock().expect("no holder of this lock panics")
+    fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.entries.lock().expect("no holder of this lock panics")
     }
 }
 
-impl Memory {
-    fn recall(&mut self, hash: &TokenHash, now: Instant) -> Remembered {
-        if let Some(known) = self.known.get_mut(&hash.0) {
-            let age = now.saturating_duration_since(known.asked_at);
-            if age < FRESH_FOR || (age < USABLE_FOR && known.asking) {
-                return Remembered::Token(Arc::clone(&known.token));
+impl Entries {
+    /// The cached result. On a miss of a stale token the caller has to refresh it.
+    fn get(&mut self, hash: &TokenHash, now: Instant) -> CacheResult {
+        if let Some(cached) = self.found.get_mut(&hash.0) {
+            let age = now.saturating_duration_since(cached.looked_up_at);
+            if age < FRESH_FOR || (age < USABLE_FOR && cached.refreshing) {
+                return CacheResult::Found(Arc::clone(&cached.token));
             }
-            known.asking = true;
-            return Remembered::Nothing;
+            cached.refreshing = true;
+            return CacheResult::Miss;
         }
-        match self.unknown.get(&hash.0) {
-            Some(asked_at) if now.saturating_duration_since(*asked_at) < FRESH_FOR => Remembered::NoSuchToken,
-            _ => Remembered::Nothing,
+        match self.not_found.get(&hash.0) {
+            Some(at) if now.saturating_duration_since(*at) < FRESH_FOR => CacheResult::NotFound,
+            _ => CacheResult::Miss,
         }
     }
 
-    fn forget(&mut self, hash: &TokenHash) {
-        self.known.remove(&hash.0);
-        self.unknown.remove(&hash.0);
+    fn remove(&mut self, hash: &TokenHash) {
+        self.found.remove(&hash.0);
+        self.not_found.remove(&hash.0);
     }
 
-    fn remember(&mut self, hash: &TokenHash, token: Option<Arc<ApiToken>>, asked_at: Instant) {
+    fn insert(&mut self, hash: &TokenHash, token: Option<Arc<ApiToken>>, looked_up_at: Instant) {
         if let Some(token) = token {
-            make_room(&mut self.known, |known| asked_at.saturating_duration_since(known.asked_at));
-            self.known.insert(hash.0, Known { token, asked_at, asking: false });
+            evict(&mut self.found, |cached| looked_up_at.saturating_duration_since(cached.looked_up_at));
+            self.found.insert(hash.0, CachedToken { token, looked_up_at, refreshing: false });
         } else {
-            make_room(&mut self.unknown, |at| asked_at.saturating_duration_since(*at));
-            self.unknown.insert(hash.0, asked_at);
+            evict(&mut self.not_found, |at| looked_up_at.saturating_duration_since(*at));
+            self.not_found.insert(hash.0, looked_up_at);
         }
     }
 }
 
-/// Drops what is of no more use, or else everything: all of it would be asked for anew in a moment anyway.
-fn make_room<T>(map: &mut HashMap<[u8; 32], T>, age: impl Fn(&T) -> Duration) {
-    if map.len() >= REMEMBERED {
+/// Makes space in a full map: removes outdated entries, or all if none is outdated. Entries live for two seconds only,
+/// so that clearing the map costs little.
+fn evict<T>(map: &mut HashMap<[u8; 32], T>, age: impl Fn(&T) -> Duration) {
+    if map.len() >= CAPACITY {
         map.retain(|_, value| age(value) < USABLE_FOR);
     }
-    if map.len() >= REMEMBERED {
+    if map.len() >= CAPACITY {
         map.clear();
     }
 }
@@ -166,7 +168,7 @@ mod tests {
         TokenHash(hash)
     }
 
-    /// Has one token, under [`HASH`].
+    /// A store with one token, whose hash is [`HASH`].
     #[derive(Default)]
     struct Store {
         lookups: AtomicUsize,
@@ -196,34 +198,34 @@ mod tests {
         }
 
         async fn create_token(&self, _: &ApiToken, _: &TokenHash) -> Result<()> {
-            unreachable!("nobody makes any")
+            unreachable!("not used")
         }
 
         async fn tokens(&self) -> Result<Vec<ApiToken>> {
-            unreachable!("nobody lists any")
+            unreachable!("not used")
         }
 
         async fn revoke_token(&self, _: TokenId, _: Timestamp) -> Result<Option<ApiToken>> {
-            unreachable!("nobody revokes any")
+            unreachable!("not used")
         }
 
         async fn note_uses(&self, _: &[(TokenId, Timestamp)]) -> Result<()> {
-            unreachable!("nobody notes any")
+            unreachable!("not used")
         }
     }
 
-    fn stage() -> (Arc<Store>, Tokens) {
+    fn setup() -> (Arc<Store>, TokenCache) {
         let store = Arc::new(Store::default());
-        (Arc::clone(&store), Tokens::new(store))
+        (Arc::clone(&store), TokenCache::new(store))
     }
 
-    async fn state(tokens: &Tokens) -> TokenState {
+    async fn state(tokens: &TokenCache) -> TokenState {
         tokens.find(&HASH).await.unwrap().unwrap().state(Timestamp::UNIX_EPOCH)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_is_good_for_a_second() {
-        let (store, tokens) = stage();
+    async fn results_are_cached_for_a_second() {
+        let (store, tokens) = setup();
         for _ in 0..10 {
             assert!(tokens.find(&HASH).await.unwrap().is_some());
             assert!(tokens.find(&other(2)).await.unwrap().is_none());
@@ -237,8 +239,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_asks_anew_and_the_others_go_on() {
-        let (store, tokens) = stage();
+    async fn one_request_refreshes_while_others_use_the_old_result() {
+        let (store, tokens) = setup();
         assert_eq!(state(&tokens).await, TokenState::Active);
         store.revoked.store(true, Ordering::Relaxed);
         advance(FRESH_FOR).await;
@@ -253,32 +255,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_is_not_kept_alive_by_requests_that_break_off() {
-        let (store, tokens) = stage();
+    async fn a_cancelled_refresh_does_not_extend_a_result() {
+        let (store, tokens) = setup();
         assert_eq!(state(&tokens).await, TokenState::Active);
         store.revoked.store(true, Ordering::Relaxed);
         advance(FRESH_FOR).await;
-        let broken_off = tokio::time::timeout(LOOKUP / 2, state(&tokens)).await;
-        assert!(broken_off.is_err());
+        let cancelled = tokio::time::timeout(LOOKUP / 2, state(&tokens)).await;
+        assert!(cancelled.is_err());
         assert_eq!(state(&tokens).await, TokenState::Active);
         advance(FRESH_FOR).await;
         assert_eq!(state(&tokens).await, TokenState::Revoked);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_outlives_a_store_that_does_not_answer() {
-        let (store, tokens) = stage();
+    async fn a_failing_store_drops_the_cached_token() {
+        let (store, tokens) = setup();
         assert_eq!(state(&tokens).await, TokenState::Active);
         store.broken.store(true, Ordering::Relaxed);
         advance(FRESH_FOR).await;
         assert!(tokens.find(&HASH).await.is_err());
-        assert!(tokens.memory().known.is_empty());
+        assert!(tokens.entries().found.is_empty());
         assert!(tokens.find(&HASH).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn guesses_are_looked_up_one_at_a_time_and_no_token_in_use_waits_for_them() {
-        let (store, tokens) = stage();
+    async fn unknown_tokens_are_looked_up_one_at_a_time_and_known_ones_do_not_wait() {
+        let (store, tokens) = setup();
         let tokens = Arc::new(tokens);
         assert_eq!(state(&tokens).await, TokenState::Active);
         advance(FRESH_FOR).await;
@@ -287,24 +289,24 @@ mod tests {
             tokio::spawn(async move { tokens.find(&other(guess)).await });
         }
         tokio::task::yield_now().await;
-        assert_eq!(store.lookups.load(Ordering::Relaxed), 2, "one guess is under way");
+        assert_eq!(store.lookups.load(Ordering::Relaxed), 2, "one lookup is in progress");
         let began = Instant::now();
         assert_eq!(state(&tokens).await, TokenState::Active);
         assert_eq!(began.elapsed(), LOOKUP, "it did not wait for any of them");
-        // One that comes for the first time, after a restart say, waits its turn, and gets it.
+        // A token that is not in the cache yet, for example after a restart, waits in the queue.
         let newcomer = tokens.find(&other(20)).await;
         assert!(newcomer.unwrap().is_none());
-        assert_eq!(store.lookups.load(Ordering::Relaxed), 13, "after all that were there before it");
+        assert_eq!(store.lookups.load(Ordering::Relaxed), 13, "after all lookups queued before it");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn guesses_fill_no_memory_and_push_no_token_out() {
-        let (store, tokens) = stage();
+    async fn negative_results_are_bounded_and_evict_no_token() {
+        let (store, tokens) = setup();
         assert_eq!(state(&tokens).await, TokenState::Active);
         let now = Instant::now();
-        for guess in 2..10 * REMEMBERED {
-            tokens.memory().remember(&other(guess), None, now);
-            assert!(tokens.memory().unknown.len() <= REMEMBERED);
+        for guess in 2..10 * CAPACITY {
+            tokens.entries().insert(&other(guess), None, now);
+            assert!(tokens.entries().not_found.len() <= CAPACITY);
         }
         assert_eq!(state(&tokens).await, TokenState::Active);
         assert_eq!(store.lookups.load(Ordering::Relaxed), 1);

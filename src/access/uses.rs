@@ -1,4 +1,4 @@
-//! When each API token was last used: noted on the way of a request, written later by somebody else.
+//! Last-used times of API tokens: recorded by requests, written to the store in the background.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,40 +9,43 @@ use tokio::time::Instant;
 
 use crate::domain::access::TokenId;
 
-/// How often a token's last use is written at the most.
-pub(super) const WRITE_EVERY: Duration = Duration::from_mins(1);
+/// The minimum time between two writes of a token's last use.
+pub(super) const MIN_WRITE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Uses that were not written yet, and when the others were. There are as many as tokens in use.
+/// The last use of each token in use.
 #[derive(Default)]
 pub(super) struct Uses(Mutex<HashMap<TokenId, Use>>);
 
 struct Use {
     at: Timestamp,
-    noted: bool,
-    written: Option<Instant>,
+    /// Whether it has to be written.
+    is_pending: bool,
+    /// When a use of this token was last written.
+    written_at: Option<Instant>,
 }
 
 impl Uses {
-    /// A token was used.
+    /// Records a use of a token.
     pub(super) fn note(&self, id: TokenId, at: Timestamp) {
         let mut uses = self.uses();
-        let entry = uses.entry(id).or_insert(Use { at, noted: true, written: None });
+        let entry = uses.entry(id).or_insert(Use { at, is_pending: true, written_at: None });
         entry.at = at;
-        entry.noted = true;
+        entry.is_pending = true;
     }
 
-    /// What is to be written now: where the last time was long enough ago, or all there is.
+    /// The uses to write now: of tokens whose last write was long enough ago, or all pending ones.
     pub(super) fn take_due(&self, now: Instant, all: bool) -> Vec<(TokenId, Timestamp)> {
         let mut due = Vec::new();
         self.uses().retain(|id, entry| {
-            let rested = entry.written.is_none_or(|at| now.saturating_duration_since(at) >= WRITE_EVERY);
-            if !entry.noted {
-                return !rested;
+            let is_due =
+                entry.written_at.is_none_or(|at| now.saturating_duration_since(at) >= MIN_WRITE_INTERVAL);
+            if !entry.is_pending {
+                return !is_due;
             }
-            if rested || all {
+            if is_due || all {
                 due.push((*id, entry.at));
-                entry.noted = false;
-                entry.written = Some(now);
+                entry.is_pending = false;
+                entry.written_at = Some(now);
             }
             true
         });
@@ -61,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_written_once_a_minute_at_the_most() {
+    async fn a_tokens_last_use_is_written_at_most_once_a_minute() {
         let (uses, id) = (Uses::default(), TokenId(Uuid::nil()));
         let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
         let due = |all| uses.take_due(Instant::now(), all);
@@ -71,14 +74,14 @@ mod tests {
         assert_eq!(due(false), [(id, at(1))]);
         uses.note(id, at(2));
         assert_eq!(due(false), []);
-        tokio::time::advance(WRITE_EVERY).await;
+        tokio::time::advance(MIN_WRITE_INTERVAL).await;
         assert_eq!(due(false), [(id, at(2))]);
         uses.note(id, at(90));
         assert_eq!(due(true), [(id, at(90))]);
         assert_eq!(due(true), []);
 
-        tokio::time::advance(WRITE_EVERY).await;
+        tokio::time::advance(MIN_WRITE_INTERVAL).await;
         assert_eq!(due(false), []);
-        assert!(uses.uses().is_empty(), "a token that is not used any more is forgotten");
+        assert!(uses.uses().is_empty(), "a token that is no longer used is removed");
     }
 }

@@ -1,13 +1,12 @@
-//! The signature algorithms a logout token can have.
+//! The signature algorithms of logout tokens.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A JWS `alg` that logoutd signs with: the values a client may have as
-/// `id_token_signed_response_alg`. `none` and the symmetric ones are left out on purpose
-/// (Back-Channel Logout 1.0 §2.6).
+/// A JWS `alg` for logout tokens: the accepted values of a client's `id_token_signed_response_alg`. `none` and
+/// symmetric algorithms are excluded on purpose (Back-Channel Logout 1.0 §2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum SigningAlg {
@@ -60,7 +59,7 @@ impl SigningAlg {
         }
     }
 
-    /// Whether it takes an RSA key.
+    /// Whether it uses an RSA key.
     pub const fn is_rsa(self) -> bool {
         matches!(self, Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512)
     }
@@ -94,7 +93,7 @@ impl From<SigningAlg> for jsonwebtoken::Algorithm {
     }
 }
 
-/// The name is none of [`SigningAlg::ALL`].
+/// The name is not one of [`SigningAlg::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a supported signing algorithm; use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"

@@ -1,6 +1,6 @@
-//! A client's circuit breaker: when its RP keeps failing, its deliveries wait instead of spending attempts.
+//! A client's circuit breaker: while its RP keeps failing, deliveries wait instead of using up attempts.
 //!
-//! Pure: it is told what came of attempts, and says when the next one may be made.
+//! A pure state machine: the inputs are the results of attempts, the output is how many attempts may be in flight.
 
 use std::time::Duration;
 
@@ -8,37 +8,37 @@ use jiff::Timestamp;
 
 use super::time::after;
 
-/// When breakers open, and for how long.
+/// The settings of all breakers: when they open, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerRules {
-    /// How many recoverable failures in a row open it; 0 never does.
+    /// The number of consecutive recoverable failures that opens a breaker; 0: it never opens.
     pub failures: u32,
-    /// How long it stays open the first time. Each probe that fails doubles that.
+    /// How long a breaker stays open before the first probe. Each failed probe doubles the time.
     pub pause: Duration,
-    /// The longest it stays open: a relying party that comes back is found within this time.
+    /// The longest time between probes, and so the longest time until a recovered RP is noticed.
     pub max_pause: Duration,
 }
 
-/// Where a breaker stands.
+/// A breaker's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breaker {
     /// Attempts are made.
     Closed {
-        /// How many have failed recoverably since the last answer.
+        /// The number of recoverable failures since the last success or rejection.
         failures: u32,
     },
-    /// No attempts are made until its time; then one is, as a probe.
+    /// No attempts until its pause has passed; then one at a time, as a probe.
     Open(OpenBreaker),
 }
 
-/// A breaker that is open, or half-open once its time has come.
+/// An open breaker; half-open from `until` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenBreaker {
     /// When it opened.
     pub since: Timestamp,
     /// When a probe may be made.
     pub until: Timestamp,
-    /// How many probes have failed since it opened.
+    /// The number of failed probes since it opened.
     pub probes: u32,
 }
 
@@ -49,7 +49,7 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// The RP answered, if only to refuse.
+    /// The RP answered, be it with a rejection: the breaker closes.
     #[must_use]
     pub fn answered(self) -> Self {
         Self::default()
@@ -66,7 +66,7 @@ impl Breaker {
                 }
                 Self::Open(OpenBreaker { since: now, until: later(now, rules.pause(0), jitter), probes: 0 })
             }
-            // One that was under way when it opened: it says nothing new.
+            // An attempt that was already in flight when the breaker opened is not a probe.
             Self::Open(open) if now < open.until => self,
             Self::Open(open) => {
                 let probes = open.probes.saturating_add(1);
@@ -75,8 +75,8 @@ impl Breaker {
         }
     }
 
-    /// How many attempts may be under way at `now`, of which `cap` is the most: all, one as a probe, or none.
-    pub fn room(&self, now: Timestamp, cap: u32) -> u32 {
+    /// The number of attempts that may be in flight at `now`: `cap` if closed, one if half-open, none if open.
+    pub fn permits(&self, now: Timestamp, cap: u32) -> u32 {
         match self {
             Self::Closed { .. } => cap,
             Self::Open(open) if now < open.until => 0,
@@ -84,7 +84,7 @@ impl Breaker {
         }
     }
 
-    /// When attempts may be made: at once, or when a probe may.
+    /// When the next probe may be made; `None` if the breaker is closed.
     pub fn open_until(&self) -> Option<Timestamp> {
         match self {
             Self::Closed { .. } => None,
@@ -92,12 +92,12 @@ impl Breaker {
         }
     }
 
-    /// Whether the last attempt that counts went well, or none was made yet.
-    pub fn is_trusted(&self) -> bool {
+    /// Whether there was no recoverable failure since the last answer.
+    pub fn is_healthy(&self) -> bool {
         matches!(self, Self::Closed { failures: 0 })
     }
 
-    /// The name of where it stands: `closed`, `open` or `half_open`.
+    /// The state's name: `closed`, `open` or `half_open`.
     pub fn state(&self, now: Timestamp) -> &'static str {
         match self {
             Self::Closed { .. } => "closed",
@@ -113,7 +113,7 @@ impl BreakerRules {
     }
 }
 
-/// A little later than `pause` alone would be, so that probes of many clients do not fall together.
+/// `now` plus the pause and up to 20 % of jitter, so that the probes of many clients do not coincide.
 fn later(now: Timestamp, pause: Duration, jitter: f64) -> Timestamp {
     let pause = pause.mul_f64(1.0 + 0.2 * jitter.clamp(0.0, 1.0));
     after(now, pause)
@@ -137,20 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_after_failures_in_a_row_and_lets_one_probe_through() {
+    fn it_opens_after_consecutive_failures_and_permits_one_probe() {
         let mut breaker = Breaker::default();
         for _ in 0..2 {
             breaker = breaker.failed(&RULES, at(0), 0.0);
-            assert_eq!(breaker.room(at(0), 16), 16);
+            assert_eq!(breaker.permits(at(0), 16), 16);
         }
         breaker = breaker.answered().failed(&RULES, at(0), 0.0).failed(&RULES, at(0), 0.0);
-        assert_eq!(breaker, Breaker::Closed { failures: 2 }, "an answer starts the count anew");
+        assert_eq!(breaker, Breaker::Closed { failures: 2 }, "an answer resets the count");
 
         breaker = breaker.failed(&RULES, at(1), 0.0);
         assert_eq!(breaker, open(1, 6, 0));
-        assert_eq!([breaker.room(at(5), 16), breaker.room(at(6), 16)], [0, 1]);
+        assert_eq!([breaker.permits(at(5), 16), breaker.permits(at(6), 16)], [0, 1]);
         assert_eq!([breaker.state(at(5)), breaker.state(at(6))], ["open", "half_open"]);
-        // A straggler that was under way changes nothing.
+        // An attempt that was in flight when the breaker opened changes nothing.
         assert_eq!(breaker.failed(&RULES, at(3), 0.0), breaker);
 
         breaker = breaker.failed(&RULES, at(6), 0.0);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_up_to_a_fifth_longer_at_random_and_never_shorter() {
+    fn jitter_lengthens_a_pause_by_at_most_a_fifth() {
         let one = BreakerRules { failures: 1, ..RULES };
         for (jitter, expected) in [(0.0, 5_000), (0.5, 5_500), (1.0, 6_000), (7.0, 6_000), (-1.0, 5_000)] {
             let until = Breaker::default().failed(&one, at(0), jitter).open_until().unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failed_probe_doubles_the_pause_up_to_the_longest() {
+    fn each_failed_probe_doubles_the_pause_up_to_the_maximum() {
         for (probes, expected) in [(0, 10), (1, 20), (2, 40), (3, 60), (4, 60), (u32::MAX, 60)] {
             let until = open(0, 100, probes).failed(&RULES, at(100), 0.0).open_until().unwrap();
             assert_eq!(until, at(100 + expected), "after {probes} probes");
@@ -176,15 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_breaker_without_failures_is_trusted_and_only_an_open_one_has_an_end() {
+    fn only_a_breaker_without_failures_is_healthy_and_only_an_open_one_has_an_end() {
         let failing = Breaker::Closed { failures: 1 };
-        let trusted = [Breaker::default(), failing, open(1, 6, 0)].map(|it| it.is_trusted());
-        assert_eq!(trusted, [true, false, false]);
+        let healthy = [Breaker::default(), failing, open(1, 6, 0)].map(|it| it.is_healthy());
+        assert_eq!(healthy, [true, false, false]);
         let ends = [Breaker::default(), failing, open(1, 6, 0)].map(|it| it.open_until());
         assert_eq!(ends, [None, None, Some(at(6))]);
         assert_eq!(failing.state(at(0)), "closed");
-        // A client that takes no attempts gets no probe either.
-        assert_eq!(open(1, 6, 0).room(at(6), 0), 0);
+        // With a cap of zero there is no probe either.
+        assert_eq!(open(1, 6, 0).permits(at(6), 0), 0);
     }
 
     #[test]
@@ -194,12 +194,12 @@ mod tests {
         for _ in 0..100 {
             breaker = breaker.failed(&rules, at(0), 0.0);
         }
-        assert_eq!(breaker.room(at(0), 16), 16);
+        assert_eq!(breaker.permits(at(0), 16), 16);
     }
 
     proptest! {
         #[test]
-        fn no_pause_is_longer_than_the_longest_and_a_fifth(probes in 0_u32..u32::MAX, jitter in 0.0_f64..1.0) {
+        fn no_pause_exceeds_the_maximum_plus_jitter(probes in 0_u32..u32::MAX, jitter in 0.0_f64..1.0) {
             let breaker = open(0, 100, probes).failed(&RULES, at(100), jitter);
             let pause = breaker.open_until().unwrap().duration_since(at(100)).unsigned_abs();
             prop_assert!(pause <= RULES.max_pause.mul_f64(1.2) + Duration::from_nanos(1), "{pause:?}");

@@ -1,4 +1,4 @@
-//! A delivery: one terminated session × one client, and what becomes of it.
+//! Deliveries: one for each terminated session and client, with their states and attempts.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,46 +14,46 @@ use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
 use super::session::SessionKey;
 
-/// What a delivery is to say. It holds intent, never a signed token: each attempt signs a fresh one.
+/// The content of a delivery. Never a signed token: each attempt signs a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
-    /// The delivery.
+    /// The delivery's id.
     pub id: DeliveryId,
-    /// The life of the session it belongs to; `None` where only a `sub` is known.
+    /// The session record it belongs to; `None` for a token about the user, without a `sid`.
     pub session_key: Option<SessionKey>,
-    /// The session, if known.
+    /// The session's `sid`, if known.
     pub sid: Option<Sid>,
-    /// The `sub` the client knows the user by, if known.
+    /// The user's `sub` for this client, if known.
     pub sub: Option<Sub>,
-    /// Whether `sub` is the OP's public one. A client that has become pairwise meanwhile must not see it.
+    /// Whether `sub` is the OP's public one. It must not be sent if the client has become pairwise since.
     pub sub_is_public: bool,
-    /// Whom to tell.
+    /// The recipient.
     pub client_id: ClientId,
     /// Why the session ended.
     pub initiator: Initiator,
-    /// The metadata this client chose to see, as it was when the session ended.
+    /// The part of the session's metadata that the client receives, as of the session's end.
     pub session_metadata: SessionMetadata,
     /// When the session's end was accepted.
     pub created_at: Timestamp,
-    /// After this no further attempt is planned.
+    /// No attempt is scheduled after this time.
     pub expires_at: Timestamp,
 }
 
-/// Where a delivery stands.
+/// A delivery's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Waits for its time, or for a slot.
+    /// Waits until it is due, or for a slot.
     Pending,
     /// Leased to a worker.
     InFlight,
     /// The RP answered 2xx.
     Delivered,
-    /// The RP refused it: 400 and other unrecoverable answers.
+    /// The RP rejected it: 400 and other unrecoverable answers.
     Rejected,
-    /// It failed recoverably until the attempts or the age ran out.
+    /// It failed recoverably until it expired.
     Exhausted,
-    /// The client was removed, disabled or unsubscribed meanwhile.
+    /// The client was deleted, disabled or unsubscribed before it was delivered.
     Discarded,
 }
 
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// Whether nothing more happens to it by itself.
+    /// Whether the delivery is finished; only a redelivery changes it again.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::InFlight)
     }
@@ -86,7 +86,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The name is no delivery state.
+/// The name is not a delivery state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a delivery state; use one of pending, in_flight, delivered, rejected, exhausted, discarded"
@@ -104,34 +104,34 @@ impl FromStr for State {
     }
 }
 
-/// A delivery by name: what an event's answer lists.
+/// A delivery as listed in the answer to an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeliverySummary {
-    /// The delivery.
+    /// The delivery's id.
     pub id: DeliveryId,
-    /// Whom it tells.
+    /// The recipient.
     pub client_id: ClientId,
-    /// Where it stood when this was made.
+    /// Its state when the event was accepted.
     pub state: State,
 }
 
-/// What follows from an attempt.
+/// How an attempt settles its delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The RP has it.
+    /// The RP accepted the token.
     Delivered,
-    /// The RP refused it, or nothing could be sent that it would take.
+    /// The RP rejected the token, or no token could be made that it would accept.
     Rejected,
-    /// It failed recoverably, and its time ran out.
+    /// It failed recoverably, and there is no time for another attempt.
     Exhausted,
-    /// There is nobody left to tell.
+    /// The client is no longer subscribed.
     Discarded,
-    /// It failed recoverably and is tried again then.
+    /// It failed recoverably; the next attempt is due at this time.
     Retry(Timestamp),
 }
 
 impl Verdict {
-    /// The state a delivery is left in.
+    /// The delivery's resulting state.
     pub const fn state(self) -> State {
         match self {
             Self::Delivered => State::Delivered,
@@ -143,43 +143,43 @@ impl Verdict {
     }
 }
 
-/// A delivery as operators see it.
+/// A delivery as the management API shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// What it is to say.
+    /// Recipient and content.
     pub intent: Intent,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// How many attempts were made, over all redeliveries.
+    /// The number of attempts, over all redeliveries.
     pub attempts: u32,
-    /// How often it was put back into the queue by hand.
+    /// The number of redeliveries.
     pub redeliveries: u32,
-    /// Whether some attempt may have reached the RP without our learning of its answer. A `rejected` one
-    /// may then only mean that the RP had the token already.
+    /// Whether an attempt without an answer may have reached the RP. If so, `rejected` may mean that the RP had
+    /// already processed the logout.
     pub outcome_unknown: bool,
-    /// When it is, or was, to be attempted next.
+    /// When the next attempt is due, or when the last one was.
     pub due_at: Timestamp,
     /// When it reached its final state.
     pub settled_at: Option<Timestamp>,
 }
 
-/// Which deliveries. What is `None` does not restrict.
+/// Selects deliveries. `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// Of this client.
     pub client_id: Option<ClientId>,
     /// In one of these states.
     pub states: Option<BTreeSet<State>>,
-    /// Of sessions that ended so.
+    /// Of sessions that ended for this reason.
     pub initiator: Option<Initiator>,
-    /// Made at this time or later.
+    /// Created at this time or later.
     pub created_after: Option<Timestamp>,
-    /// Made before this time.
+    /// Created before this time.
     pub created_before: Option<Timestamp>,
 }
 
-/// How long the parts of an attempt took. A part that did not take place is `None`: a kept connection needs
-/// no DNS and no connecting.
+/// The durations of an attempt's phases. `None` if a phase did not take place: DNS and connect are skipped on a
+/// reused connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Building and signing the token.
@@ -188,35 +188,35 @@ pub struct Phases {
     pub dns: Option<Duration>,
     /// Connecting: TCP and TLS.
     pub connect: Option<Duration>,
-    /// From then to the answer's head.
+    /// From sending the request to the response's headers.
     pub answer: Option<Duration>,
-    /// Reading the answer's body.
+    /// Reading the response's body.
     pub body: Option<Duration>,
 }
 
-/// What is kept of one attempt. Never the token.
+/// The record of an attempt. Never contains the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took: signing, DNS, connect, TLS, headers and body.
     pub duration: Duration,
-    /// Its parts.
+    /// The duration of each phase.
     pub phases: Phases,
     /// The token's `jti`, if one was signed.
     pub jti: Option<Uuid>,
-    /// The key it was signed with.
+    /// The id of the signing key.
     pub kid: Option<String>,
-    /// What it was posted to, if it got that far.
+    /// The URI of the request, if one was sent.
     pub uri: Option<String>,
-    /// The address that was connected to, or that the name resolved to.
+    /// The IP address that was connected to, or to which the name resolved.
     pub remote_address: Option<String>,
-    /// The HTTP status, if there was an answer.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// The class of the failure, such as `timeout` or `status_503`; `None` if it was delivered.
+    /// The error class, such as `timeout` or `status_503`; `None` if the token was delivered.
     pub error: Option<String>,
-    /// The first KiB of the answer's body.
+    /// The first KiB of the response's body.
     pub answer: Option<String>,
-    /// Whether the RP may have received the token although no answer came.
+    /// Whether the RP may have received the token although there was no response.
     pub outcome_unknown: bool,
 }

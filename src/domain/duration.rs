@@ -1,5 +1,4 @@
-//! Durations as people write them: a string with a unit, in `humantime`'s syntax ("500ms", "1s", "2m", "1h 30m",
-//! "30d").
+//! Durations as text with a unit, in `humantime`'s syntax ("500ms", "1s", "2m", "1h 30m", "30d").
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +14,7 @@ const UNITS: [(&str, u128); 7] = [
     ("ns", 1),
 ];
 
-/// Formats a duration exactly: `90d`, `1h 30m`. `humantime` would write fractions of months and years.
+/// Formats a duration exactly: `90d`, `1h 30m`. (`humantime` would use months and years, which are not whole days.)
 #[derive(Clone, Copy, Debug)]
 pub struct Human(pub Duration);
 
@@ -43,12 +42,12 @@ pub enum DurationError {
     /// It has no unit.
     #[error("durations are strings with a unit, such as \"5s\"")]
     NoUnit,
-    /// It has another syntax.
+    /// `humantime` cannot parse it.
     #[error("durations are strings with a unit, such as \"5s\" ({0})")]
     Syntax(#[from] humantime::DurationError),
 }
 
-/// Parses a duration. A bare `0`, which `humantime` takes, needs a unit too.
+/// Parses a duration. A bare `0`, which `humantime` accepts, needs a unit too.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     if !text.contains(|c: char| c.is_ascii_alphabetic()) {
         return Err(DurationError::NoUnit);
@@ -73,14 +72,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_humantime_prints_is_read_back(seconds in 0..u64::from(u32::MAX), nanos in 0..1_000_000_000u32) {
+        fn durations_written_by_humantime_are_parsed(seconds in 0..u64::from(u32::MAX), nanos in 0..1_000_000_000u32) {
             let duration = Duration::new(seconds, nanos);
             let text = humantime::format_duration(duration).to_string();
             prop_assert_eq!(parse(&text), Ok(duration), "{}", text);
         }
 
         #[test]
-        fn what_we_print_is_read_back(seconds in 0..u64::from(u32::MAX), nanos in 0..1_000_000_000u32) {
+        fn formatted_durations_round_trip(seconds in 0..u64::from(u32::MAX), nanos in 0..1_000_000_000u32) {
             let duration = Duration::new(seconds, nanos);
             let text = Human(duration).to_string();
             prop_assert_eq!(parse(&text), Ok(duration), "{}", text);

@@ -1,6 +1,6 @@
-//! What a source reports: a session was created, changed or terminated.
+//! Events: a source reports that a session was created, changed or terminated.
 //!
-//! These are the meanings; the wire forms they come in belong to `sources`.
+//! These types are independent of any wire format; parsing belongs to `sources`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,20 +12,21 @@ use super::metadata::SessionMetadata;
 use super::session::Flow;
 use super::session_details::SessionDetails;
 
-/// One report of a source. `source` and `id` together are its idempotency key (CloudEvents 1.0).
+/// An event. `source` and `id` together are its idempotency key, within one
+/// [`Reporter`](super::access::Reporter) (CloudEvents 1.0 §3.1.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The CloudEvents `source`: a URI reference, 1 to 255 characters.
     pub source: String,
     /// The CloudEvents `id`, unique within the source, 1 to 255 characters.
     pub id: String,
-    /// When it happened, if the source says.
+    /// When it happened, by the source's clock; `None` if the source gives no time.
     pub time: Option<Timestamp>,
-    /// What happened.
+    /// What happened, and to which session.
     pub body: EventBody,
 }
 
-/// What happened to which session.
+/// The event's type and data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventBody {
     /// `session.created`
@@ -38,7 +39,7 @@ pub enum EventBody {
     Terminated(SessionTerminated),
 }
 
-/// The clients an event names, each with its own `sub` where it has one (pairwise subjects).
+/// The clients that an event names, each with its client-specific `sub` if the event gives one (pairwise subjects).
 pub type NamedClients = BTreeMap<ClientId, Option<Sub>>;
 
 /// A user logged in at the OP.
@@ -48,71 +49,71 @@ pub struct SessionCreated {
     pub sid: Sid,
     /// The user.
     pub sub: Sub,
-    /// The clients known at the start.
+    /// The clients that take part from the start.
     pub clients: NamedClients,
-    /// What the OP puts on the session.
+    /// The session's metadata.
     pub session_metadata: SessionMetadata,
-    /// When the user authenticated, if that was before the session began.
+    /// When the user authenticated; `None`: when the session was created.
     pub authenticated_at: Option<Timestamp>,
-    /// When it is to end unless something is heard of it before.
+    /// The end of its idle lifetime: it expires then unless a later event extends it.
     pub idle_expires_at: Option<Timestamp>,
-    /// When it is to end by itself.
+    /// The end of its absolute lifetime.
     pub expires_at: Option<Timestamp>,
-    /// How it was made.
+    /// The login flow that created it.
     pub flow: Flow,
-    /// What else the source tells of it.
+    /// Device, authentication methods and other details.
     pub details: SessionDetails,
 }
 
-/// The user of a session logged in to one more client.
+/// The user of a session logged in to another client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAdded {
     /// The session.
     pub sid: Sid,
     /// The client.
     pub client_id: ClientId,
-    /// The `sub` this client knows the user by, if it is its own.
+    /// The client-specific (pairwise) `sub`, if the source gives one.
     pub sub: Option<Sub>,
 }
 
-/// The OP changed a session.
+/// The OP changed a session. Members that are `None` stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionUpdated {
     /// The session.
     pub sid: Sid,
-    /// Replaces the metadata whole.
+    /// Replaces the metadata as a whole.
     pub session_metadata: Option<SessionMetadata>,
-    /// Replaces the end of its idle lifetime.
+    /// Replaces the end of the idle lifetime.
     pub idle_expires_at: Option<Timestamp>,
-    /// Replaces the end of its lifetime.
+    /// Replaces the end of the absolute lifetime.
     pub expires_at: Option<Timestamp>,
-    /// Each of them replaces what was told of it before.
+    /// Each detail that is present replaces the previous one.
     pub details: SessionDetails,
 }
 
 /// One session, or every session of a user, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionTerminated {
-    /// Which session or sessions.
+    /// Which session or sessions ended.
     pub target: Target,
     /// Why.
     pub initiator: Initiator,
-    /// Clients to tell beside those known.
+    /// Clients to notify in addition to the session's participants.
     pub clients: NamedClients,
-    /// The metadata of a session that was never reported, or was reported without any.
+    /// Metadata for sessions that have none: never reported, or reported without metadata.
     pub session_metadata: SessionMetadata,
-    /// Clients not to tell, such as the one the user logged out at.
+    /// Clients not to notify, such as the one where the user logged out.
     pub exclude_clients: BTreeSet<ClientId>,
 }
 
-/// What ended.
+/// The sessions that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// One session.
     Session {
         /// Its id.
         sid: Sid,
-        /// The user, where the source says; it must match what is known of the session.
+        /// The user, if the source gives it; must equal the known session's `sub`.
         sub: Option<Sub>,
     },
     /// Every session of this user.

@@ -1,14 +1,14 @@
-//! Identifiers: strings that mean one thing each, checked once where they come in.
+//! Identifiers: validated strings, with a type for each kind.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The longest identifier, in characters: the limit OpenID Connect Core §2 sets on `sub`, used for all.
+/// The longest identifier, in characters: the limit of `sub` (OpenID Connect Core §2), used for all identifiers.
 pub const MAX_ID_CHARS: usize = 255;
 
-/// Why a string is no identifier.
+/// Why a string is not a valid identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// The string is empty.
@@ -17,10 +17,11 @@ pub enum IdError {
     /// More than [`MAX_ID_CHARS`] characters.
     #[error("must be at most {MAX_ID_CHARS} characters long, and has {0}")]
     TooLong(usize),
-    /// A control character in it: nothing legitimate has one, and logs and headers break on them.
+    /// A control character, which would break logs and headers.
     #[error("must not contain control characters")]
     Control,
-    /// `.` or `..`: what a URL's path means by these is no name (RFC 3986 §5.2.4), however they are escaped.
+    /// `.` or `..`: URL parsers remove them as dot segments even if percent-encoded (RFC 3986 §5.2.4), so such an id
+    /// could not be used in a path.
     #[error("must not be `.` or `..`, which cannot be named in a URL")]
     Dots,
 }
@@ -90,13 +91,13 @@ string_id! {
     Sid
 }
 string_id! {
-    /// A `sub`: the OP's, or a client's own pairwise one. It is personal data: it has no `Display`, and
-    /// its `Debug` hides it, so that it cannot slip into a log.
+    /// A `sub`: the OP's public one, or a client's pairwise one. Personal data: it has no `Display` and its `Debug`
+    /// hides the value, so that it does not get into logs.
     Sub
 }
 
 string_id! {
-    /// What people call an API token. It names no single one.
+    /// An API token's name. Not unique.
     TokenName
 }
 
@@ -142,7 +143,7 @@ impl fmt::Debug for Sub {
     }
 }
 
-/// A delivery's id: a version 7 UUID, so that deliveries sort by when they were made.
+/// A delivery's id: a version 7 UUID, so that ids sort by creation time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(pub Uuid);
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identifier_has_1_to_255_characters_and_a_name_in_urls() {
+    fn an_identifier_has_1_to_255_characters_and_can_be_used_in_a_path() {
         for text in ["a", "...", "auth0|abc", "ü", &"x".repeat(255), &"ü".repeat(255)] {
             assert_eq!(text.parse::<ClientId>().unwrap().as_str(), text);
         }

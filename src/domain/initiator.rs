@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Initiator {
     /// The user logged out at an RP (RP-Initiated Logout).
     RpLogout,
-    /// The user logged out at the OP, or at an OP upstream of it.
+    /// The user logged out at the OP, or at an upstream OP.
     IdpLogout,
     /// The user's password changed.
     PasswordChanged,
@@ -72,7 +72,7 @@ impl From<Initiator> for &'static str {
     }
 }
 
-/// The name is none of [`Initiator::ALL`].
+/// The name is not one of [`Initiator::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an initiator; use one of {all}", all = Initiator::ALL.map(Initiator::as_str).join(", "))]
 pub struct UnknownInitiator(String);
@@ -93,25 +93,25 @@ impl TryFrom<String> for Initiator {
     }
 }
 
-/// Which initiators a client wants to hear of.
+/// The initiators for which a client receives logout tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "InitiatorsForm", try_from = "InitiatorsForm")]
 pub enum Initiators {
-    /// Every one.
+    /// Every initiator.
     All,
     /// Only these.
     Selected(BTreeSet<Initiator>),
 }
 
 impl Default for Initiators {
-    /// Auth0's default: logouts the user asked for.
+    /// Auth0's default: logouts by the user.
     fn default() -> Self {
         Self::Selected(BTreeSet::from([Initiator::RpLogout, Initiator::IdpLogout]))
     }
 }
 
 impl Initiators {
-    /// Whether a session that ended by `initiator` is to be told.
+    /// Whether the client is notified of sessions that ended for this reason.
     pub fn include(&self, initiator: Initiator) -> bool {
         match self {
             Self::All => true,

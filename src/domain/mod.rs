@@ -1,7 +1,7 @@
-//! The pure core: what the words of the contract mean, and what follows from an event.
+//! The domain model and its rules: sessions, clients, deliveries, and the changes that an event causes.
 //!
-//! Nothing here does I/O, reads a clock, draws randomness or knows a database, HTTP or a configuration
-//! file; time and randomness come in as arguments. It imports nothing else of the crate.
+//! Pure: no I/O, no clock, no randomness, no knowledge of the database, HTTP or configuration files. Time and
+//! randomness are passed in as arguments. This module imports nothing else from the crate.
 
 pub mod access;
 pub mod algorithm;
@@ -24,6 +24,7 @@ pub mod session;
 pub mod session_details;
 pub mod time;
 pub mod uri;
+mod written_uri;
 
 #[cfg(test)]
 pub(crate) mod test_support;

@@ -1,8 +1,9 @@
-//! Which `sub` a client is told: the OP's, or one of its own (OpenID Connect Core §8.1).
+//! Subject identifiers: which `sub` is sent to a client, the OP's public one or a pairwise one (OpenID Connect Core
+//! §8.1).
 //!
-//! Everything that puts a `sub` into a delivery asks [`Subjects::sub_for`] and nobody else, so that a
-//! pairwise client can never be told the public one. Formats are those of OPs that compute pairwise subjects
-//! from what can be known here; an OP that stores random ones has to report them.
+//! [`Subjects::sub_for`] is the only way to choose the `sub` of a delivery, so that a pairwise client never receives
+//! the public one. The formats are those of OPs that compute pairwise subjects from registered data and a salt; an OP
+//! that stores random ones has to report them.
 
 use std::fmt;
 
@@ -17,8 +18,8 @@ use uuid::Builder;
 use super::client::{Client, SubjectType};
 use super::ids::Sub;
 
-/// How an OP writes a pairwise `sub`. All of them hash sector identifier, `sub` and salt, in this order, as
-/// UTF-8 and with nothing in between, with SHA-256.
+/// How an OP computes a pairwise `sub`. All formats begin with the SHA-256 of sector identifier, `sub` and salt,
+/// concatenated as UTF-8 without separators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PairwiseFormat {
     /// Hexadecimal; the sector is the URI's host. The plain formula of OpenID Connect Core §8.1.
@@ -26,13 +27,13 @@ pub enum PairwiseFormat {
     Hex,
     /// base64url without padding; the sector is the URI's host. Nimbus and the Connect2id server.
     Base64url,
-    /// A name-based UUID (version 3, MD5) of the hash, without a name space; the sector is the URI's host as
-    /// it is written. Keycloak's SHA-256 mapper.
+    /// A name-based UUID (version 3, MD5) of the hash, without a namespace; the sector is the URI's host as
+    /// written. Keycloak's SHA-256 mapper.
     Keycloak,
-    /// Hexadecimal; the sector is the whole `sector_identifier_uri`, or else the host with its port, as they
-    /// are written. Ory Hydra.
+    /// Hexadecimal; the sector is the whole `sector_identifier_uri`, or else the logout URI's host with its port, as
+    /// written. Ory Hydra.
     Hydra,
-    /// Hexadecimal; the sector is the host, with its port unless that is the scheme's own. The sample in
+    /// Hexadecimal; the sector is the host, with its port unless that is the scheme's default. The sample in
     /// node-oidc-provider's documentation.
     OidcProvider,
 }
@@ -77,20 +78,20 @@ impl PairwiseFormat {
     }
 }
 
-/// How pairwise subjects are computed.
+/// Computes pairwise subjects.
 pub struct Pairwise {
     format: PairwiseFormat,
     salt: SecretString,
 }
 
 impl Pairwise {
-    /// With the OP's salt, taken byte for byte.
+    /// Uses this format and the OP's salt, byte for byte.
     pub fn new(format: PairwiseFormat, salt: SecretString) -> Self {
         Self { format, salt }
     }
 
-    /// The `sub` by which `client` knows the user whom the OP calls `public`; `None` for a client with no
-    /// URI to take a sector from.
+    /// The `sub` of `client` for the user whose public `sub` is `public`; `None` if the client has no URI to take a
+    /// sector from.
     fn compute(&self, client: &Client, public: &Sub) -> Option<Sub> {
         let sector = self.format.sector(client)?;
         let mut hash = Context::new(&SHA256);
@@ -108,9 +109,9 @@ impl fmt::Debug for Pairwise {
     }
 }
 
-/// A `sub` that a client may be told.
+/// The `sub` that is sent to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToldSub {
+pub struct ClientSub {
     /// The `sub`.
     pub sub: Sub,
     /// Whether it is the OP's public one.
@@ -124,7 +125,7 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Without `pairwise`, pairwise clients are told no `sub` but those that events name for them.
+    /// Without `pairwise`, pairwise clients receive only a `sub` that was reported for them.
     pub fn new(pairwise: Option<Pairwise>) -> Self {
         Self { pairwise }
     }
@@ -134,24 +135,24 @@ impl Subjects {
         self.pairwise.is_some()
     }
 
-    /// The `sub` that `client` is told: its `own`, if one was reported for it; else the `public` one, or for
-    /// a pairwise client the one computed of that. A pairwise client is never told the public one, not even
-    /// where it was reported as its own.
-    pub fn sub_for(&self, client: &Client, own: Option<&Sub>, public: Option<&Sub>) -> Option<ToldSub> {
+    /// The `sub` for `client`: the one reported for it (`own`), if any; else the `public` one, or for a pairwise
+    /// client the one computed from it. A pairwise client never receives the public one, even if it was reported as
+    /// its own.
+    pub fn sub_for(&self, client: &Client, own: Option<&Sub>, public: Option<&Sub>) -> Option<ClientSub> {
         let pairwise = client.subject_type == SubjectType::Pairwise;
         if let Some(own) = own.filter(|own| !pairwise || public != Some(*own)) {
-            return Some(ToldSub { sub: own.clone(), is_public: public == Some(own) });
+            return Some(ClientSub { sub: own.clone(), is_public: public == Some(own) });
         }
         let public = public?;
         if !pairwise {
-            return Some(ToldSub { sub: public.clone(), is_public: true });
+            return Some(ClientSub { sub: public.clone(), is_public: true });
         }
         let sub = self.pairwise.as_ref()?.compute(client, public)?;
-        Some(ToldSub { sub, is_public: false })
+        Some(ClientSub { sub, is_public: false })
     }
 }
 
-/// Host and port, as they are written. The URIs here have no credentials.
+/// Host and port, as written. These URIs have no credentials.
 fn authority(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
@@ -202,9 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn each_format_is_its_ops() {
+    fn each_format_gives_the_same_sub_as_its_op() {
         use PairwiseFormat::{Base64url, Hex, Hydra, Keycloak, OidcProvider};
-        // Worked out with Python's hashlib from what the OPs' sources do.
+        // Computed with Python's hashlib, following the OPs' sources.
         let plain = "https://rp.example.com/sector.json";
         let odd = "https://RP.example.com:8443/sector.json";
         let ipv6 = "https://[2001:db8::1]:8443/";
@@ -222,13 +223,13 @@ mod tests {
             (OidcProvider, odd, "6986a97129009beb2ab857a64ee349a35730929832e4c179301f7b6de520f763"),
         ] {
             let client = client("https://elsewhere.example.com/logout", Some(uri));
-            let told = subjects(format).sub_for(&client, None, Some(&sub("alice"))).unwrap();
-            assert_eq!((told.sub.as_str(), told.is_public), (expected, false), "{format:?} {uri}");
+            let chosen = subjects(format).sub_for(&client, None, Some(&sub("alice"))).unwrap();
+            assert_eq!((chosen.sub.as_str(), chosen.is_public), (expected, false), "{format:?} {uri}");
         }
     }
 
     #[test]
-    fn a_host_is_taken_as_it_is_written() {
+    fn the_host_keeps_its_written_form() {
         for (uri, host) in [
             ("https://RP.example.com:8443/x:y", "RP.example.com"),
             ("https://RP.example.com?x:y", "RP.example.com"),
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_sector_identifier_uri_the_logout_uri_counts() {
+    fn without_a_sector_identifier_uri_the_logout_uri_is_used() {
         use PairwiseFormat::{Hex, Hydra, OidcProvider};
         for (format, uri, expected) in [
             (
@@ -264,8 +265,8 @@ mod tests {
                 "6fedf12efb6ae2f00d2bb3999efb82c14c7ed54357b87903d132b9abddcd75d9",
             ),
         ] {
-            let told = subjects(format).sub_for(&client(uri, None), None, Some(&sub("alice"))).unwrap();
-            assert_eq!(told.sub.as_str(), expected, "{format:?} {uri}");
+            let chosen = subjects(format).sub_for(&client(uri, None), None, Some(&sub("alice"))).unwrap();
+            assert_eq!(chosen.sub.as_str(), expected, "{format:?} {uri}");
         }
         assert_eq!(subjects(Hex).sub_for(&client("", None), None, Some(&sub("alice"))), None);
     }
@@ -275,19 +276,19 @@ mod tests {
         let (alice, own) = (sub("alice"), sub("p-1"));
         let pairwise = client("https://rp.example.com/logout", None);
         let public = Client { subject_type: SubjectType::Public, ..pairwise.clone() };
-        let told = |sub: &Sub, is_public| Some(ToldSub { sub: sub.clone(), is_public });
+        let expected = |sub: &Sub, is_public| Some(ClientSub { sub: sub.clone(), is_public });
         for subjects in [Subjects::default(), subjects(PairwiseFormat::Hex)] {
-            assert_eq!(subjects.sub_for(&public, None, Some(&alice)), told(&alice, true));
+            assert_eq!(subjects.sub_for(&public, None, Some(&alice)), expected(&alice, true));
             assert_eq!(subjects.sub_for(&public, None, None), None);
             assert_eq!(subjects.sub_for(&pairwise, None, None), None);
             for client in [&public, &pairwise] {
-                assert_eq!(subjects.sub_for(client, Some(&own), Some(&alice)), told(&own, false));
-                assert_eq!(subjects.sub_for(client, Some(&own), None), told(&own, false));
+                assert_eq!(subjects.sub_for(client, Some(&own), Some(&alice)), expected(&own, false));
+                assert_eq!(subjects.sub_for(client, Some(&own), None), expected(&own, false));
             }
             for own in [None, Some(&alice)] {
-                let told = subjects.sub_for(&pairwise, own, Some(&alice));
-                assert_eq!(told.is_some(), subjects.can_compute());
-                assert!(told.is_none_or(|told| told.sub != alice && !told.is_public));
+                let chosen = subjects.sub_for(&pairwise, own, Some(&alice));
+                assert_eq!(chosen.is_some(), subjects.can_compute());
+                assert!(chosen.is_none_or(|chosen| chosen.sub != alice && !chosen.is_public));
             }
         }
     }

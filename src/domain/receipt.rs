@@ -1,22 +1,22 @@
-//! What a source is told about an event it reported.
+//! The result of an accepted event.
 
 use super::delivery::DeliverySummary;
 use super::ids::Sid;
 
-/// The answer to an accepted event. It is stored with the event, so that the same event reported again
-/// gets the same answer.
+/// The result of an accepted event. It is stored with the event, so that a repetition of the event gets the same
+/// answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The event's `id`.
     pub id: String,
-    /// The sessions it was about.
+    /// The sessions it affected.
     pub sessions: Vec<Sid>,
-    /// The deliveries of those sessions, each as it stood when the event was accepted.
+    /// The deliveries of those sessions, each in its state when the event was accepted.
     pub deliveries: Vec<DeliverySummary>,
 }
 
 impl Receipt {
-    /// The answer to an event of which nothing follows.
+    /// The result of an event without effect.
     pub const fn new(id: String) -> Self {
         Self { id, sessions: Vec::new(), deliveries: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! Redelivery: finished deliveries put back into the queue, by an operator.
+//! Redelivery: an operator puts finished deliveries back into the queue.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,53 +10,53 @@ use super::ids::{ClientId, DeliveryId};
 /// Why a delivery cannot be put back into the queue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedeliveryRefusal {
-    /// An attempt is under way; its outcome is not known yet.
+    /// An attempt is in flight; its outcome is not known yet.
     #[error("an attempt of this delivery is under way; wait for its outcome")]
     InFlight,
-    /// There is nobody to deliver to.
+    /// The client was deleted, or has no logout URI.
     #[error("client \"{0}\" is not registered, or has no logout URI to deliver to")]
     NotSubscribed(ClientId),
 }
 
-/// How many jobs may be unfinished at a time: each is somebody's request, and they take turns.
+/// The maximum number of unfinished jobs. They run one batch at a time, in turn.
 pub const MAX_UNFINISHED_JOBS: u32 = 100;
 
-/// Too many jobs are unfinished for another.
+/// The maximum number of unfinished jobs is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there are {MAX_UNFINISHED_JOBS} unfinished redelivery jobs, and at most as many are taken; wait until one is finished"
 )]
 pub struct TooManyJobs;
 
-/// The states that are redelivered where a filter names none: what failed for good.
+/// The states that are redelivered if a filter names none: deliveries that failed for good.
 pub const DEAD_LETTERS: [State; 2] = [State::Rejected, State::Exhausted];
 
-/// Every delivery that matches a filter is put back into the queue, a batch at a time. The job remembers
-/// how far it came, so that it goes on after a restart.
+/// A job that puts every delivery matching a filter back into the queue, a batch at a time. Its progress is stored, so
+/// that it continues after a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedeliveryJob {
-    /// The job.
+    /// The job's id.
     pub id: JobId,
-    /// Which deliveries. Its states are always given, and final.
+    /// The deliveries to redeliver. `states` is always set, and only has final states.
     pub filter: DeliveryFilter,
-    /// No delivery after this one is looked at: those made since the job began are not meant.
+    /// The last delivery to scan: deliveries created after the job are not included.
     pub until: DeliveryId,
-    /// Up to where it has looked; `None` before the first batch.
+    /// The last delivery scanned; `None` before the first batch.
     pub cursor: Option<DeliveryId>,
-    /// The first delivery to look at; `None` where there was none.
+    /// The first delivery to scan; `None` if there was none.
     pub first: Option<DeliveryId>,
-    /// Up to where matches were counted when it began, since there were too many to look at; it counts the others
-    /// as it goes. `None` if all were counted.
+    /// The last delivery included in the initial count, if there were too many to count at once; matches beyond it are
+    /// counted while the job runs. `None` if all were counted.
     pub counted_to: Option<DeliveryId>,
-    /// How many deliveries match: those counted when it began, and those it has found since beyond `counted_to`.
+    /// The number of matches: those of the initial count, and those found beyond `counted_to` so far.
     pub matched: u64,
-    /// How many it has put back into the queue.
+    /// The number of deliveries put back into the queue.
     pub redelivered: u64,
-    /// How many it has passed over, since their clients are subscribed no more, or somebody else has changed them.
+    /// The number of matches skipped, because the client is no longer subscribed or the delivery has changed since.
     pub skipped: u64,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
-    /// When it had looked at all; `None` while it goes on.
+    /// When it was completed; `None` while it runs.
     pub completed_at: Option<Timestamp>,
 }
 
@@ -66,28 +66,28 @@ pub struct RedeliveryJob {
 pub struct JobId(pub Uuid);
 
 impl RedeliveryJob {
-    /// How far it is, from 0 to 100. Deliveries that are settled or swept meanwhile make it an estimate,
-    /// until it is complete.
+    /// The progress, from 0 to 100; 100 only once the job is complete. An estimate, since deliveries are settled and
+    /// deleted while the job runs.
     pub fn percentage_done(&self) -> u8 {
         if self.completed_at.is_some() {
             return 100;
         }
         let (done, all) = match self.counted_to {
             None => (self.redelivered + self.skipped, self.matched),
-            Some(_) => self.span_looked_at(),
+            Some(_) => self.scanned_span(),
         };
         let percentage = done.saturating_mul(100).checked_div(all).unwrap_or(0);
         u8::try_from(percentage.min(99)).unwrap_or(99)
     }
 
-    /// Whether [`matched`](Self::matched) counts all that match.
+    /// Whether [`matched`](Self::matched) is complete.
     pub fn is_counted(&self) -> bool {
         self.counted_to.is_none() || self.completed_at.is_some()
     }
 
-    /// How much of the time it has looked at, of which the deliveries are that it is to look at, in seconds: their
-    /// ids are in the order of time.
-    fn span_looked_at(&self) -> (u64, u64) {
+    /// The scanned and the total time span of the deliveries to scan, in seconds, taken from their ids (version 7
+    /// UUIDs).
+    fn scanned_span(&self) -> (u64, u64) {
         let second = |id: DeliveryId| id.0.get_timestamp().map_or(0, |time| time.to_unix().0);
         let first = self.first.map_or(0, second);
         let span = |id: DeliveryId| second(id).saturating_sub(first);
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_at_100_percent_only_when_it_is_complete() {
+    fn progress_is_100_percent_only_when_the_job_is_complete() {
         let job = |matched, redelivered, skipped, completed_at| RedeliveryJob {
             id: JobId(Uuid::nil()),
             filter: DeliveryFilter::default(),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_was_not_counted_is_as_far_as_the_time_it_has_come_to() {
+    fn progress_without_a_full_count_is_the_scanned_part_of_the_time_span() {
         let at =
             |second: u64| DeliveryId(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, second, 0)));
         let job = |cursor| RedeliveryJob {

@@ -1,30 +1,29 @@
-//! When the next attempt of a delivery is due.
+//! The retry schedule of deliveries.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How much of a delay is added at random, so that deliveries which failed together do not all come back
-/// at once. It only ever adds: the schedule stays the least a relying party is given.
+/// The largest part of a delay that is added at random, so that deliveries that failed together are not all retried at
+/// once. Jitter only adds: the configured delays are minimums.
 const MAX_JITTER: f64 = 0.2;
 
-/// The longest a relying party's `Retry-After` is followed. A hint must not park a logout for a day.
+/// The longest `Retry-After` that is honoured; a longer one would delay a logout for too long.
 const MAX_HINT: Duration = Duration::from_hours(1);
 
-/// The retry schedule: waits between attempts. After its last entry that one repeats until the delivery's
-/// age runs out.
+/// The delays between attempts. The last one repeats until the delivery expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySchedule(Vec<Duration>);
 
 impl RetrySchedule {
-    /// A schedule of these waits; `None` if there are none.
+    /// A schedule of these delays; `None` if the list is empty.
     pub fn new(waits: Vec<Duration>) -> Option<Self> {
         (!waits.is_empty()).then_some(Self(waits))
     }
 
-    /// When to try again after `failures` (≥ 1) failed attempts, the last of which ended at `now`.
+    /// When the next attempt is due after `failures` (≥ 1) failed attempts, the last of which ended at `now`.
     ///
-    /// `hint` is the answer's `Retry-After`, `jitter` a number drawn from `0.0..1.0`. `None` if that would
+    /// `hint` is the response's `Retry-After`, `jitter` a number drawn from `0.0..1.0`. `None` if the attempt would
     /// be after `expires_at`: the delivery is exhausted.
     pub fn next_attempt(
         &self,
@@ -53,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_wait_repeats() {
+    fn the_last_delay_repeats() {
         let schedule = RetrySchedule::new(vec![Duration::from_secs(1), Duration::from_secs(5)]).unwrap();
         for (failures, expected) in [(1, 1), (2, 5), (3, 5), (1000, 5)] {
             assert_eq!(schedule.next_attempt(failures, at(0), at(100), None, 0.0), Some(at(expected)));
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_lengthens_the_wait_up_to_an_hour() {
+    fn retry_after_lengthens_the_delay_up_to_an_hour() {
         let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]).unwrap();
         for (hint, expected) in [(3, 10), (30, 30), (86_400, 3_600)] {
             let due = schedule.next_attempt(1, at(0), at(1_000_000), Some(Duration::from_secs(hint)), 0.0);
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_up_to_a_fifth_longer_at_random_and_never_shorter() {
+    fn jitter_lengthens_a_delay_by_at_most_a_fifth() {
         let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]).unwrap();
         for (jitter, expected) in [(0.0, 10), (0.5, 11), (1.0, 12), (7.0, 12), (-1.0, 10)] {
             assert_eq!(
@@ -82,18 +81,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_attempt_may_be_made_when_the_age_runs_out_and_not_after() {
+    fn no_attempt_is_due_after_the_delivery_expires() {
         let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]).unwrap();
         for (expires_at, expected) in [(9, None), (10, Some(at(10))), (11, Some(at(10)))] {
             assert_eq!(schedule.next_attempt(1, at(0), at(expires_at), None, 0.0), expected, "{expires_at}");
         }
-        // Nor is there a time after the last one.
+        // Nor if the due time would be out of range.
         assert_eq!(schedule.next_attempt(1, Timestamp::MAX, Timestamp::MAX, None, 0.0), None);
     }
 
     proptest! {
         #[test]
-        fn every_wait_lies_between_the_schedule_and_a_fifth_more(
+        fn every_delay_is_between_the_schedule_and_a_fifth_more(
             waits in prop::collection::vec(1_u64..10_000_000, 1..12),
             failures in 1_u32..40,
             jitter in 0.0_f64..1.0,
@@ -108,7 +107,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_is_planned_after_the_age_ran_out(
+        fn no_attempt_is_due_after_the_expiry_with_any_input(
             wait in 1_u64..1_000, age in 0_i64..1_000, hint in prop::option::of(0_u64..10_000), jitter in 0.0_f64..1.0,
         ) {
             let schedule = RetrySchedule::new(vec![Duration::from_secs(wait)]).unwrap();

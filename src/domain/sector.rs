@@ -1,49 +1,19 @@
-//! A client's sector identifier URI: what groups the clients that share pairwise subjects.
+//! Sector identifier URIs: clients of the same sector share pairwise subjects.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::uri::{self, UriError};
+use super::uri::UriError;
+use super::written_uri::written_uri;
 
-/// A `sector_identifier_uri` (OpenID Connect Dynamic Client Registration §2): absolute, `https`, with a host,
-/// without fragment or credentials. The text is kept byte for byte: some OPs hash all of it.
-///
-/// Nobody fetches it here. That the OP's list behind it names the client was the OP's to check.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SectorIdentifierUri {
-    text: String,
-    url: Url,
-}
-
-impl SectorIdentifierUri {
-    /// The longest URI, in bytes.
-    pub const MAX_BYTES: usize = 2048;
-
-    /// As it was registered.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// One that is stored. It may have been registered under looser rules than today's.
+written_uri! {
+    /// A `sector_identifier_uri` (OpenID Connect Dynamic Client Registration §2): absolute, `https`, with a host,
+    /// without fragment or credentials. The text is kept byte for byte: some OPs hash all of it.
     ///
-    /// # Errors
-    /// If it is not a URL at all.
-    pub fn from_stored(text: String) -> Result<Self, url::ParseError> {
-        let url = Url::parse(&text)?;
-        Ok(Self { text, url })
-    }
-
-    /// Parsed.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
+    /// logoutd does not fetch it: checking that the client is listed there is the OP's task at registration.
+    SectorIdentifierUri, SectorIdentifierUriError
 }
 
-/// Why a string is no [`SectorIdentifierUri`].
+/// Why a string is not a [`SectorIdentifierUri`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SectorIdentifierUriError {
     /// Longer than [`SectorIdentifierUri::MAX_BYTES`].
@@ -60,41 +30,15 @@ pub enum SectorIdentifierUriError {
     Fragment,
 }
 
-impl FromStr for SectorIdentifierUri {
-    type Err = SectorIdentifierUriError;
-
-    fn from_str(text: &str) -> Result<Self, SectorIdentifierUriError> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(SectorIdentifierUriError::TooLong);
-        }
-        let url = uri::parse(text)?;
+impl SectorIdentifierUri {
+    fn check(url: &Url) -> Result<(), SectorIdentifierUriError> {
         if url.scheme() != "https" {
             return Err(SectorIdentifierUriError::NotHttps);
         }
         if url.fragment().is_some() {
             return Err(SectorIdentifierUriError::Fragment);
         }
-        Ok(Self { text: text.to_owned(), url })
-    }
-}
-
-impl TryFrom<String> for SectorIdentifierUri {
-    type Error = SectorIdentifierUriError;
-
-    fn try_from(text: String) -> Result<Self, SectorIdentifierUriError> {
-        text.parse()
-    }
-}
-
-impl From<SectorIdentifierUri> for String {
-    fn from(uri: SectorIdentifierUri) -> Self {
-        uri.text
-    }
-}
-
-impl fmt::Debug for SectorIdentifierUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        Ok(())
     }
 }
 
@@ -113,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_read_under_looser_rules() {
+    fn stored_uris_are_read_under_less_strict_rules() {
         let read = |text: &str| SectorIdentifierUri::from_stored(text.to_owned());
         let kept = read("http://user@rp.example.com/#x").unwrap();
         assert_eq!(
@@ -124,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sector_identifier_uri_is_refused() {
+    fn invalid_sector_identifier_uris_are_rejected() {
         use SectorIdentifierUriError::{Fragment, NotHttps, TooLong, Uri};
         use UriError::{Credentials, NotAbsolute};
         for (text, expected) in [

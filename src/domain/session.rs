@@ -1,4 +1,4 @@
-//! A session at the OP: whose it is, which clients take part in it, and how it ended.
+//! Sessions at the OP: user, participating clients, lifetime and end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,56 +12,56 @@ use super::initiator::Initiator;
 use super::metadata::SessionMetadata;
 use super::session_details::SessionDetails;
 
-/// Tells one life of a `sid` from the next: an OP may start a new session under an id that ended before.
+/// Identifies a session record. An OP may reuse the `sid` of an ended session, so a `sid` is not unique over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionKey(pub Uuid);
 
-/// A session the OP reported, or one that was first heard of when it ended.
+/// A session: active, or ended. A session that ends without having been reported before gets a record too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// This life of the `sid`.
+    /// The record's key.
     pub key: SessionKey,
     /// The session's id at the OP.
     pub sid: Sid,
-    /// The user. Unknown only for a session that was never reported and ended without a `sub`.
+    /// The user. `None` only for a session that was not reported before its end and whose end had no `sub`.
     pub sub: Option<Sub>,
-    /// How the session was made.
+    /// The login flow that created it.
     pub flow: Flow,
-    /// What the OP put on it.
+    /// The metadata set by the OP.
     pub session_metadata: SessionMetadata,
-    /// What else a source told of it.
+    /// Device, authentication methods and other details.
     pub details: SessionDetails,
-    /// The clients the user logged in to, each with the `sub` it knows the user by if that is its own.
+    /// The clients the user logged in to, each with its client-specific (pairwise) `sub` if one was reported.
     pub participants: BTreeMap<ClientId, Option<Sub>>,
-    /// When it began, as far as is known.
+    /// When it was created, as far as is known.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// When the user authenticated, if the OP says; else that was when the session began.
+    /// When the user authenticated; `None`: when the session was created.
     pub authenticated_at: Option<Timestamp>,
-    /// When it is to end unless something is heard of it before.
+    /// The end of its idle lifetime, which later events extend.
     pub idle_expires_at: Option<Timestamp>,
-    /// When it is to end by itself, whatever is heard of it.
+    /// The end of its absolute lifetime.
     pub expires_at: Option<Timestamp>,
-    /// Counts its changes, so that a change can be made on the condition that nobody else made one.
+    /// Incremented by every change, for optimistic concurrency control.
     pub revision: u64,
-    /// How it ended; `None` while it lives.
+    /// How it ended; `None` while it is active.
     pub ended: Option<Ended>,
-    /// When it was last reported to have ended, if that was after the end it has.
+    /// The latest reported end, if it is after `ended`.
     pub ended_again_at: Option<Timestamp>,
-    /// The clients whose part in its end is decided: they have a delivery, were told by a token about the user, or
-    /// are left out. Empty while it lives.
+    /// The clients for which the session's end is handled: they have a delivery, were notified by a token about the
+    /// user, or are excluded. Empty while it is active.
     pub decided: BTreeSet<ClientId>,
-    /// When its members were reported, where that was not when it began.
+    /// When each member was last reported, where that differs from `created_at`.
     pub reported: BTreeMap<Member, Timestamp>,
-    /// When the `sub`s of the clients' own were reported, likewise.
+    /// When each client-specific `sub` was last reported, where that differs from `created_at`.
     pub own_subs_reported: BTreeMap<ClientId, Timestamp>,
-    /// The last end of all sessions of its user that was accepted before it began, if that was still being carried
-    /// out then: that one is not about this session.
+    /// The last end of all the user's sessions that was accepted before this session was created, if it was still
+    /// being applied in batches at that time. It does not apply to this session.
     pub begun_after: Option<EndNumber>,
 }
 
-/// A member that reports set. A report that is older than the one that set it changes nothing of it.
+/// A member that is set by reports. The newest report wins, in whatever order reports arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Member {
     /// [`Session::session_metadata`]
@@ -97,7 +97,7 @@ impl Member {
 }
 
 impl Session {
-    /// One of which only this is known. It lives.
+    /// An active session with no other values.
     pub fn new(key: SessionKey, sid: Sid, created_at: Timestamp) -> Self {
         Self {
             key,
@@ -122,14 +122,14 @@ impl Session {
         }
     }
 
-    /// The `sub` that was reported for this client alone, if one was.
+    /// The client-specific `sub` of this client, if one was reported.
     pub fn own_sub(&self, client: &ClientId) -> Option<&Sub> {
         self.participants.get(client).and_then(Option::as_ref)
     }
 
-    /// Whether a report of `at` is the newest so far of a member; then it is from now on. Of two reports of the same
-    /// time the one that came in later is the newer.
-    pub fn is_newest(&mut self, member: Member, at: Timestamp) -> bool {
+    /// Records a report of `member` with the time `at`, unless a newer one is known. Returns whether it was recorded;
+    /// then the caller sets the member. Of two reports with the same time, the one received later wins.
+    pub fn accept_report(&mut self, member: Member, at: Timestamp) -> bool {
         if self.reported_at(member).is_some_and(|reported| at < reported) {
             return false;
         }
@@ -141,8 +141,8 @@ impl Session {
         true
     }
 
-    /// The same for the `sub` of a client's own.
-    pub fn is_newest_sub(&mut self, client: &ClientId, at: Timestamp) -> bool {
+    /// Like [`accept_report`](Self::accept_report), for a client-specific `sub`.
+    pub fn accept_sub_report(&mut self, client: &ClientId, at: Timestamp) -> bool {
         let reported = self.own_subs_reported.get(client).copied();
         if reported.or_else(|| self.own_sub(client).map(|_| self.created_at)).is_some_and(|it| at < it) {
             return false;
@@ -155,26 +155,26 @@ impl Session {
         true
     }
 
-    /// Puts each of those details that a report of `at` tells in the place of what was told before, whole, unless that
-    /// was reported later.
-    pub fn set_details(&mut self, told: &SessionDetails, at: Timestamp) {
-        let SessionDetails { device, authentication, last_interacted_at, cookie } = told.clone();
-        if device.is_some() && self.is_newest(Member::Device, at) {
+    /// Applies a report of details with the time `at`: each detail present replaces the known one, unless that was
+    /// reported with a later time.
+    pub fn set_details(&mut self, reported: &SessionDetails, at: Timestamp) {
+        let SessionDetails { device, authentication, last_interacted_at, cookie } = reported.clone();
+        if device.is_some() && self.accept_report(Member::Device, at) {
             self.details.device = device;
         }
-        if authentication.is_some() && self.is_newest(Member::Authentication, at) {
+        if authentication.is_some() && self.accept_report(Member::Authentication, at) {
             self.details.authentication = authentication;
         }
-        if last_interacted_at.is_some() && self.is_newest(Member::LastInteractedAt, at) {
+        if last_interacted_at.is_some() && self.accept_report(Member::LastInteractedAt, at) {
             self.details.last_interacted_at = last_interacted_at;
         }
-        if cookie.is_some() && self.is_newest(Member::Cookie, at) {
+        if cookie.is_some() && self.accept_report(Member::Cookie, at) {
             self.details.cookie = cookie;
         }
     }
 
-    /// An earlier report of its beginning came in. What was reported meanwhile keeps its times.
-    pub fn began_earlier(&mut self, at: Timestamp) {
+    /// Moves `created_at` back, after a delayed report of the session's creation. The members keep their report times.
+    pub fn set_earlier_start(&mut self, at: Timestamp) {
         if at >= self.created_at {
             return;
         }
@@ -205,40 +205,41 @@ impl Session {
         self.reported.get(&member).copied().or(is_set.then_some(self.created_at))
     }
 
-    /// When something of it was last reported: its beginning, a member, or a client's own `sub`.
+    /// The time of the newest report: of its creation, a member, or a client-specific `sub`.
     pub fn last_reported_at(&self) -> Timestamp {
         let members = self.reported.values().chain(self.own_subs_reported.values());
         members.copied().fold(self.created_at, Timestamp::max)
     }
 
-    /// When it was last reported to have ended.
+    /// The time of the latest reported end.
     pub fn last_ended_at(&self) -> Option<Timestamp> {
         self.ended.map(|ended| ended.at).max(self.ended_again_at)
     }
 
-    /// When its lifetime runs out: the idle or the absolute one, whichever is first.
+    /// When it expires: the end of the idle or of the absolute lifetime, whichever is first.
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.idle_expires_at.into_iter().chain(self.expires_at).min()
     }
 }
 
-/// How long sessions live for which the OP sets no times of its own. `None`: until they are ended.
+/// The default lifetimes of sessions, used where the OP sets no expiry. `None`: unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// From their beginning, whatever is heard of them.
+    /// Counted from the session's creation.
     pub absolute: Option<Duration>,
-    /// From the last sign of life: the report that they began, or that a client was added or they changed.
+    /// Counted from the last report of the session: created, client added or updated.
     pub idle: Option<Duration>,
 }
 
 impl Lifetimes {
-    /// Something was heard of a live session at `at`, which is not ahead of our clock: sets the end of its idle lifetime to
-    /// what the OP says, or else works it out, and the end of its absolute lifetime where the OP has not set one.
+    /// Extends an active session's lifetime after a report at `at`, which must not be in the future. The idle lifetime
+    /// ends when the OP says (`idle_expires_at`) or else after the default; the absolute one gets the default if it has
+    /// no end yet.
     pub fn renew(&self, session: &mut Session, at: Timestamp, idle_expires_at: Option<Timestamp>) {
         let after = |from: Timestamp, lifetime: Duration| {
             from.saturating_add(lifetime).expect("a std Duration has no calendar units")
         };
-        // A report that was overtaken by a later one does not shorten what was worked out.
+        // A delayed report must not shorten the lifetime that a newer one set.
         let renewed = self.idle.map(|idle| after(at, idle)).max(session.idle_expires_at);
         session.idle_expires_at = idle_expires_at.or(renewed);
         if let (Some(absolute), None) = (self.absolute, session.expires_at) {
@@ -247,49 +248,49 @@ impl Lifetimes {
     }
 }
 
-/// Orders the ends of all sessions of a user by when they were accepted, across all users.
+/// The sequence number of a [`SubjectEnd`]: in the order of acceptance, across all users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EndNumber(pub u64);
 
 impl EndNumber {
-    /// The one after it.
+    /// The next number.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// The end of all sessions of a user. It is remembered, for those of them that are reported late, and for those
-/// that are still to be ended because they are too many for one transaction.
+/// The end of all sessions of a user. It is stored, because it also applies to sessions that are reported late, and
+/// because it is applied in batches if the sessions are too many for one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectEnd {
-    /// Which.
+    /// Its sequence number.
     pub number: EndNumber,
-    /// Whose sessions.
+    /// The user.
     pub sub: Sub,
     /// When, and why.
     pub ended: Ended,
-    /// Clients to tell of each session beside its own.
+    /// Clients to notify of each session in addition to its participants.
     pub clients: BTreeMap<ClientId, Option<Sub>>,
-    /// Clients not to tell.
+    /// Clients not to notify.
     pub exclude_clients: BTreeSet<ClientId>,
-    /// The metadata of sessions that have none.
+    /// Metadata for sessions that have none.
     pub session_metadata: SessionMetadata,
-    /// Clients that a token about the user told of it, and the `sub` they know: they are not told again when the rest
-    /// of the sessions is ended.
-    pub told: BTreeSet<(ClientId, Sub)>,
+    /// Clients that have a delivery of a token about the user, each with its `sub`: later batches do not notify them
+    /// again.
+    pub notified: BTreeSet<(ClientId, Sub)>,
 }
 
 /// The end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// When: by the source's clock, or when logoutd heard of it.
+    /// When, by the source's clock if it gives a plausible time, else when the event was received.
     pub at: Timestamp,
     /// Why.
     pub initiator: Initiator,
 }
 
-/// How a session was made. Only the browser flow can carry session metadata, as at Auth0.
+/// The login flow that created a session. Only sessions of the browser flow can have metadata, as at Auth0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flow {
@@ -319,7 +320,7 @@ impl Flow {
         }
     }
 
-    /// Whether sessions made this way can carry metadata.
+    /// Whether sessions of this flow can have metadata.
     pub const fn carries_metadata(self) -> bool {
         matches!(self, Self::Browser)
     }

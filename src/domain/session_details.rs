@@ -1,6 +1,5 @@
-//! What a source can tell of a session besides whose it is: Auth0's `device`, `authentication`, `cookie` and
-//! `last_interacted_at`. They are kept and shown to whoever may read sessions; nothing acts on them, and they are
-//! in no token.
+//! Optional details of a session: Auth0's `device`, `authentication`, `cookie` and `last_interacted_at`. They are
+//! stored and returned by the sessions API; they are not in tokens, and no decision depends on them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,31 +7,31 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The most of a user agent that is kept, in characters. The rest is cut off: users choose what they send, and nobody
-/// gets a session that logoutd does not know of by a long one.
+/// The longest stored user agent, in characters. Longer ones are truncated, not rejected: the user controls this
+/// value, and must not be able to prevent a session from being recorded.
 pub const MAX_USER_AGENT_CHARS: usize = 512;
-/// The longest number of an autonomous system, in characters.
+/// The longest autonomous system number, in characters.
 pub const MAX_ASN_CHARS: usize = 32;
-/// The most methods of authentication.
+/// The maximum number of authentication methods.
 pub const MAX_METHODS: usize = 50;
-/// The longest name of a method, and of its type, in characters.
+/// The longest method name or type, in characters.
 pub const MAX_METHOD_CHARS: usize = 255;
 
-/// What a source told. All of it is personal: `Debug` shows only what was told of.
+/// Details that a source reported. All values are personal data: `Debug` shows only which ones are present.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SessionDetails {
-    /// Where the user logged in, and was last seen.
+    /// The device at login and at the last activity.
     pub device: Option<Device>,
     /// How the user authenticated, in the source's order.
     pub authentication: Option<Vec<AuthenticationMethod>>,
-    /// When the user was last there.
+    /// The user's last activity.
     pub last_interacted_at: Option<Timestamp>,
-    /// What the OP's cookie is like.
+    /// The lifetime of the OP's session cookie.
     pub cookie: Option<CookieMode>,
 }
 
 impl SessionDetails {
-    /// Whether nothing was told.
+    /// Whether no detail is present.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -40,37 +39,38 @@ impl SessionDetails {
 
 impl fmt::Debug for SessionDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = [
+        let present = [
             ("device", self.device.is_some()),
             ("authentication", self.authentication.is_some()),
             ("last_interacted_at", self.last_interacted_at.is_some()),
             ("cookie", self.cookie.is_some()),
         ];
-        f.debug_set().entries(told.into_iter().filter(|(_, told)| *told).map(|(name, _)| name)).finish()
+        let names = present.into_iter().filter(|(_, is_present)| *is_present).map(|(name, _)| name);
+        f.debug_set().entries(names).finish()
     }
 }
 
-/// The device of a session, first and last.
+/// The device of a session.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Device {
-    /// When the session began.
-    pub initial: Whereabouts,
-    /// When something was last heard of it.
-    pub last: Whereabouts,
+    /// At login.
+    pub initial: DeviceSnapshot,
+    /// At the last activity.
+    pub last: DeviceSnapshot,
 }
 
-/// What a request tells of where it came from.
+/// A device at one point in time, as a request shows it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Whereabouts {
-    /// The browser's name for itself.
+pub struct DeviceSnapshot {
+    /// The `User-Agent` header.
     pub user_agent: Option<UserAgent>,
-    /// Its address.
+    /// The IP address.
     pub ip: Option<IpAddr>,
-    /// The number of the autonomous system that the address belongs to.
+    /// The autonomous system number of the IP address.
     pub asn: Option<Asn>,
 }
 
-/// A `User-Agent`: at most [`MAX_USER_AGENT_CHARS`] of it, without control characters.
+/// A `User-Agent`, truncated to [`MAX_USER_AGENT_CHARS`] and without control characters.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct UserAgent(String);
@@ -88,7 +88,7 @@ impl From<String> for UserAgent {
     }
 }
 
-/// A text is none of what it was to be.
+/// The text is empty, too long or has a control character. Contains the maximum length in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must have 1 to {0} characters, none of them a control character")]
 pub struct TextError(usize);
@@ -102,7 +102,7 @@ fn checked(text: String, max: usize) -> Result<String, TextError> {
     }
 }
 
-/// The number of an autonomous system, as a text: Auth0 writes `1221`, others `AS1221`.
+/// An autonomous system number, as text: Auth0 writes `1221`, others `AS1221`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Asn(String);
@@ -129,7 +129,7 @@ pub struct AuthenticationMethod {
     pub name: MethodName,
     /// When.
     pub timestamp: Option<Timestamp>,
-    /// Which factor, of `mfa`.
+    /// The factor used, for `mfa`.
     pub r#type: Option<MethodName>,
 }
 
@@ -153,18 +153,18 @@ impl TryFrom<String> for MethodName {
     }
 }
 
-/// What the OP's cookie is like.
+/// The lifetime of the OP's session cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CookieMode {
-    /// It outlives the browser.
+    /// It is kept when the browser is closed.
     Persistent,
-    /// It is gone when the browser is closed.
+    /// It is deleted when the browser is closed.
     NonPersistent,
 }
 
 impl CookieMode {
-    /// Each of them.
+    /// Every mode.
     pub const ALL: [Self; 2] = [Self::Persistent, Self::NonPersistent];
 
     /// The name used in events and JSON.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_agent_is_cut_off_and_not_refused() {
+    fn a_long_user_agent_is_truncated_and_not_rejected() {
         let kept = |text: &str| UserAgent::from(text.to_owned()).as_str().to_owned();
         assert_eq!(kept("Mozilla/5.0 (\r\n\tX11)"), "Mozilla/5.0 (X11)");
         assert_eq!(kept(&"ü".repeat(513)), "ü".repeat(512));
@@ -203,10 +203,10 @@ mod tests {
     }
 
     #[test]
-    fn details_are_empty_when_nothing_was_told() {
+    fn details_are_empty_without_any_value() {
         assert!(SessionDetails::default().is_empty());
-        let told = SessionDetails { cookie: Some(CookieMode::Persistent), ..SessionDetails::default() };
-        assert!(!told.is_empty());
-        assert_eq!(format!("{told:?}"), "{\"cookie\"}");
+        let details = SessionDetails { cookie: Some(CookieMode::Persistent), ..SessionDetails::default() };
+        assert!(!details.is_empty());
+        assert_eq!(format!("{details:?}"), "{\"cookie\"}");
     }
 }

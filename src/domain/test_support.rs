@@ -1,4 +1,4 @@
-//! Values for unit tests: sessions of the user `alice`, and what is reported of them.
+//! Fixtures for unit tests: events about sessions of the user `alice`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub(crate) fn metadata(pairs: &[(&str, &str)]) -> SessionMetadata {
     pairs.try_into().unwrap()
 }
 
-/// Clients without a `sub` of their own.
+/// Clients without a client-specific `sub`.
 pub(crate) fn named(ids: &[&str]) -> NamedClients {
     ids.iter().map(|id| (client_id(id), None)).collect()
 }

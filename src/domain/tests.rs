@@ -1,5 +1,5 @@
-//! The words that are written in events, configuration, JSON and the store, one by one: programs nobody here knows
-//! hold them, so a change of one is a change of the contract.
+//! The names used in events, configuration, JSON and the store. Other programs depend on them: changing one is a
+//! breaking change.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::algorithm::SigningAlg;
 use super::client::{Client, Contradiction, Origin, SubjectLogout, SubjectType, TokenSubject, TokenTyp};
 use super::delivery::State;
 use super::initiator::{Initiator, Initiators};
-use super::log::{Actor, Asked, Change, LogEntry, LogEvent, LogId, LogType, Outcome};
+use super::log::{Actor, Change, Channel, DeliveryOutcome, LogEntry, LogEvent, LogId, LogType};
 use super::metadata::MetadataChoice;
 use super::metadata::sensitive::{Kind, SensitivePolicy};
 use super::pairwise::PairwiseFormat;
@@ -16,7 +16,7 @@ use super::session::Flow;
 use super::session_details::CookieMode;
 
 #[test]
-fn each_word_is_written_as_documents_say() {
+fn names_are_as_documented() {
     assert_eq!(
         Initiator::ALL.map(Initiator::as_str),
         [
@@ -83,7 +83,7 @@ fn each_word_is_written_as_documents_say() {
 }
 
 #[test]
-fn a_word_is_read_back_and_no_other_is_taken_for_it() {
+fn names_round_trip_and_unknown_ones_are_rejected() {
     for it in Initiator::ALL {
         assert_eq!(<&str>::from(it).parse(), Ok(it));
     }
@@ -102,7 +102,7 @@ fn a_word_is_read_back_and_no_other_is_taken_for_it() {
 }
 
 #[test]
-fn what_a_word_means() {
+fn final_states_and_rsa_algorithms_are_as_documented() {
     let are_final: Vec<_> = State::ALL.into_iter().filter(|it| it.is_final()).collect();
     assert_eq!(are_final, [State::Delivered, State::Rejected, State::Exhausted, State::Discarded]);
     let take_rsa_keys: Vec<_> =
@@ -134,7 +134,7 @@ fn log_entries_have_auth0s_codes_and_texts() {
     let change = |succeeded| {
         LogEvent::Change(Box::new(Change {
             description: "Update a client".to_owned(),
-            asked: Asked::Api { method: "PATCH".to_owned(), path: "/api/v2/clients/{id}".to_owned() },
+            channel: Channel::Api { method: "PATCH".to_owned(), path: "/api/v2/clients/{id}".to_owned() },
             object: None,
             succeeded,
             status: None,
@@ -149,7 +149,7 @@ fn log_entries_have_auth0s_codes_and_texts() {
         }))
     };
     let outcome = |state| {
-        LogEvent::Outcome(Outcome {
+        LogEvent::Outcome(DeliveryOutcome {
             delivery_id: super::ids::DeliveryId(uuid::Uuid::from_u128(8)),
             state,
             initiator: Initiator::RpLogout,
@@ -167,7 +167,7 @@ fn log_entries_have_auth0s_codes_and_texts() {
 }
 
 #[test]
-fn whoever_made_a_change_is_written_down_without_a_secret() {
+fn an_actor_identifies_the_caller() {
     let text = |text: &str| Some(text.to_owned());
     let actor = |caller: Caller| {
         let Actor { kind, id, name, client_id } = caller.into();
@@ -191,7 +191,7 @@ fn whoever_made_a_change_is_written_down_without_a_secret() {
 }
 
 #[test]
-fn initiators_are_all_or_a_list_that_names_some() {
+fn initiators_are_all_or_a_non_empty_list() {
     let read = |value| serde_json::from_value::<Initiators>(value).map_err(|error| error.to_string());
     assert_eq!(read(json!("all")), Ok(Initiators::All));
     let selected = Initiators::Selected([Initiator::PasswordChanged].into());
@@ -211,7 +211,7 @@ fn initiators_are_all_or_a_list_that_names_some() {
 }
 
 #[test]
-fn a_choice_of_metadata_is_a_switch_or_a_bounded_list_of_keys() {
+fn a_metadata_choice_is_a_boolean_or_a_bounded_list_of_keys() {
     let read = |value| serde_json::from_value::<MetadataChoice>(value).map_err(|error| error.to_string());
     let keys = |count: usize| (0..count).map(|n| format!("key-{n}")).collect::<Vec<_>>();
     assert_eq!(read(json!(false)), Ok(MetadataChoice::None));
@@ -222,7 +222,7 @@ fn a_choice_of_metadata_is_a_switch_or_a_bounded_list_of_keys() {
 }
 
 #[test]
-fn settings_of_a_client_that_contradict_each_other_are_named() {
+fn contradictory_client_settings_are_reported() {
     let public = SubjectType::Public;
     let pairwise = SubjectType::Pairwise;
     let sector = Some("https://example.com/sector.json");

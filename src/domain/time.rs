@@ -1,8 +1,6 @@
-//! Times as they are taken in, kept and worked with: to the millisecond, within a range that can always be
-//! stored, read back and shown.
+//! Timestamps: millisecond precision, within a range that can be stored, parsed and formatted.
 //!
-//! A time outside the range is not an error, it becomes the nearest within: whoever says that a session lives
-//! until the end of the year 9999 means that it does not end.
+//! A time outside the range is clamped, not rejected: sources use dates such as the end of the year 9999 for "never".
 
 use std::time::Duration;
 
@@ -10,47 +8,46 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, de};
 
-/// The first time that is kept: the beginning of the year 0000, RFC 3339's first.
+/// The earliest supported time: the beginning of the year 0000, RFC 3339's earliest.
 pub const MIN: Timestamp = Timestamp::constant(-62_167_219_200, 0);
 
-/// The last time that is kept: 9999-12-30T22:00:00Z. `jiff` has times up to the end of this second, and none of
-/// its later milliseconds can be read back.
+/// The latest supported time: 9999-12-30T22:00:00Z. `jiff`'s maximum is within this second, and its fractions cannot
+/// be parsed back.
 pub const MAX: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
-/// A time as it is kept: its millisecond, or the nearest there is from [`MIN`] to [`MAX`].
-pub fn kept(time: Timestamp) -> Timestamp {
+/// The time truncated to milliseconds and clamped to [`MIN`] and [`MAX`].
+pub fn normalized(time: Timestamp) -> Timestamp {
     of_millis(time.as_millisecond())
 }
 
-/// The time of so many milliseconds since the Unix epoch, or the nearest there is from [`MIN`] to [`MAX`].
+/// The time of this many milliseconds since the Unix epoch, clamped to [`MIN`] and [`MAX`].
 pub fn of_millis(millis: i64) -> Timestamp {
     let millis = millis.clamp(MIN.as_millisecond(), MAX.as_millisecond());
     Timestamp::from_millisecond(millis).expect("all times from MIN to MAX are jiff's too")
 }
 
-/// What comes `by` after `time`, or [`MAX`].
+/// `time` plus `by`, at most [`MAX`].
 pub fn after(time: Timestamp, by: Duration) -> Timestamp {
     time.checked_add(by).map_or(MAX, |it| it.min(MAX))
 }
 
-/// The text is no RFC 3339 time.
+/// The text is not an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an RFC 3339 time such as 2026-01-02T03:04:05Z")]
-pub struct NotATime;
+pub struct InvalidTime;
 
-/// The time that a text names (RFC 3339 §5.6), as it is [kept]: with any number of digits of a second's fraction,
-/// in lower case or with a space between date and time (§5.6, notes), in the second of a leap second (§5.7, kept
-/// as the last millisecond before it), at any offset.
+/// Parses an RFC 3339 time (§5.6), [normalized]. Accepts any number of fractional digits, any offset, lower case and a
+/// space between date and time (§5.6, notes), and leap seconds (§5.7), which become the last millisecond before them.
 ///
 /// # Errors
-/// If it is written otherwise, or names a day or a leap second that cannot be.
-pub fn parse(text: &str) -> Result<Timestamp, NotATime> {
-    parsed(text).ok_or(NotATime)
+/// If the syntax is different, or the day or leap second does not exist.
+pub fn parse(text: &str) -> Result<Timestamp, InvalidTime> {
+    parsed(text).ok_or(InvalidTime)
 }
 
-/// For members that hold a time: an RFC 3339 text, or nothing.
+/// Deserializes an optional RFC 3339 time, for `#[serde(deserialize_with)]`.
 ///
 /// # Errors
 /// As [`parse`].
@@ -83,7 +80,7 @@ fn parsed(text: &str) -> Option<Timestamp> {
     if second < 60 {
         return Some(of_millis((minutes * 60 + second) * 1000 + millis));
     }
-    // A leap second is the last of a month, in UTC.
+    // Leap seconds occur only at the end of a month in UTC.
     let ends = minutes + 1;
     let is_leap = ends % (24 * 60) == 0 && is_first_of_a_month(ends / (24 * 60));
     is_leap.then(|| of_millis(ends * 60_000 - 1))
@@ -91,11 +88,11 @@ fn parsed(text: &str) -> Option<Timestamp> {
 
 fn is_first_of_a_month(days_since_1970: i64) -> bool {
     let day = EPOCH.checked_add(SignedDuration::from_hours(24 * days_since_1970));
-    // After the last day that `jiff` has comes the first of the year 10000.
+    // `jiff`'s last day is 9999-12-31, and a first of a month follows it.
     day.map_or(true, |day| day.day() == 1)
 }
 
-/// What was not read yet.
+/// The unparsed rest of the text.
 struct Rest<'t>(&'t [u8]);
 
 impl Rest<'_> {
@@ -104,7 +101,7 @@ impl Rest<'_> {
         bytes.contains(first).then(|| self.0 = rest)
     }
 
-    /// A number of so many digits.
+    /// A number with exactly this many digits.
     fn number(&mut self, digits: usize) -> Option<i64> {
         let (number, rest) = self.0.split_at_checked(digits)?;
         self.0 = rest;
@@ -113,7 +110,7 @@ impl Rest<'_> {
             .try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
     }
 
-    /// The milliseconds of a second's fraction; what comes after the third digit is cut off.
+    /// The fraction of a second, truncated to milliseconds.
     fn fraction(&mut self) -> Option<i64> {
         if self.one_of(b".").is_none() {
             return Some(0);
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_rfc_3339_is_read() {
+    fn every_rfc_3339_form_is_parsed() {
         for (text, expected) in [
             ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
             ("2026-01-02t03:04:05z", "2026-01-02T03:04:05Z"),
@@ -176,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_may_hold_a_time_or_nothing() {
+    fn an_optional_time_is_deserialized() {
         let read = |json: &str| option(&mut serde_json::Deserializer::from_str(json));
         assert_eq!(read("null").unwrap(), None);
         assert_eq!(read("\"2026-01-02 03:04:05z\"").unwrap(), Some("2026-01-02T03:04:05Z".parse().unwrap()));
@@ -185,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_times() {
+    fn invalid_times_are_rejected() {
         for text in [
             "",
             "now",
@@ -218,21 +215,21 @@ mod tests {
             "２026-01-02T03:04:05Z",
             "2026-01-02T03:04:0\u{665}Z",
         ] {
-            assert_eq!(parse(text), Err(NotATime), "{text}");
+            assert_eq!(parse(text), Err(InvalidTime), "{text}");
         }
     }
 
     #[test]
-    fn what_is_kept_is_read_back_and_worked_with() {
+    fn normalized_times_round_trip_and_stay_in_range() {
         for time in [MIN, MAX, Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
-            let time = kept(time);
-            assert_eq!(kept(time), time);
+            let time = normalized(time);
+            assert_eq!(normalized(time), time);
             assert_eq!(of_millis(time.as_millisecond()), time);
             assert_eq!(parse(&format!("{time:.3}")), Ok(time));
             for by in [Duration::ZERO, Duration::from_hours(24), Duration::MAX] {
                 let later = after(time, by);
                 assert!((time..=MAX).contains(&later), "{time} + {by:?} = {later}");
-                assert_eq!(kept(later), later);
+                assert_eq!(normalized(later), later);
             }
         }
         assert_eq!((of_millis(i64::MIN), of_millis(i64::MAX)), (MIN, MAX));
@@ -240,14 +237,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_jiff_writes_is_read(millis in MIN.as_millisecond()..=MAX.as_millisecond()) {
+        fn times_formatted_by_jiff_are_parsed(millis in MIN.as_millisecond()..=MAX.as_millisecond()) {
             let time = of_millis(millis);
             prop_assert_eq!(parse(&time.to_string()), Ok(time));
             prop_assert_eq!(parse(&format!("{time:.9}")), Ok(time));
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "[0-9TtZz:+. -]{0,30}|\\PC{0,30}") {
+        fn no_text_causes_a_panic(text in "[0-9TtZz:+. -]{0,30}|\\PC{0,30}") {
             let _ = parse(&text);
         }
     }

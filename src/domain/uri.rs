@@ -1,28 +1,28 @@
-//! Absolute `http` and `https` URIs as people write them into a registration or a configuration. Pure.
+//! Strict parsing of absolute `http` and `https` URIs from registrations and the configuration.
 //!
-//! `Url::parse` is made for browsers: it repairs what it is given (`https:///host`, `https://@host`, `https://127.1`,
-//! backslashes, line breaks) and takes hosts that nobody can connect to (`https://{tenant}.example.com`). What is
-//! kept here is compared, published and dialled, also by others' parsers, so the written form must already be the
-//! URI: only RFC 3986's characters, a host that can be looked up, and nothing that the parser would change but the
-//! case of scheme and host.
+//! `Url::parse` follows the WHATWG URL standard for browsers: it repairs its input (`https:///host`, `https://@host`,
+//! `https://127.1`, backslashes, line breaks) and accepts hosts that cannot be resolved
+//! (`https://{tenant}.example.com`). URIs here are compared, published and connected to, also with other parsers, so
+//! their text must be valid as it is: only RFC 3986's characters, a host that can be resolved, and nothing that the
+//! parser would change except the case of scheme and host.
 
 use url::{Host, Url};
 
-/// The longest name, in bytes (RFC 1035 §2.3.4, without the length bytes and the root).
+/// The longest host name, in bytes (RFC 1035 §2.3.4, without the length bytes and the root).
 const MAX_NAME: usize = 253;
 
 /// The longest label of a name, in bytes (RFC 1035 §2.3.4).
 const MAX_LABEL: usize = 63;
 
-/// Why a string is no such URI.
+/// Why a string is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
-    /// A character that no URI has (RFC 3986 §2), or a `%` that begins no escape.
+    /// A character that is not allowed in URIs (RFC 3986 §2), or a `%` without two hexadecimal digits.
     #[error(
         "must not contain {0}: a URI has none, percent-encode it in path or query, and write a host's name in \
          its ASCII form (RFC 3986)"
     )]
-    Character(Shown),
+    Character(DisplayedChar),
     /// Not absolute: without a scheme, or without `//` after it.
     #[error("must be an absolute URI such as https://rp.example.com/path")]
     NotAbsolute,
@@ -32,22 +32,22 @@ pub enum UriError {
     /// A `user:password@`, even an empty one.
     #[error("must not contain a user name or password, nor an @ before the host")]
     Credentials,
-    /// A host that is none.
+    /// An invalid host.
     #[error("must have a host that can be looked up: {0}")]
     Host(HostProblem),
-    /// A port that is none.
+    /// An invalid port.
     #[error("must have a port from 1 to 65535 after the host, or no colon there")]
     Port,
-    /// A path that would be another one when it is asked for.
+    /// A dot segment in the path, which clients remove before they send the request.
     #[error("must not have . or .. as a part of its path")]
     DotSegment,
 }
 
-/// A character, as a message shows it.
+/// A character, formatted for an error message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown(char);
+pub struct DisplayedChar(char);
 
-impl std::fmt::Display for Shown {
+impl std::fmt::Display for DisplayedChar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             ' ' => f.write_str("a space"),
@@ -57,40 +57,39 @@ impl std::fmt::Display for Shown {
     }
 }
 
-/// What is wrong with a host.
+/// Why a host is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostProblem {
-    /// There is none.
+    /// It is missing.
     #[error("it is missing after //")]
     Missing,
     /// Two dots, or one at the beginning.
     #[error("a part between its dots is empty")]
     EmptyLabel,
-    /// A part is too long.
+    /// A label is too long.
     #[error("a part between its dots is longer than {MAX_LABEL} characters")]
     LongLabel,
-    /// All of it is too long.
+    /// The name is too long.
     #[error("it is longer than {MAX_NAME} characters")]
     Long,
-    /// A character that no name has.
+    /// A character that is not allowed in host names.
     #[error("{0} is not in a host's name, which has letters, digits, - and _ between its dots")]
-    Character(Shown),
-    /// A `-` where none may be.
+    Character(DisplayedChar),
+    /// A label begins or ends with `-`.
     #[error("a part between its dots begins or ends with -")]
     Hyphen,
-    /// A number that is no IPv4 address in four parts, which others would read as one.
+    /// A number that is not a dotted-quad IPv4 address, but which some parsers read as an address.
     #[error("an IPv4 address is written as four numbers from 0 to 255")]
     Number,
     /// Brackets without an IPv6 address.
     #[error("an IPv6 address is written in brackets, without a zone")]
     Ipv6,
-    /// A label in the ASCII form of international names that stands for none.
+    /// A label that begins with `xn--` and is not valid Punycode.
     #[error("a part of it that begins with xn-- is no international name")]
     Punycode,
 }
 
-/// Parses a URI that is already in the form in which it is used. Whether `http` is allowed, or a fragment, is the
-/// caller's to say.
+/// Parses a URI strictly, without repairing it. The caller decides whether `http` and fragments are allowed.
 pub fn parse(text: &str) -> Result<Url, UriError> {
     check_characters(text)?;
     let (scheme, rest) = text.split_once(':').ok_or(UriError::NotAbsolute)?;
@@ -110,36 +109,36 @@ pub fn parse(text: &str) -> Result<Url, UriError> {
     check_host(host)?;
     check_port(port)?;
     let path = rest.split(['?', '#']).next().unwrap_or_default();
-    // Outside a host they are for queries, where many write them although they should not.
+    // `check_characters` allows brackets, for IPv6 hosts and queries; in a path they must be percent-encoded.
     if let Some(c) = path.chars().find(|c| matches!(c, '[' | ']')) {
-        return Err(UriError::Character(Shown(c)));
+        return Err(UriError::Character(DisplayedChar(c)));
     }
     if path.split('/').any(is_dot_segment) {
         return Err(UriError::DotSegment);
     }
     let url = Url::parse(text).map_err(|_| UriError::Host(HostProblem::Punycode))?;
-    // Whatever the parser makes of a host that passed, it must not be another.
+    // A safeguard: the parser must not have changed the host.
     if is_same_host(&url, host) { Ok(url) } else { Err(UriError::Host(HostProblem::Number)) }
 }
 
-/// RFC 3986 §2: unreserved and reserved characters, and escapes.
+/// RFC 3986 §2: unreserved and reserved characters, and percent-encoded ones.
 fn check_characters(text: &str) -> Result<(), UriError> {
     for (at, c) in text.char_indices() {
         match c {
             '%' => {
                 let digits = text.as_bytes().get(at + 1..at + 3);
                 if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    return Err(UriError::Character(Shown(c)));
+                    return Err(UriError::Character(DisplayedChar(c)));
                 }
             }
             c if c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=".contains(c) => {}
-            c => return Err(UriError::Character(Shown(c))),
+            c => return Err(UriError::Character(DisplayedChar(c))),
         }
     }
     Ok(())
 }
 
-/// Host and port of an authority; the port with its colon.
+/// Splits an authority into host and port; the port includes its colon.
 fn split_port(authority: &str) -> Result<(&str, &str), UriError> {
     if authority.starts_with('[') {
         let end = authority.find(']').ok_or(UriError::Host(HostProblem::Ipv6))?;
@@ -157,14 +156,14 @@ fn check_host(host: &str) -> Result<(), UriError> {
         let address = inner.strip_suffix(']').map(str::parse::<std::net::Ipv6Addr>);
         return if matches!(address, Some(Ok(_))) { Ok(()) } else { refused(HostProblem::Ipv6) };
     }
-    // A name may end with the root's dot.
+    // A fully qualified name may end with a dot.
     let name = host.strip_suffix('.').unwrap_or(host);
     if name.len() > MAX_NAME {
         return refused(HostProblem::Long);
     }
     for label in name.split('.') {
         if let Some(c) = label.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
-            return refused(HostProblem::Character(Shown(c)));
+            return refused(HostProblem::Character(DisplayedChar(c)));
         }
         if label.is_empty() {
             return refused(HostProblem::EmptyLabel);
@@ -176,7 +175,7 @@ fn check_host(host: &str) -> Result<(), UriError> {
             return refused(HostProblem::Hyphen);
         }
     }
-    // The URL standard's "ends in a number": then all of it is an IPv4 address, or nothing.
+    // The URL standard's "ends in a number": such a host must be an IPv4 address.
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let is_hex = last.strip_prefix("0x").is_some_and(|it| it.bytes().all(|it| it.is_ascii_hexdigit()));
     let is_number = last.bytes().all(|it| it.is_ascii_digit()) || is_hex;
@@ -194,7 +193,7 @@ fn check_port(port: &str) -> Result<(), UriError> {
     if plain && digits.parse::<u16>().is_ok() { Ok(()) } else { Err(UriError::Port) }
 }
 
-/// Also in the escaped forms that the URL standard has for it.
+/// `.` or `..`, also percent-encoded (URL standard, "single-dot" and "double-dot URL path segment").
 fn is_dot_segment(segment: &str) -> bool {
     matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | "..")
 }
@@ -216,7 +215,7 @@ mod tests {
 
     use super::*;
 
-    /// What whoever dials needs of it.
+    /// Asserts that the HTTP client and TLS accept the URI.
     fn assert_usable(text: &str, url: &Url) {
         let uri: Uri = url.as_str().parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_uri_is_taken_as_it_is_written() {
+    fn valid_uris_are_accepted_unchanged() {
         for text in [
             "https://rp.example.com",
             "https://rp.example.com/",
@@ -256,9 +255,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused_and_why() {
+    fn invalid_uris_are_rejected_with_the_reason() {
         use HostProblem as H;
-        let character = |c| UriError::Character(Shown(c));
+        let character = |c| UriError::Character(DisplayedChar(c));
         let host = |problem| UriError::Host(problem);
         for (text, expected) in [
             ("", UriError::NotAbsolute),
@@ -268,7 +267,7 @@ mod tests {
             ("https:/rp.example.com", UriError::NotAbsolute),
             ("1://rp.example.com", UriError::NotAbsolute),
             ("ftp://rp.example.com/", UriError::Scheme("ftp".to_owned())),
-            // Hosts that no URL can have.
+            // Invalid hosts.
             ("https://{tenant}.example.com", character('{')),
             ("https://tenant}.example.com", character('}')),
             ("https://a\"b.example.com", character('"')),
@@ -284,10 +283,10 @@ mod tests {
             ("https://a\u{ad}b.example", character('\u{ad}')),
             ("https://a%b.example.com", character('%')),
             ("https://a%zz.example.com", character('%')),
-            ("https://a%20b.example.com", host(H::Character(Shown('%')))),
-            ("https://%31%32%37.0.0.1/", host(H::Character(Shown('%')))),
-            ("https://a,b.example", host(H::Character(Shown(',')))),
-            ("https://*.example.com", host(H::Character(Shown('*')))),
+            ("https://a%20b.example.com", host(H::Character(DisplayedChar('%')))),
+            ("https://%31%32%37.0.0.1/", host(H::Character(DisplayedChar('%')))),
+            ("https://a,b.example", host(H::Character(DisplayedChar(',')))),
+            ("https://*.example.com", host(H::Character(DisplayedChar('*')))),
             ("https://a..example.com", host(H::EmptyLabel)),
             ("https://.example.com", host(H::EmptyLabel)),
             ("https://example.com../", host(H::EmptyLabel)),
@@ -308,8 +307,8 @@ mod tests {
             ("https://[::1]x/", host(H::Ipv6)),
             ("https://[fe80::1%25eth0]/", host(H::Ipv6)),
             ("https://[v1.a]/", host(H::Ipv6)),
-            ("https://a[::1]/", host(H::Character(Shown('[')))),
-            // What a browser's parser repairs.
+            ("https://a[::1]/", host(H::Character(DisplayedChar('[')))),
+            // Input that a browser's parser would repair.
             ("https://", host(H::Missing)),
             ("https:///rp.example.com", host(H::Missing)),
             ("https:////rp.example.com", host(H::Missing)),
@@ -334,7 +333,7 @@ mod tests {
             ("https://rp.example.com/a/../b", UriError::DotSegment),
             ("https://rp.example.com/.", UriError::DotSegment),
             ("https://rp.example.com/%2E%2e/b?x", UriError::DotSegment),
-            // The rest of it.
+            // Path and query, and lengths.
             ("https://rp.example.com/{tenant}", character('{')),
             ("https://rp.example.com/?x=\"", character('"')),
             ("https://rp.example.com/[x]", character('[')),
@@ -347,9 +346,9 @@ mod tests {
         }
     }
 
-    /// What is taken passes it anyway: it is there in case the parser's rules change.
+    /// Every accepted URI passes this check; it guards against changes of the parser's rules.
     #[test]
-    fn a_host_that_the_parser_changes_is_not_the_one_that_was_written() {
+    fn a_host_changed_by_the_parser_is_detected() {
         for (text, written, same) in [
             ("https://rp.example.com/", "RP.example.com", true),
             ("https://rp.example.com/", "rp.example.org", false),
@@ -364,21 +363,21 @@ mod tests {
     }
 
     #[test]
-    fn a_character_is_shown_so_that_it_can_be_found() {
+    fn invisible_characters_are_shown_by_name_or_code_point() {
         for (c, shown) in [
             (' ', "a space"),
             ('{', "`{`"),
             ('\0', "the character U+0000"),
             ('\u{ad}', "the character U+00AD"),
         ] {
-            assert_eq!(Shown(c).to_string(), shown);
+            assert_eq!(DisplayedChar(c).to_string(), shown);
         }
     }
 
     proptest! {
-        /// Whatever is accepted can be dialled, and by every parser on the way.
+        /// Every accepted URI is accepted by the HTTP client and TLS, too.
         #[test]
-        fn what_is_taken_can_be_used(
+        fn accepted_uris_can_be_connected_to(
             host in "[a-z0-9.\\-_%x\\[\\]:{}\"`|^@]{0,12}", path in "[ -~]{0,6}",
         ) {
             let text = format!("https://{host}/{path}");
@@ -387,9 +386,9 @@ mod tests {
             }
         }
 
-        /// Any short name: most of what this draws is accepted.
+        /// Short host names, most of which are accepted.
         #[test]
-        fn names_can_be_used(host in "[a-zA-Z0-9_\\-]{1,8}(\\.[a-z0-9\\-]{1,4}){0,3}\\.?", port in 0_u32..70_000) {
+        fn accepted_host_names_can_be_connected_to(host in "[a-zA-Z0-9_\\-]{1,8}(\\.[a-z0-9\\-]{1,4}){0,3}\\.?", port in 0_u32..70_000) {
             let text = format!("https://{host}:{port}/");
             if let Ok(url) = parse(&text) {
                 assert_usable(&text, &url);
@@ -397,7 +396,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(text in "\\PC{0,20}") {
+        fn no_text_causes_a_panic(text in "\\PC{0,20}") {
             let _ = parse(&text);
             let _ = parse(&format!("https://{text}"));
         }

@@ -14,7 +14,7 @@ use crate::domain::ids::Sub;
 use crate::domain::metadata::sensitive::Finding;
 use crate::domain::plan::{Command, Plan, PlanInput, plan, plan_command, plan_rest};
 use crate::domain::session::{EndNumber, SubjectEnd};
-use crate::domain::time::kept;
+use crate::domain::time::normalized;
 use crate::storage::{AcceptedBefore, AcceptedElsewhere, AcceptedEvent, EventKey};
 
 /// Once the sessions that a transaction ends have this many participants, the other sessions of a user, or other expired
@@ -98,7 +98,7 @@ impl<'a> GroupPlanner<'a> {
         let mut input = self.input(self.set.state_of(&target));
         if let EventBody::Created(created) = &event.body {
             input.unfinished_end = self.set.unfinished_end(&created.sub);
-            let since = event.time.map(|time| self.set.ended_since(&created.sub, kept(time)));
+            let since = event.time.map(|time| self.set.ended_since(&created.sub, normalized(time)));
             input.ended_since = since.flatten();
         }
         let plan = plan(event, input, &mut || self.new_id())?;
@@ -233,7 +233,7 @@ fn unfinished_end(plan: &Plan) -> Option<EndNumber> {
 /// The user and the start of a session, to look for subject ends since.
 pub(super) fn session_start(event: &Event) -> Option<(Sub, Timestamp)> {
     match (&event.body, event.time) {
-        (EventBody::Created(created), Some(time)) => Some((created.sub.clone(), kept(time))),
+        (EventBody::Created(created), Some(time)) => Some((created.sub.clone(), normalized(time))),
         _ => None,
     }
 }

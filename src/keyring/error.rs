@@ -158,7 +158,7 @@ pub enum KeyringError {
         /// In what way.
         reason: Exposure,
     },
-    /// A folder that others can write to: whoever can, can replace the keys.
+    /// A folder that others can write to, so that they could replace the keys.
     #[error("keys folder {}: {reason}", path.display())]
     FolderExposed {
         /// The folder.

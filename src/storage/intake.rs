@@ -208,7 +208,7 @@ pub struct Changes<'a> {
     /// What this transaction did for ends that were accepted before.
     pub parts: Vec<(EndNumber, &'a Part)>,
     /// Clients that get one token for all sessions of a user, for ends that are not finished, and the `sub` in it.
-    pub told: Vec<(EndNumber, &'a ClientId, &'a Sub)>,
+    pub notified: Vec<(EndNumber, &'a ClientId, &'a Sub)>,
     /// Ends that are finished now.
     pub finished: Vec<EndNumber>,
 }

@@ -82,7 +82,7 @@ impl PermissionCheck {
         Self { writable: false, ..self }
     }
 
-    /// The folder itself: whoever can write to it can replace what is in it.
+    /// The folder itself: a user who can write to it can replace its files.
     pub fn folder(self, path: &Path, metadata: &Metadata) -> PermissionVerdict {
         self.owner_and_mode(path, metadata, OTHERS_WRITE, "700")
     }

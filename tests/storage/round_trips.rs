@@ -8,7 +8,7 @@ use logoutd::domain::client::{Client, ClientRecord, Origin, SpelledOut, SubjectT
 use logoutd::domain::delivery::{DeliveryFilter, State};
 use logoutd::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use logoutd::domain::initiator::{Initiator, Initiators};
-use logoutd::domain::log::{Actor, Change, LogEntry, LogEvent, LogFilter, LogId, Outcome};
+use logoutd::domain::log::{Actor, Change, DeliveryOutcome, LogEntry, LogEvent, LogFilter, LogId};
 use logoutd::domain::metadata::MetadataChoice;
 use logoutd::domain::receipt::Receipt;
 use logoutd::domain::redelivery::JobId;
@@ -123,14 +123,14 @@ pub async fn an_end_and_its_parts_are_read_as_they_were_stored(backend: &dyn Tes
         clients: [(shop.clone(), Some(own.clone()))].into(),
         exclude_clients: [blog].into(),
         session_metadata: metadata(),
-        told: [(shop.clone(), own.clone())].into(),
+        notified: [(shop.clone(), own.clone())].into(),
     };
     let parts: [Part; 2] =
         ["s-1", "s-2"].map(|sid| Part { sessions: vec![sid.parse().unwrap()], deliveries: vec![summary(1)] });
     let changes = Changes {
         ends: vec![(&end, false)],
         parts: parts.iter().map(|part| (number, part)).collect(),
-        told: vec![(number, &shop, &own)],
+        notified: vec![(number, &shop, &own)],
         ..Changes::default()
     };
     store(&*opened, &changes).await;
@@ -198,7 +198,7 @@ pub async fn a_log_entry_is_read_as_it_was_stored(backend: &dyn TestStore) {
         }),
         ..Change::by_command("Create an API token", "tokens create", vec!["1".to_owned()])
     };
-    let outcome = Outcome {
+    let outcome = DeliveryOutcome {
         delivery_id: DeliveryId(Uuid::from_u128(9)),
         state: State::Exhausted,
         initiator: Initiator::RpLogout,

@@ -12,7 +12,7 @@ use logoutd::domain::metadata::SessionMetadata;
 use logoutd::domain::redelivery::{JobId, RedeliveryJob};
 use logoutd::domain::session::{EndNumber, Ended, Flow, Member, Session, SessionKey};
 use logoutd::domain::session_details::{
-    AuthenticationMethod, CookieMode, Device, SessionDetails, Whereabouts,
+    AuthenticationMethod, CookieMode, Device, DeviceSnapshot, SessionDetails,
 };
 use uuid::Uuid;
 
@@ -129,13 +129,13 @@ fn details() -> SessionDetails {
         timestamp: Some(later(30)),
         r#type: Some("otp".to_owned().try_into().unwrap()),
     };
-    let initial = Whereabouts {
+    let initial = DeviceSnapshot {
         user_agent: Some("Mozilla/5.0".to_owned().into()),
         ip: Some("2001:db8::1".parse().unwrap()),
         asn: Some("AS1221".to_owned().try_into().unwrap()),
     };
     SessionDetails {
-        device: Some(Device { initial, last: Whereabouts::default() }),
+        device: Some(Device { initial, last: DeviceSnapshot::default() }),
         authentication: Some(vec![method]),
         last_interacted_at: Some(later(31)),
         cookie: Some(CookieMode::Persistent),

@@ -1,4 +1,4 @@
-//! The claims of an access token against what is configured; pure.
+//! Validation of an access token's claims.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 use crate::access::Grant;
 use crate::domain::access::{Caller, ScopeSet, SourceLimit};
 
-/// How far the issuer's clock may be off.
+/// The tolerated difference between the issuer's clock and ours.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// The claims, as they came. What they mean is found out one by one.
+/// The unvalidated claims. Each is checked separately, so that an error can name it.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct Claims(Map<String, Value>);
 
-/// What the claims must say.
+/// The expected claims.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) issuer: String,
@@ -25,31 +25,31 @@ pub(super) struct Rules {
     pub(super) scope_claims: Vec<String>,
 }
 
-/// What is wrong with the claims. No value of theirs is in it.
+/// Why claims are rejected. Contains no value of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum ClaimsError {
     #[error("iss is not the configured issuer")]
     Issuer,
-    #[error("aud is not, and has not, the configured audience")]
+    #[error("aud does not contain the configured audience")]
     Audience,
-    #[error("exp is missing or no number")]
+    #[error("exp is missing or not a number")]
     NoExpiry,
     #[error("exp has passed")]
     Expired,
-    #[error("nbf is ahead, or no number")]
-    NotYet,
-    #[error("sub and client_id (or azp) are missing, or not what identifiers are")]
-    Nobody,
+    #[error("nbf is in the future or not a number")]
+    NotYetValid,
+    #[error("sub and client_id (or azp) are both missing, or one is not a valid identifier")]
+    NoCaller,
 }
 
 impl Rules {
-    /// Who the token is about, and what it allows.
-    pub(super) fn grant(&self, claims: &Claims, now: Timestamp) -> Result<Grant, Fault> {
+    /// Validates the claims and returns the caller with its scopes.
+    pub(super) fn grant(&self, claims: &Claims, now: Timestamp) -> Result<Grant, ClaimsError> {
         if claims.text("iss") != Some(self.issuer.as_str()) {
-            return Err(Fault::Issuer);
+            return Err(ClaimsError::Issuer);
         }
         if !claims.texts("aud").any(|aud| self.audience.iter().any(|expected| expected == aud)) {
-            return Err(Fault::Audience);
+            return Err(ClaimsError::Audience);
         }
         claims.check_times(now)?;
         Ok(Grant { caller: claims.caller()?, scopes: self.scopes(claims), sources: SourceLimit::Any })
@@ -69,7 +69,7 @@ impl Claims {
         self.0.get(name)?.as_str()
     }
 
-    /// The texts of a claim that is one, or a list of them.
+    /// The strings of a claim whose value is a string or an array of strings.
     fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         let (one, list) = match self.0.get(name) {
             Some(Value::Array(items)) => (None, items.as_slice()),
@@ -80,25 +80,25 @@ impl Claims {
     }
 
     /// `exp` is required, `nbf` is not (RFC 7519 §4.1.4 and §4.1.5; fractions of seconds are allowed, §2).
-    fn check_times(&self, now: Timestamp) -> Result<(), Fault> {
+    fn check_times(&self, now: Timestamp) -> Result<(), ClaimsError> {
         let seconds = now.as_duration().as_secs_f64();
-        let exp = self.0.get("exp").and_then(Value::as_f64).ok_or(Fault::NoExpiry)?;
+        let exp = self.0.get("exp").and_then(Value::as_f64).ok_or(ClaimsError::NoExpiry)?;
         if exp + LEEWAY.as_secs_f64() <= seconds {
-            return Err(Fault::Expired);
+            return Err(ClaimsError::Expired);
         }
         match self.0.get("nbf").map(Value::as_f64) {
             Some(Some(nbf)) if nbf <= seconds + LEEWAY.as_secs_f64() => Ok(()),
-            Some(_) => Err(Fault::NotYet),
+            Some(_) => Err(ClaimsError::NotYetValid),
             None => Ok(()),
         }
     }
 
-    fn caller(&self) -> Result<Caller, Fault> {
-        let subject = self.text("sub").map(str::parse).transpose().map_err(|_| Fault::Nobody)?;
+    fn caller(&self) -> Result<Caller, ClaimsError> {
+        let subject = self.text("sub").map(str::parse).transpose().map_err(|_| ClaimsError::NoCaller)?;
         let client = self.text("client_id").or_else(|| self.text("azp"));
-        let client = client.map(str::parse).transpose().map_err(|_| Fault::Nobody)?;
+        let client = client.map(str::parse).transpose().map_err(|_| ClaimsError::NoCaller)?;
         if subject.is_none() && client.is_none() {
-            return Err(Fault::Nobody);
+            return Err(ClaimsError::NoCaller);
         }
         Ok(Caller::Jwt { subject, client })
     }
@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    fn grant(changes: &Value) -> Result<Grant, Fault> {
+    fn grant(changes: &Value) -> Result<Grant, ClaimsError> {
         let mut claims = json!({
             "iss": "https://idp.example.com/", "aud": "https://logoutd.example.com", "exp": NOW + 60,
             "sub": "auth0|alice", "scope": "openid read:logs",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_claims_decide() {
+    fn claims_are_validated() {
         for (changes, fault) in [
             (json!({}), None),
             (json!({"aud": ["https://other.example.com", "https://logoutd.example.com"]}), None),
@@ -143,28 +143,28 @@ mod tests {
             (json!({"nbf": NOW + 30}), None),
             (json!({"nbf": 1_767_323_044.5}), None),
             (json!({"sub": null, "azp": "a-client"}), None),
-            (json!({"iss": "https://idp.example.com"}), Some(Fault::Issuer)),
-            (json!({"iss": ["https://idp.example.com/"]}), Some(Fault::Issuer)),
-            (json!({"iss": null}), Some(Fault::Issuer)),
-            (json!({"aud": "https://logoutd.example.com/"}), Some(Fault::Audience)),
-            (json!({"aud": []}), Some(Fault::Audience)),
-            (json!({"aud": null}), Some(Fault::Audience)),
-            (json!({"aud": {"https://logoutd.example.com": true}}), Some(Fault::Audience)),
-            (json!({"exp": NOW - 30}), Some(Fault::Expired)),
-            (json!({"exp": null}), Some(Fault::NoExpiry)),
-            (json!({"exp": (NOW + 60).to_string()}), Some(Fault::NoExpiry)),
-            (json!({"nbf": NOW + 31}), Some(Fault::NotYet)),
-            (json!({"nbf": "0"}), Some(Fault::NotYet)),
-            (json!({"sub": null}), Some(Fault::Nobody)),
-            (json!({"sub": ""}), Some(Fault::Nobody)),
-            (json!({"sub": "x".repeat(256)}), Some(Fault::Nobody)),
+            (json!({"iss": "https://idp.example.com"}), Some(ClaimsError::Issuer)),
+            (json!({"iss": ["https://idp.example.com/"]}), Some(ClaimsError::Issuer)),
+            (json!({"iss": null}), Some(ClaimsError::Issuer)),
+            (json!({"aud": "https://logoutd.example.com/"}), Some(ClaimsError::Audience)),
+            (json!({"aud": []}), Some(ClaimsError::Audience)),
+            (json!({"aud": null}), Some(ClaimsError::Audience)),
+            (json!({"aud": {"https://logoutd.example.com": true}}), Some(ClaimsError::Audience)),
+            (json!({"exp": NOW - 30}), Some(ClaimsError::Expired)),
+            (json!({"exp": null}), Some(ClaimsError::NoExpiry)),
+            (json!({"exp": (NOW + 60).to_string()}), Some(ClaimsError::NoExpiry)),
+            (json!({"nbf": NOW + 31}), Some(ClaimsError::NotYetValid)),
+            (json!({"nbf": "0"}), Some(ClaimsError::NotYetValid)),
+            (json!({"sub": null}), Some(ClaimsError::NoCaller)),
+            (json!({"sub": ""}), Some(ClaimsError::NoCaller)),
+            (json!({"sub": "x".repeat(256)}), Some(ClaimsError::NoCaller)),
         ] {
             assert_eq!(grant(&changes).err(), fault, "{changes}");
         }
     }
 
     #[test]
-    fn scopes_come_from_text_and_lists() {
+    fn scopes_are_read_from_strings_and_arrays() {
         for (changes, scopes) in [
             (json!({}), "read:logs"),
             (json!({"permissions": ["read:clients", "write:everything", 7]}), "read:clients read:logs"),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_is_user_and_client() {
+    fn the_caller_has_the_user_and_the_client() {
         let caller = |subject: Option<&str>, client: Option<&str>| Caller::Jwt {
             subject: subject.map(|it| it.parse().unwrap()),
             client: client.map(|it| it.parse().unwrap()),

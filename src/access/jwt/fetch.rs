@@ -1,4 +1,4 @@
-//! Fetches an issuer's keys.
+//! Fetching of the issuer's keys: discovery document, then JWKS.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::config;
 use crate::domain::uri;
 use crate::egress::{self, Fetcher, TlsError};
 
-/// The deadline over DNS, connect, TLS, headers and body, for each of the two documents.
+/// The total timeout for each of the two documents, from DNS to the end of the body.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest document, in bytes.
+/// The largest accepted document, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Fetches keys: the seam for tests.
+/// Fetches keys; a trait so that tests can replace it.
 #[async_trait]
 pub(super) trait FetchKeys: Send + Sync + 'static {
-    /// The keys as they are now.
+    /// The issuer's current keys.
     async fn fetch(&self) -> Result<KeySet, FetchError>;
 }
 
-/// Access tokens cannot be taken with this configuration.
+/// The configuration of access tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JwtError {
     /// `access.jwt.ca_file` cannot be used.
@@ -41,15 +41,15 @@ pub enum JwtError {
 pub(super) enum FetchError {
     #[error("{url} cannot be fetched")]
     Get { url: Url, source: egress::FetchError },
-    #[error("the issuer {0} is no URL that can be asked")]
+    #[error("the issuer {0} is not a URL")]
     Issuer(String),
-    #[error("{url} is no discovery document")]
+    #[error("{url} is not a discovery document")]
     Discovery { url: Url, source: serde_json::Error },
-    #[error("{url} is another issuer's")]
+    #[error("{url} has another issuer")]
     OtherIssuer { url: Url },
-    #[error("{url} names a jwks_uri that is no https URL; access.jwt.allow_http allows http")]
+    #[error("{url} has a jwks_uri that is not an https URL; access.jwt.allow_http allows http")]
     Scheme { url: Url },
-    #[error("{url} is no JWKS")]
+    #[error("{url} is not a JWKS")]
     Jwks { url: Url, source: serde_json::Error },
 }
 
@@ -61,7 +61,7 @@ pub(super) struct HttpJwks {
     allow_http: bool,
 }
 
-/// What is needed of a discovery document (OpenID Connect Discovery 1.0 §3).
+/// The used members of a discovery document (OpenID Connect Discovery 1.0 §3).
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,
@@ -84,7 +84,7 @@ impl HttpJwks {
         let document = self.get(&url).await?;
         let document: Discovery = serde_json::from_slice(&document)
             .map_err(|source| FetchError::Discovery { url: url.clone(), source })?;
-        // Discovery §4.3: they must be the same.
+        // Discovery §4.3: the document's issuer must be the one it was requested for.
         if document.issuer != self.issuer {
             return Err(FetchError::OtherIssuer { url });
         }

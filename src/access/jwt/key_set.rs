@@ -1,4 +1,4 @@
-//! An issuer's keys, read from its JWKS (RFC 7517).
+//! The issuer's keys, parsed from its JWKS (RFC 7517).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How many keys are taken; whoever publishes more means something else by them.
+/// The maximum number of keys that are read from a JWKS.
 const MAX_KEYS: usize = 100;
 
-/// The keys that access tokens can be signed with, by `kid` and `alg`.
+/// The usable keys, by `kid` and `alg`.
 #[derive(Clone, Default)]
 pub(super) struct KeySet(HashMap<String, Vec<(Algorithm, Arc<DecodingKey>)>>);
 
@@ -21,7 +21,7 @@ struct Document {
 }
 
 impl KeySet {
-    /// Reads a JWKS. Keys for other purposes, and kinds of keys that are not known, are passed over (§5).
+    /// Parses a JWKS. Keys for other purposes and of unknown types are ignored (RFC 7517 §5).
     pub(super) fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         let document: Document = serde_json::from_slice(text)?;
         let mut keys: HashMap<_, Vec<_>> = HashMap::new();
@@ -33,19 +33,19 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// The key with this id, if it goes with this algorithm.
+    /// The key with this id for this algorithm.
     pub(super) fn find(&self, kid: &str, alg: Algorithm) -> Option<Arc<DecodingKey>> {
         let keys = self.0.get(kid)?;
         keys.iter().find(|(of, _)| *of == alg).map(|(_, key)| Arc::clone(key))
     }
 
-    /// How many there are.
+    /// The number of keys.
     pub(super) fn len(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }
 }
 
-/// A key with an id, that is there to verify signatures of an algorithm that is taken.
+/// The `kid`, `alg` and key of a JWK, if it has a `kid` and verifies signatures of an accepted algorithm.
 fn usable(jwk: Value) -> Option<(String, Algorithm, DecodingKey)> {
     let jwk: Jwk = serde_json::from_value(jwk).ok()?;
     let common = &jwk.common;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_that_verify_access_tokens_are_taken() {
+    fn only_keys_that_verify_access_tokens_are_used() {
         let ed = json!({"kty": "OKP", "kid": "k", "crv": "Ed25519", "x": "AQAB"});
         for (key, alg) in [
             (rsa(&json!({})), Some(Algorithm::RS256)),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn one_kid_may_name_a_key_of_each_kind() {
+    fn keys_of_different_algorithms_may_share_a_kid() {
         let keys = json!({"keys": [rsa(&json!({})), ec(&json!({}))]});
         let set = KeySet::parse(keys.to_string().as_bytes()).unwrap();
         assert!(set.find("k", Algorithm::RS256).is_some() && set.find("k", Algorithm::ES256).is_some());

@@ -1,7 +1,7 @@
-//! An issuer's keys as they are remembered, and the one task that fetches them.
+//! The cache of the issuer's keys, and the task that refreshes it.
 //!
-//! Requests read what is remembered. Only one whose `kid` is unknown waits, with all others of the kind, for
-//! one fetch; how often a made-up `kid` can cause one is limited.
+//! Requests read the cache. Only requests with an unknown `kid` wait for a fetch, which they share; how often unknown
+//! `kid`s can trigger a fetch is limited.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,103 +15,104 @@ use super::key_set::KeySet;
 use crate::causes::Causes;
 use crate::shutdown::Shutdown;
 
-/// How often the keys are fetched: how long one that was withdrawn may still be taken.
-const REFRESH_EVERY: Duration = Duration::from_mins(5);
+/// The time between fetches, and so the longest time for which a withdrawn key is still accepted.
+const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
 
-/// How long after a fetch that failed the next is made; and how often one is made for an unknown `kid`.
-const RETRY_EVERY: Duration = Duration::from_secs(30);
+/// The time after a failed fetch until the next, and the minimum time between fetches for unknown `kid`s.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// For how long keys are used when no newer ones can be fetched.
+/// How long keys are used if no newer ones can be fetched.
 const USABLE_FOR: Duration = Duration::from_hours(24);
 
-/// How long a request waits for keys: a little longer than a fetch of two documents takes at the most.
-const PATIENCE: Duration = Duration::from_secs(11);
+/// How long a request waits for a fetch: slightly longer than the timeouts of its two documents together.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(11);
 
-/// The keys, for whoever verifies.
+/// The cached keys.
 pub(super) struct Keys {
-    known: watch::Receiver<Known>,
+    cache: watch::Receiver<Cache>,
     wake: Arc<Notify>,
-    asked: Mutex<Option<Asked>>,
+    requested: Mutex<Option<RequestedFetch>>,
 }
 
-/// The task that fetches them.
+/// The task that fetches the keys.
 pub(in crate::access) struct Refresher {
-    known: watch::Sender<Known>,
+    cache: watch::Sender<Cache>,
     wake: Arc<Notify>,
     fetch: Arc<dyn FetchKeys>,
 }
 
-/// What is known so far.
 #[derive(Clone, Default)]
-struct Known {
+struct Cache {
     keys: KeySet,
     /// When these keys were fetched; `None`: never.
     fetched_at: Option<Instant>,
-    /// How many fetches have ended, well or not.
+    /// The number of completed fetches, successful or not.
     fetches: u64,
 }
 
-/// A fetch that was asked for because of an unknown `kid`.
-struct Asked {
+/// A fetch that was requested because of an unknown `kid`.
+struct RequestedFetch {
     at: Instant,
-    /// How many fetches had ended then.
+    /// The number of fetches completed at that time.
     fetches: u64,
 }
 
-/// What is known of a key.
+/// The result of looking up a key.
 pub(super) enum KeyLookup {
-    /// It is there.
+    /// The key.
     Found(Arc<DecodingKey>),
-    /// The issuer has none like it.
+    /// The issuer has no such key.
     Unknown,
-    /// Nobody knows: there are no keys, or only too old ones.
+    /// There are no keys, or they are too old.
     Unavailable,
 }
 
-/// The keys and their task.
+/// Creates an empty cache and the task that fills it.
 pub(super) fn key_cache(fetch: Arc<dyn FetchKeys>) -> (Keys, Refresher) {
-    let (sender, receiver) = watch::channel(Known::default());
+    let (sender, receiver) = watch::channel(Cache::default());
     let wake = Arc::new(Notify::new());
-    let keys = Keys { known: receiver, wake: Arc::clone(&wake), asked: Mutex::default() };
-    (keys, Refresher { known: sender, wake, fetch })
+    let keys = Keys { cache: receiver, wake: Arc::clone(&wake), requested: Mutex::default() };
+    (keys, Refresher { cache: sender, wake, fetch })
 }
 
 impl Keys {
-    /// The issuer's key with this id, if it goes with this algorithm.
+    /// The issuer's key with this id for this algorithm. If it is unknown, waits for a fetch, unless one was made
+    /// recently.
     pub(super) async fn find(&self, kid: &str, alg: Algorithm) -> KeyLookup {
-        let (lookup, fetches) = self.look(kid, alg);
-        if matches!(lookup, KeyLookup::Found(_)) || !self.may_wait(fetches) {
+        let (lookup, fetches) = self.find_cached(kid, alg);
+        if matches!(lookup, KeyLookup::Found(_)) || !self.should_wait(fetches) {
             return lookup;
         }
-        let mut known = self.known.clone();
-        // Its errors are that it took too long, and that the service is ending: then it is as it was.
-        let _ = timeout(PATIENCE, known.wait_for(|known| known.fetches > fetches)).await;
-        self.look(kid, alg).0
+        let mut cache = self.cache.clone();
+        // After a timeout or during shutdown the cache is unchanged, and so is the result.
+        let _ = timeout(WAIT_TIMEOUT, cache.wait_for(|cache| cache.fetches > fetches)).await;
+        self.find_cached(kid, alg).0
     }
 
-    fn look(&self, kid: &str, alg: Algorithm) -> (KeyLookup, u64) {
-        let known = self.known.borrow();
-        let usable = known.fetched_at.is_some_and(|at| at.elapsed() < USABLE_FOR);
-        let lookup = match known.keys.find(kid, alg) {
+    /// The cached key, and the number of fetches completed so far.
+    fn find_cached(&self, kid: &str, alg: Algorithm) -> (KeyLookup, u64) {
+        let cache = self.cache.borrow();
+        let usable = cache.fetched_at.is_some_and(|at| at.elapsed() < USABLE_FOR);
+        let lookup = match cache.keys.find(kid, alg) {
             Some(key) if usable => KeyLookup::Found(key),
             None if usable => KeyLookup::Unknown,
             _ => KeyLookup::Unavailable,
         };
-        (lookup, known.fetches)
+        (lookup, cache.fetches)
     }
 
-    /// Whether a fetch is worth waiting for: one is under way, or is asked for now since that was not done for
-    /// a while.
-    fn may_wait(&self, fetches: u64) -> bool {
-        // The first one is made without being asked for.
+    /// Whether to wait for a fetch: one is in progress, or is requested now because the last request is long enough
+    /// ago.
+    fn should_wait(&self, fetches: u64) -> bool {
+        // The task makes the first fetch without a request.
         if fetches == 0 {
             return true;
         }
-        let mut asked = self.asked.lock().expect("no holder of this lock panics");
-        match &*asked {
-            Some(before) if before.at.elapsed() < RETRY_EVERY => before.fetches == fetches,
+        let mut requested = self.requested.lock().expect("no holder of this lock panics");
+        match &*requested {
+            Some(last) if last.at.elapsed() < RETRY_INTERVAL => last.fetches == fetches,
             _ => {
-                *asked = Some(Asked { at: Instant::now(), fetches });
+                *requested = Some(RequestedFetch { at: Instant::now(), fetches });
                 self.wake.notify_one();
                 true
             }
@@ -120,7 +121,7 @@ impl Keys {
 }
 
 impl Refresher {
-    /// Fetches the keys at once, then regularly and when asked, until draining is asked for.
+    /// Fetches the keys at once, then regularly and on request, until the service drains.
     pub(in crate::access) async fn run(self, shutdown: Shutdown) {
         loop {
             let pause = tokio::select! {
@@ -135,19 +136,19 @@ impl Refresher {
         }
     }
 
-    /// Fetches the keys, and returns when to do it again. When it fails the old ones are kept.
+    /// Fetches the keys, and returns the time until the next fetch. If the fetch fails, the old keys are kept.
     async fn refresh(&self) -> Duration {
         let fetched = self.fetch.fetch().await;
         if let Err(error) = &fetched {
             tracing::warn!(error = %Causes(error), "the keys of access.jwt.issuer could not be fetched");
         }
-        let pause = if fetched.is_ok() { REFRESH_EVERY } else { RETRY_EVERY };
-        self.known.send_modify(|known| {
-            known.fetches += 1;
+        let pause = if fetched.is_ok() { REFRESH_INTERVAL } else { RETRY_INTERVAL };
+        self.cache.send_modify(|cache| {
+            cache.fetches += 1;
             if let Ok(keys) = fetched {
                 tracing::debug!(keys = keys.len(), "the keys of access.jwt.issuer were fetched");
-                known.keys = keys;
-                known.fetched_at = Some(Instant::now());
+                cache.keys = keys;
+                cache.fetched_at = Some(Instant::now());
             }
         });
         pause
@@ -162,17 +163,17 @@ mod tests {
     use async_trait::async_trait;
     use serde_json::json;
 
-    use super::super::fetch::FetchError;
     use super::*;
+    use crate::access::jwt::fetch::FetchError;
 
-    /// Answers with one set of kids after another, the last one again and again; `None` is a failure.
-    struct Script {
+    /// Returns the scripted sets of kids in order, then repeats the last one; `None` is a failure.
+    struct ScriptedFetch {
         answers: Mutex<VecDeque<Option<&'static [&'static str]>>>,
         fetches: AtomicUsize,
     }
 
     #[async_trait]
-    impl FetchKeys for Script {
+    impl FetchKeys for ScriptedFetch {
         async fn fetch(&self) -> Result<KeySet, FetchError> {
             sleep(Duration::from_secs(1)).await;
             self.fetches.fetch_add(1, Ordering::Relaxed);
@@ -185,16 +186,16 @@ mod tests {
         }
     }
 
-    struct Stage {
-        script: Arc<Script>,
+    struct Fixture {
+        script: Arc<ScriptedFetch>,
         keys: Arc<Keys>,
         shutdown: Shutdown,
     }
 
-    impl Stage {
-        fn set(answers: &[Option<&'static [&'static str]>]) -> Self {
+    impl Fixture {
+        fn new(answers: &[Option<&'static [&'static str]>]) -> Self {
             let answers = Mutex::new(answers.iter().copied().collect());
-            let script = Arc::new(Script { answers, fetches: AtomicUsize::new(0) });
+            let script = Arc::new(ScriptedFetch { answers, fetches: AtomicUsize::new(0) });
             let (keys, refresher) = key_cache(Arc::clone(&script) as _);
             let shutdown = Shutdown::new();
             tokio::spawn(refresher.run(shutdown.clone()));
@@ -214,7 +215,7 @@ mod tests {
         }
     }
 
-    impl Drop for Stage {
+    impl Drop for Fixture {
         fn drop(&mut self) {
             self.shutdown.drain();
         }
@@ -222,59 +223,59 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_share_the_first_fetch() {
-        let stage = Stage::set(&[Some(&["a"])]);
-        let (one, two, three) = tokio::join!(stage.find("a"), stage.find("a"), stage.find("b"));
+        let fixture = Fixture::new(&[Some(&["a"])]);
+        let (one, two, three) = tokio::join!(fixture.find("a"), fixture.find("a"), fixture.find("b"));
         assert_eq!((one, two, three), ("found", "found", "unknown"));
-        assert_eq!(stage.fetches(), 1);
+        assert_eq!(fixture.fetches(), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unknown_key_is_asked_for_now_and_then() {
-        let stage = Stage::set(&[Some(&["a"]), Some(&["a", "b"]), Some(&["b"])]);
+    async fn fetches_for_unknown_keys_are_limited() {
+        let fixture = Fixture::new(&[Some(&["a"]), Some(&["a", "b"]), Some(&["b"])]);
         sleep(Duration::from_secs(40)).await;
-        assert_eq!(stage.find("b").await, "found");
-        assert_eq!(stage.fetches(), 2);
+        assert_eq!(fixture.find("b").await, "found");
+        assert_eq!(fixture.fetches(), 2);
         for _ in 0..10 {
-            assert_eq!(stage.find("made up").await, "unknown");
+            assert_eq!(fixture.find("made up").await, "unknown");
         }
-        assert_eq!(stage.fetches(), 2);
-        sleep(RETRY_EVERY).await;
-        assert_eq!(stage.find("made up").await, "unknown");
-        assert_eq!(stage.fetches(), 3);
-        assert_eq!(stage.find("a").await, "unknown", "it was withdrawn");
+        assert_eq!(fixture.fetches(), 2);
+        sleep(RETRY_INTERVAL).await;
+        assert_eq!(fixture.find("made up").await, "unknown");
+        assert_eq!(fixture.fetches(), 3);
+        assert_eq!(fixture.find("a").await, "unknown", "it was withdrawn");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_known_key_waits_for_nobody() {
-        let stage = Stage::set(&[Some(&["a"])]);
+    async fn a_known_key_does_not_wait_for_a_fetch() {
+        let fixture = Fixture::new(&[Some(&["a"])]);
         sleep(Duration::from_secs(40)).await;
         let began = Instant::now();
-        let strange = stage.find("made up");
+        let unknown = fixture.find("made up");
         let known = async {
-            assert_eq!(stage.find("a").await, "found");
+            assert_eq!(fixture.find("a").await, "found");
             began.elapsed()
         };
-        let (strange, waited) = tokio::join!(strange, known);
-        assert_eq!((strange, waited), ("unknown", Duration::ZERO));
-        assert!(began.elapsed() >= Duration::from_secs(1), "the strange one waited for a fetch");
+        let (unknown, waited) = tokio::join!(unknown, known);
+        assert_eq!((unknown, waited), ("unknown", Duration::ZERO));
+        assert!(began.elapsed() >= Duration::from_secs(1), "the unknown one waited for a fetch");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn old_keys_are_kept_for_a_day_when_no_new_ones_come() {
-        let stage = Stage::set(&[Some(&["a"]), None]);
+    async fn old_keys_are_used_for_a_day_if_no_new_ones_can_be_fetched() {
+        let fixture = Fixture::new(&[Some(&["a"]), None]);
         sleep(Duration::from_hours(23)).await;
-        assert_eq!(stage.find("a").await, "found");
-        assert!(stage.fetches() > 100);
+        assert_eq!(fixture.find("a").await, "found");
+        assert!(fixture.fetches() > 100);
         sleep(Duration::from_hours(2)).await;
-        assert_eq!(stage.find("a").await, "unavailable");
+        assert_eq!(fixture.find("a").await, "unavailable");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn keys_come_when_the_issuer_is_back() {
-        let stage = Stage::set(&[None, None, Some(&["a"])]);
-        assert_eq!(stage.find("a").await, "unavailable");
-        assert_eq!(stage.find("a").await, "unavailable");
-        sleep(3 * RETRY_EVERY).await;
-        assert_eq!(stage.find("a").await, "found");
+    async fn failed_fetches_are_retried() {
+        let fixture = Fixture::new(&[None, None, Some(&["a"])]);
+        assert_eq!(fixture.find("a").await, "unavailable");
+        assert_eq!(fixture.find("a").await, "unavailable");
+        sleep(3 * RETRY_INTERVAL).await;
+        assert_eq!(fixture.find("a").await, "found");
     }
 }

@@ -1,7 +1,7 @@
-//! JWT access tokens of one configured issuer (RFC 9068, and what issuers made before it).
+//! Verification of JWT access tokens of one configured issuer (RFC 9068, and common formats older than it).
 //!
-//! The issuer says who a caller is and what it may do; here it is only checked that it was the issuer who said
-//! so, to us, and that it still holds. The relying party's verifier is another, on purpose.
+//! Checks signature, issuer, audience and times; caller and scopes are taken from the claims. The verifier of logout
+//! tokens in `relying_party` is separate on purpose: its rules are different.
 
 use std::sync::Arc;
 
@@ -21,70 +21,71 @@ mod key_set;
 mod keys;
 mod verified;
 
-use claims::{Claims, Fault, Rules};
+use claims::{Claims, ClaimsError, Rules};
 use fetch::HttpJwks;
 use keys::{KeyLookup, Keys, key_cache};
-use verified::Verified;
+use verified::VerifiedTokens;
 
 pub use fetch::JwtError;
 pub(super) use keys::Refresher;
 
-/// The longest access token that is looked at, in bytes.
+/// The longest accepted access token, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// What an access token is signed with. Never `none`, and nothing symmetric: the keys are public.
+/// The accepted signature algorithms. Never `none` or symmetric ones: the keys are public.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
 /// Verifies access tokens.
 pub(super) struct AccessTokens {
     rules: Rules,
     keys: Keys,
-    verified: Verified,
-    /// Whose turn it is of those that come [after others](Turn::AfterOthers). They come in order.
-    strangers: Semaphore,
+    verified: VerifiedTokens,
+    /// One permit (fair) for the [serial](Concurrency::Serial) verifications.
+    serial: Semaphore,
 }
 
-/// When a token's signature is checked, which is most of what a token costs.
+/// How many signatures may be verified at a time. This is the most expensive part of checking a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// At once.
-    AtOnce,
-    /// Unless it was verified before: one at a time with the others of the kind, for those who come from where
-    /// tokens are guessed.
-    AfterOthers,
+pub(super) enum Concurrency {
+    /// Any number.
+    Parallel,
+    /// One at a time, unless the token was verified recently. For sources with many failed attempts.
+    Serial,
 }
 
-/// Whether it looks like a JWT: three parts with dots between them (RFC 7515 §7.1).
+/// Whether the text has the form of a JWT: three parts separated by dots (RFC 7515 §7.1).
 pub(super) fn is_jwt(token: &str) -> bool {
     token.len() <= MAX_TOKEN_BYTES && token.split('.').count() == 3
 }
 
 impl AccessTokens {
-    /// The verifier, and what fetches its keys.
+    /// The verifier, and the task that fetches its keys.
     pub(super) fn new(config: config::Jwt) -> Result<(Self, Refresher), JwtError> {
         let fetch = HttpJwks::new(&config)?;
         let (keys, refresher) = key_cache(Arc::new(fetch));
         let config::Jwt { issuer, audience, scope_claims, .. } = config;
         let rules = Rules { issuer, audience, scope_claims };
-        Ok((Self { rules, keys, verified: Verified::default(), strangers: Semaphore::new(1) }, refresher))
+        let (verified, serial) = (VerifiedTokens::default(), Semaphore::new(1));
+        Ok((Self { rules, keys, verified, serial }, refresher))
     }
 
-    /// Who bears `token`, and what it allows.
+    /// Verifies a token and returns its caller and scopes. `hash` is the token's hash.
     pub(super) async fn verify(
         &self,
         token: &str,
         hash: &TokenHash,
-        turn: Turn,
+        concurrency: Concurrency,
         now: Timestamp,
     ) -> Result<Grant, Denied> {
-        self.check(token, hash, turn, now).await.map_err(|refused| {
-            tracing::debug!(reason = %refused, "an access token was refused");
-            match refused {
-                Refused::Claims(Fault::Expired) => Denied::Expired(TokenKind::Access),
-                Refused::NoKeys => Denied::KeysUnavailable,
-                Refused::Header(_) | Refused::UnknownKey | Refused::Signature | Refused::Claims(_) => {
-                    Denied::Invalid(TokenKind::Access)
-                }
+        self.check(token, hash, concurrency, now).await.map_err(|rejection| {
+            tracing::debug!(reason = %rejection, "an access token was rejected");
+            match rejection {
+                Rejection::Claims(ClaimsError::Expired) => Denied::Expired(TokenKind::Access),
+                Rejection::NoKeys => Denied::KeysUnavailable,
+                Rejection::Header(_)
+                | Rejection::UnknownKey
+                | Rejection::Signature
+                | Rejection::Claims(_) => Denied::Invalid(TokenKind::Access),
             }
         })
     }
@@ -93,74 +94,75 @@ impl AccessTokens {
         &self,
         token: &str,
         hash: &TokenHash,
-        turn: Turn,
+        concurrency: Concurrency,
         now: Timestamp,
-    ) -> Result<Grant, Refused> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused::Header("it cannot be read"))?;
+    ) -> Result<Grant, Rejection> {
+        let header =
+            jsonwebtoken::decode_header(token).map_err(|_| Rejection::Header("it cannot be read"))?;
         let kid = check_header(&header)?;
-        // What would be refused in any case costs no signature, and no fetch of a key that it made up.
+        // Claims first: a token that they rule out costs neither a signature nor a fetch for a made-up `kid`.
         self.rules.grant(&unverified(token)?, now)?;
         let key = match self.keys.find(kid, header.alg).await {
             KeyLookup::Found(key) => key,
-            KeyLookup::Unknown => return Err(Refused::UnknownKey),
-            KeyLookup::Unavailable => return Err(Refused::NoKeys),
+            KeyLookup::Unknown => return Err(Rejection::UnknownKey),
+            KeyLookup::Unavailable => return Err(Rejection::NoKeys),
         };
-        let _turn = if turn == Turn::AfterOthers && !self.verified.contains(hash) {
-            Some(self.strangers.acquire().await.expect("it is never closed"))
+        let _permit = if concurrency == Concurrency::Serial && !self.verified.contains(hash) {
+            Some(self.serial.acquire().await.expect("it is never closed"))
         } else {
             None
         };
         let decoded = jsonwebtoken::decode::<Claims>(token, &key, &signature_only(header.alg));
-        if turn == Turn::AfterOthers {
-            // However many of them there are, others come in between.
+        if concurrency == Concurrency::Serial {
+            // Lets other tasks run between two of these CPU-bound verifications.
             tokio::task::yield_now().await;
         }
-        let grant = self.rules.grant(&decoded.map_err(|_| Refused::Signature)?.claims, now)?;
+        let grant = self.rules.grant(&decoded.map_err(|_| Rejection::Signature)?.claims, now)?;
         self.verified.insert(hash);
         Ok(grant)
     }
 }
 
-/// What a token claims, be it true or not.
-fn unverified(token: &str) -> Result<Claims, Refused> {
+/// A token's claims, without verification of the signature.
+fn unverified(token: &str) -> Result<Claims, Rejection> {
     let payload = token.split('.').nth(1).unwrap_or_default();
-    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| Refused::Signature)?;
-    serde_json::from_slice(&payload).map_err(|_| Refused::Signature)
+    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| Rejection::Signature)?;
+    serde_json::from_slice(&payload).map_err(|_| Rejection::Signature)
 }
 
-/// Why an access token was refused, for the log. Nothing of the token is in it.
+/// Why an access token is rejected, for the log. Contains no part of the token.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum Rejection {
     #[error("its header: {0}")]
     Header(&'static str),
-    #[error("the issuer has no key with its kid that goes with its alg")]
+    #[error("the issuer has no key with its kid and alg")]
     UnknownKey,
-    #[error("its signature is wrong, or its claims cannot be read")]
+    #[error("its signature is wrong, or its claims cannot be parsed")]
     Signature,
     #[error("its claims: {0}")]
-    Claims(#[from] Fault),
+    Claims(#[from] ClaimsError),
     #[error("the issuer's keys are not available")]
     NoKeys,
 }
 
-/// The key's id, if it is a header that an access token may have.
-fn check_header(header: &Header) -> Result<&str, Refused> {
+/// Checks the header and returns its `kid`.
+fn check_header(header: &Header) -> Result<&str, Rejection> {
     if !ALGORITHMS.contains(&header.alg) {
-        return Err(Refused::Header("alg must be RS256, ES256 or EdDSA"));
+        return Err(Rejection::Header("alg must be RS256, ES256 or EdDSA"));
     }
-    // RFC 7515 §4.1.11: what is critical must be understood, and nothing of it is.
+    // RFC 7515 §4.1.11: critical extensions must be understood, and none is supported.
     if header.crit.is_some() {
-        return Err(Refused::Header("crit names extensions"));
+        return Err(Rejection::Header("crit names extensions"));
     }
-    // RFC 9068 §2.1. An ID Token has `JWT` as well, and is told from an access token by its `aud`.
+    // RFC 9068 §2.1. ID Tokens may have `typ` JWT as well; the check of `aud` rejects them.
     let typ = header.typ.as_deref().map(str::to_ascii_lowercase);
     if !matches!(typ.as_deref(), None | Some("at+jwt" | "application/at+jwt" | "jwt")) {
-        return Err(Refused::Header("typ must be at+jwt or JWT, or missing"));
+        return Err(Rejection::Header("typ must be at+jwt or JWT, or missing"));
     }
-    header.kid.as_deref().ok_or(Refused::Header("kid is missing"))
+    header.kid.as_deref().ok_or(Rejection::Header("kid is missing"))
 }
 
-/// The claims are checked by [`Rules`], which take the time as an argument.
+/// Validates only the signature. The claims are checked by [`Rules`], with the time as an argument.
 fn signature_only(alg: Algorithm) -> Validation {
     let mut validation = Validation::new(alg);
     validation.required_spec_claims.clear();
@@ -175,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_parts_are_a_jwt() {
+    fn a_jwt_has_three_parts_and_a_bounded_length() {
         for (token, expected) in
             [("a.b.c", true), ("..", true), ("a.b", false), ("a.b.c.d.e", false), ("", false)]
         {
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_says_what_can_be_checked() {
+    fn headers_are_checked() {
         let header = |change: fn(&mut Header)| {
             let mut header = Header { kid: Some("k".to_owned()), ..Header::new(Algorithm::RS256) };
             change(&mut header);

@@ -1,5 +1,5 @@
-//! Which access tokens were verified a while ago, by their hashes: they are no guesses. It decides nothing else;
-//! each is verified again, every time.
+//! Hashes of recently verified access tokens. They are only used to exempt these tokens from the serial verification
+//! for blocked sources; every token is verified on every request.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,30 +9,30 @@ use tokio::time::Instant;
 
 use crate::domain::access::TokenHash;
 
-/// How many are remembered.
-const MOST: usize = 4096;
+/// The maximum number of hashes.
+const CAPACITY: usize = 4096;
 
-/// For how long one is remembered at least, if there is room: longer than most are valid.
-const KEPT_FOR: Duration = Duration::from_hours(1);
+/// When the set is full, hashes older than this are removed: most access tokens have expired by then.
+const RETENTION: Duration = Duration::from_hours(1);
 
-/// Tokens that were verified.
+/// The set of hashes, with the time of the last verification.
 #[derive(Default)]
-pub(super) struct Verified(Mutex<HashMap<[u8; 32], Instant>>);
+pub(super) struct VerifiedTokens(Mutex<HashMap<[u8; 32], Instant>>);
 
-impl Verified {
-    /// Whether it was verified.
+impl VerifiedTokens {
+    /// Whether the token was verified.
     pub(super) fn contains(&self, hash: &TokenHash) -> bool {
         self.tokens().contains_key(&hash.0)
     }
 
-    /// It was verified just now.
+    /// Records that the token was verified now.
     pub(super) fn insert(&self, hash: &TokenHash) {
         let now = Instant::now();
         let mut tokens = self.tokens();
-        if tokens.len() >= MOST && !tokens.contains_key(&hash.0) {
-            tokens.retain(|_, at| now.saturating_duration_since(*at) < KEPT_FOR);
-            if tokens.len() >= MOST {
-                // The others are remembered again when they come next.
+        if tokens.len() >= CAPACITY && !tokens.contains_key(&hash.0) {
+            tokens.retain(|_, at| now.saturating_duration_since(*at) < RETENTION);
+            if tokens.len() >= CAPACITY {
+                // Tokens in use are inserted again with their next request.
                 tokens.clear();
             }
         }
@@ -49,13 +49,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_remembered_is_bounded() {
-        let verified = Verified::default();
-        for number in 0..10 * MOST {
+    async fn the_set_is_bounded() {
+        let verified = VerifiedTokens::default();
+        for number in 0..10 * CAPACITY {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&number.to_le_bytes());
             verified.insert(&TokenHash(hash));
-            assert!(verified.contains(&TokenHash(hash)) && verified.tokens().len() <= MOST);
+            assert!(verified.contains(&TokenHash(hash)) && verified.tokens().len() <= CAPACITY);
         }
     }
 }

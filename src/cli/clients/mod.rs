@@ -16,7 +16,7 @@ mod show;
 mod test;
 mod update;
 
-/// Clients: the relying parties that are told when a session ends.
+/// Clients: the relying parties that get logout tokens when a session ends.
 #[derive(Debug, Args)]
 pub(super) struct ClientsArgs {
     #[command(subcommand)]

@@ -40,7 +40,7 @@ pub(super) struct ClientOptions {
     #[arg(long)]
     #[serde(rename = "id_token_signed_response_alg")]
     alg: Option<SigningAlg>,
-    /// Which ends of a session it hears of: all, or some with commas (rp-logout,idp-logout is the default)
+    /// The initiators it is subscribed to: all, or some with commas (rp-logout,idp-logout is the default)
     #[arg(long, value_name = "all|INITIATORS", value_parser = parse_initiators)]
     initiators: Option<Initiators>,
     /// Which session metadata its tokens carry: none (the default), all, or some keys with commas
@@ -58,7 +58,7 @@ pub(super) struct ClientOptions {
     #[arg(long, value_name = "CLAIMS", value_parser = PossibleValuesParser::new(TokenSubject::names()))]
     #[serde(rename = "token.subject")]
     token_subject: Option<String>,
-    /// How it is told that every session of a user ended: a token for each, or one with the `sub` alone
+    /// When every session of a user ends: a token for each session, or one with the `sub` alone
     #[arg(long, value_name = "CLAIM", value_parser = PossibleValuesParser::new(SubjectLogout::names()))]
     subject_logout: Option<String>,
     /// Whether it knows users by a `sub` of its own

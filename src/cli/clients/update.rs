@@ -19,7 +19,7 @@ pub(super) struct UpdateArgs {
     id: Segment,
     #[command(flatten)]
     options: ClientOptions,
-    /// Take its logout URI away: it is told nothing more, and what waits for it is discarded
+    /// Remove its logout URI: it gets no more tokens, and its pending deliveries are discarded
     #[arg(long, conflicts_with = "logout_uri")]
     no_logout_uri: bool,
     /// Deliver to it, what waited too

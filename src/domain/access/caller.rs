@@ -1,9 +1,9 @@
-//! Whoever a request comes from.
+//! The authenticated caller of a request.
 
 use super::token::TokenId;
 use crate::domain::ids::{ClientId, Sub, TokenName};
 
-/// Whoever a request comes from, once a token has said so. It holds no secret.
+/// The caller that a valid token identifies. Contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// The bearer of the bootstrap token.
@@ -12,14 +12,14 @@ pub enum Caller {
     ApiToken {
         /// The token's id.
         id: TokenId,
-        /// What people call it.
+        /// The token's name.
         name: TokenName,
     },
-    /// The bearer of an access token of the configured issuer: a user, a client, or one through the other.
+    /// The bearer of an access token of the configured issuer: a user, a client, or a user through a client.
     Jwt {
-        /// The access token's `sub`. It is personal data.
+        /// The access token's `sub`. Personal data.
         subject: Option<Sub>,
-        /// The access token's `client_id`, or its `azp`.
+        /// The access token's `client_id`, or else its `azp`.
         client: Option<ClientId>,
     },
 }

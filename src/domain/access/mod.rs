@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Callers, scopes, API tokens and rate limits.
 
 mod caller;
 mod rate;
@@ -13,5 +13,5 @@ pub use rate::{InvalidRate, MAX_RATE_COUNT, Rate};
 pub use reporter::{Reporter, ReporterKey};
 pub use scope::{Scope, UnknownScope};
 pub use scopes::ScopeSet;
-pub use sources::{EventSource, NoEventSource, SourceLimit};
+pub use sources::{EventSource, InvalidEventSource, SourceLimit};
 pub use token::{ApiToken, TokenHash, TokenId, TokenState};

@@ -1,4 +1,4 @@
-//! How often something may happen.
+//! Rate limits.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -8,8 +8,8 @@ use std::time::Duration;
 /// The largest count of a [`Rate`]: a million.
 pub const MAX_RATE_COUNT: u32 = 1_000_000;
 
-/// So many times in so long, as `50/s`, `10/m` or `1000/h`. All of them may come at once; then the room comes
-/// back evenly.
+/// A rate limit such as `50/s`, `10/m` or `1000/h`. The whole count may be used in one burst; it is replenished
+/// evenly over the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     count: NonZeroU32,
@@ -36,12 +36,12 @@ impl Unit {
 }
 
 impl Rate {
-    /// How many times.
+    /// The number of requests per period, which is also the burst size.
     pub const fn count(self) -> NonZeroU32 {
         self.count
     }
 
-    /// In how long.
+    /// A second, a minute or an hour.
     pub const fn period(self) -> Duration {
         match self.unit {
             Unit::Second => Duration::from_secs(1),
@@ -50,12 +50,12 @@ impl Rate {
         }
     }
 
-    /// So many times a minute.
+    /// This count per minute.
     pub const fn per_minute(count: NonZeroU32) -> Self {
         Self { count, unit: Unit::Minute }
     }
 
-    /// So many times a second.
+    /// This count per second.
     pub const fn per_second(count: NonZeroU32) -> Self {
         Self { count, unit: Unit::Second }
     }
@@ -67,7 +67,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The text is no [`Rate`].
+/// The text is not a [`Rate`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a number from 1 to {MAX_RATE_COUNT} for each second, minute or hour, such as \"50/s\" or \"10/m\""
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_read_as_it_is_written() {
+    fn rates_round_trip_and_malformed_ones_are_rejected() {
         for (text, count, seconds) in [("50/s", 50, 1), ("10/m", 10, 60), ("1000000/h", 1_000_000, 3600)] {
             let rate: Rate = text.parse().unwrap();
             assert_eq!((rate.count().get(), rate.period()), (count, Duration::from_secs(seconds)));

@@ -1,7 +1,7 @@
-//! Who reports events, as far as the ids of these are concerned.
+//! Reporters: the namespaces of event ids.
 //!
-//! The ids that one reporter gives mean nothing to another: nobody can use up an id, or have an event taken for a
-//! repetition, that is somebody else's.
+//! Event ids are scoped to their reporter, so that one reporter can neither use up another's ids nor have another's
+//! event treated as a duplicate.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use ring::digest::{Context, SHA256};
 
 use super::caller::Caller;
 
-/// Tells one reporter from another, in 8 bytes.
+/// Identifies a reporter: the first 8 bytes of a SHA-256. It is stored with each event.
 pub type ReporterKey = [u8; 8];
 
-/// Who reports an event.
+/// The identity under which a caller reports events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reporter {
     key: ReporterKey,
@@ -20,10 +20,10 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// The reporter that a caller is.
+    /// The caller's reporter.
     ///
-    /// An API token is one by its name, and not by its id: the token that succeeds it under the same name repeats
-    /// what it had reported, and is not taken for somebody else. Only who can write to the store gives names.
+    /// API tokens are identified by name, not by id: after a rotation the new token of the same name repeats events
+    /// that the old one reported, and they must be recognised as duplicates. Only operators can name tokens.
     pub fn of(caller: &Caller) -> Self {
         match caller {
             Caller::Bootstrap => Self::new(&["bootstrap"], "the bootstrap token"),
@@ -31,7 +31,7 @@ impl Reporter {
                 Self::new(&["api token", name.as_str()], &format!("API token {name}"))
             }
             Caller::Jwt { subject, client } => {
-                // The `sub` is personal data, and goes into the key only.
+                // The `sub` is personal data: it goes into the hash, not into the label.
                 let label = match client {
                     Some(client) => format!("access token of client {client}"),
                     None => "access token of a user".to_owned(),
@@ -46,7 +46,7 @@ impl Reporter {
     fn new(identity: &[&str], label: &str) -> Self {
         let mut context = Context::new(&SHA256);
         for part in identity {
-            // No identifier has a control character in it.
+            // Identifiers have no control characters, so NUL is an unambiguous separator.
             context.update(part.as_bytes());
             context.update(b"\0");
         }
@@ -55,12 +55,12 @@ impl Reporter {
         Self { key: *key, label: label.into() }
     }
 
-    /// What tells it from others.
+    /// The reporter's key.
     pub fn key(&self) -> ReporterKey {
         self.key
     }
 
-    /// What it is called in the log. It is no secret, and names no user.
+    /// The reporter's name in logs. It contains neither secrets nor a user's `sub`.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reporter_is_told_by_its_name_from_every_other() {
+    fn reporters_have_distinct_keys_and_tokens_of_one_name_share_one() {
         let all = [
             Reporter::of(&Caller::Bootstrap),
             token(1, "our OP"),
@@ -109,9 +109,9 @@ mod tests {
         assert_eq!(jwt(Some("alice"), None).label(), "access token of a user");
     }
 
-    /// They are stored.
+    /// Keys are stored: they must not change between releases.
     #[test]
-    fn keys_stay_what_they_are() {
+    fn keys_are_stable() {
         assert_eq!(u64::from_be_bytes(Reporter::of(&Caller::Bootstrap).key()), 0xca79_52b7_4bd1_340e);
         assert_eq!(u64::from_be_bytes(token(1, "our OP").key()), 0xf13e_a74c_7dfb_bbc3);
         assert_eq!(u64::from_be_bytes(jwt(Some("alice"), Some("cli")).key()), 0x3ed1_4297_b2ed_7e72);

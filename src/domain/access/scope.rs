@@ -1,32 +1,32 @@
-//! The scopes that routes take and tokens have.
+//! The scopes that routes require and tokens grant.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a token allows, and a route takes: Auth0's names where it has them.
+/// A scope. Names are Auth0's where Auth0 has an equivalent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Report events.
     CreateEvents,
-    /// See sessions.
+    /// Read sessions.
     ReadSessions,
     /// Change sessions' metadata.
     UpdateSessions,
     /// End sessions.
     DeleteSessions,
-    /// See clients.
+    /// Read clients.
     ReadClients,
     /// Register clients.
     CreateClients,
-    /// Change clients, and try their endpoints out.
+    /// Change clients, and send test tokens to their endpoints.
     UpdateClients,
-    /// Remove clients.
+    /// Delete clients.
     DeleteClients,
-    /// See deliveries with their attempts.
+    /// Read deliveries and their attempts.
     ReadDeliveries,
     /// Put deliveries back into the queue.
     UpdateDeliveries,
-    /// See the signing keys' public halves.
+    /// Read the signing keys' public parts.
     ReadSigningKeys,
     /// Rotate and revoke signing keys.
     UpdateSigningKeys,
@@ -78,7 +78,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The name is none of [`Scope::ALL`].
+/// The name is not one of [`Scope::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a scope; use {all}", all = Scope::ALL.map(Scope::as_str).join(", "))]
 pub struct UnknownScope(String);
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_is_read_as_it_is_written() {
+    fn scopes_round_trip_and_unknown_ones_are_rejected() {
         for scope in Scope::ALL {
             assert_eq!(scope.to_string().parse(), Ok(scope));
         }

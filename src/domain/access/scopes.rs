@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::scope::{Scope, UnknownScope};
 
-/// A set of scopes. As text their names are separated by spaces (RFC 6749 §3.3).
+/// A set of scopes. As text: names separated by spaces (RFC 6749 §3.3).
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScopeSet(u16);
 
@@ -15,22 +15,22 @@ impl ScopeSet {
         Scope::ALL.into_iter().collect()
     }
 
-    /// Those scopes among these names; other names are other services' and are passed over.
+    /// The scopes among these names. Unknown names are ignored: a token may carry scopes of other services.
     pub fn known_among<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         names.into_iter().filter_map(|name| name.parse::<Scope>().ok()).collect()
     }
 
-    /// Whether this one is in it.
+    /// Whether the set contains this scope.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & bit(scope) != 0
     }
 
-    /// Whether there is none in it.
+    /// Whether the set has no scope.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// These and those.
+    /// The scopes of both sets.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_are_joined() {
+    fn a_union_has_the_scopes_of_both_sets() {
         let read: ScopeSet = "read:logs read:clients read:logs".parse().unwrap();
         let write = ScopeSet::try_from("read:logs update:clients".to_owned()).unwrap();
         assert_eq!(read.to_string(), "read:clients read:logs");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_other_services_are_passed_over_where_they_may_come() {
+    fn known_among_ignores_unknown_scopes_and_parsing_rejects_them() {
         let granted = ScopeSet::known_among(["openid", "read:logs", "READ:CLIENTS"]);
         assert_eq!(granted.to_string(), "read:logs");
         assert!("openid read:logs".parse::<ScopeSet>().is_err());

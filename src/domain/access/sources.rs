@@ -1,4 +1,4 @@
-//! For which sources an API token may report events.
+//! The event sources for which an API token may report.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::MAX_ID_CHARS;
 
-/// The `source` of events: a URI reference, 1 to 255 characters. It is compared byte for byte.
+/// The `source` of events: 1 to 255 characters, compared byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventSource(String);
 
-/// No event can have this as its source.
+/// The text cannot be an event's `source`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a source has 1 to {MAX_ID_CHARS} characters, none of them a control character")]
-pub struct NoEventSource;
+pub struct InvalidEventSource;
 
 impl EventSource {
-    /// Its text.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl TryFrom<String> for EventSource {
-    type Error = NoEventSource;
+    type Error = InvalidEventSource;
 
-    fn try_from(text: String) -> Result<Self, NoEventSource> {
+    fn try_from(text: String) -> Result<Self, InvalidEventSource> {
         let fits = (1..=MAX_ID_CHARS).contains(&text.chars().count());
-        if fits && !text.chars().any(char::is_control) { Ok(Self(text)) } else { Err(NoEventSource) }
+        if fits && !text.chars().any(char::is_control) { Ok(Self(text)) } else { Err(InvalidEventSource) }
     }
 }
 
 impl FromStr for EventSource {
-    type Err = NoEventSource;
+    type Err = InvalidEventSource;
 
-    fn from_str(text: &str) -> Result<Self, NoEventSource> {
+    fn from_str(text: &str) -> Result<Self, InvalidEventSource> {
         text.to_owned().try_into()
     }
 }
@@ -48,18 +48,18 @@ impl From<EventSource> for String {
     }
 }
 
-/// The sources that a token may report for.
+/// The sources for which a token may report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SourceLimit {
-    /// All of them.
+    /// Every source.
     #[default]
     Any,
-    /// These only.
+    /// Only these.
     Only(BTreeSet<EventSource>),
 }
 
 impl SourceLimit {
-    /// Whether events of this source may be reported.
+    /// Whether events with this `source` may be reported.
     pub fn allows(&self, source: &str) -> bool {
         match self {
             Self::Any => true,
@@ -76,7 +76,7 @@ impl SourceLimit {
     }
 }
 
-/// No source at all is no limit: a token that may report for nothing is one without the scope.
+/// An empty list means no limit. (A token that may not report at all is one without the scope `create:events`.)
 impl FromIterator<EventSource> for SourceLimit {
     fn from_iter<T: IntoIterator<Item = EventSource>>(sources: T) -> Self {
         let sources: BTreeSet<_> = sources.into_iter().collect();
@@ -100,18 +100,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_a_bounded_text_without_control_characters() {
+    fn a_source_has_1_to_255_characters_and_no_control_characters() {
         for text in ["https://op.example.com", "/op", &"ü".repeat(255)] {
             let source: EventSource = text.parse().unwrap();
             assert_eq!((source.as_str(), String::from(source.clone())), (text, text.to_owned()));
         }
         for text in ["", "https://op.example.com\n", &"ü".repeat(256)] {
-            assert_eq!(text.parse::<EventSource>(), Err(NoEventSource), "{text}");
+            assert_eq!(text.parse::<EventSource>(), Err(InvalidEventSource), "{text}");
         }
     }
 
     #[test]
-    fn a_limit_allows_what_it_names_byte_for_byte() {
+    fn a_limit_compares_sources_byte_for_byte() {
         let named: Vec<EventSource> = ["https://op.example.com", "/op"].map(|it| it.parse().unwrap()).into();
         let limit: SourceLimit = named.iter().cloned().collect();
         for (source, allowed) in [

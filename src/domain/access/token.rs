@@ -1,4 +1,4 @@
-//! API tokens: what is known of them once their secret is gone.
+//! API tokens, without their secrets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use super::scopes::ScopeSet;
 use super::sources::SourceLimit;
 use crate::domain::ids::TokenName;
 
-/// An API token's id: a version 7 UUID. It is no secret.
+/// An API token's id: a version 7 UUID. Not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenId(pub Uuid);
@@ -31,12 +31,12 @@ impl FromStr for TokenId {
     }
 }
 
-/// The SHA-256 of a token's secret: all that is kept of it.
+/// The SHA-256 of a token's secret. The secret itself is not stored.
 #[derive(Clone, Copy)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl TokenHash {
-    /// Whether the two are the same; how long that takes does not say where they differ.
+    /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -53,35 +53,35 @@ impl fmt::Debug for TokenHash {
 pub struct ApiToken {
     /// Its id.
     pub id: TokenId,
-    /// What people call it.
+    /// Its name. Not unique.
     pub name: TokenName,
-    /// What it allows.
+    /// The granted scopes.
     pub scopes: ScopeSet,
-    /// For which sources it may report events.
+    /// The sources for which it may report events.
     pub sources: SourceLimit,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it is refused, if ever.
+    /// When it expires; `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, up to a minute ago; `None`: never.
+    /// When it was last used, up to a minute late; `None`: never.
     pub last_used_at: Option<Timestamp>,
-    /// Since when it is revoked.
+    /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Whether an API token is of use.
+/// Whether an API token is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// It is.
+    /// It is valid.
     Active,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It was revoked.
     Revoked,
 }
 
 impl TokenState {
-    /// As it is shown.
+    /// The name used in JSON and by the commands.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -92,7 +92,7 @@ impl TokenState {
 }
 
 impl ApiToken {
-    /// Whether it is of use at this time. What was revoked stays so, however the clock is set.
+    /// The state at this time. A revoked token stays revoked, even if the clock is before `revoked_at`.
     pub fn state(&self, now: Timestamp) -> TokenState {
         if self.revoked_at.is_some() {
             TokenState::Revoked
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_match_only_when_all_of_them_is_the_same() {
+    fn hashes_match_only_if_every_byte_is_equal() {
         let hash = TokenHash([7; 32]);
         assert!(hash.matches(&TokenHash([7; 32])));
         for place in [0, 15, 31] {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_of_use_until_its_time_or_its_revocation() {
+    fn a_token_is_active_until_it_expires_or_is_revoked() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let token = |expires_at: Option<i64>, revoked_at: Option<i64>| ApiToken {
             id: TokenId(Uuid::nil()),

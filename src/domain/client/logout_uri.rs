@@ -1,48 +1,17 @@
 //! Where a client's logout tokens go.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::super::uri::{self, UriError};
+use crate::domain::uri::UriError;
+use crate::domain::written_uri::written_uri;
 
-/// A `backchannel_logout_uri`: absolute, `http` or `https`, with a host, without fragment or credentials
-/// (Back-Channel Logout 1.0 §2.2), in the form in which it is used (see [`uri`]). The text is kept byte for
-/// byte, its query included.
-///
-/// The egress policy decides whether `http` and the address are allowed.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct LogoutUri {
-    text: String,
-    url: Url,
-}
-
-impl LogoutUri {
-    /// The longest URI, in bytes.
-    pub const MAX_BYTES: usize = 2048;
-
-    /// As it was registered.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// One that is stored. It may have been registered under looser rules than today's, and is still the client's: where
-    /// no request can be sent to it, the attempt fails.
+written_uri! {
+    /// A `backchannel_logout_uri`: absolute, `http` or `https`, with a host, without fragment or credentials
+    /// (Back-Channel Logout 1.0 §2.2), in the form in which it is used (see [`uri`](crate::domain::uri)). The text is
+    /// kept byte for byte, its query included.
     ///
-    /// # Errors
-    /// If it is not a URL at all.
-    pub fn from_stored(text: String) -> Result<Self, url::ParseError> {
-        let url = Url::parse(&text)?;
-        Ok(Self { text, url })
-    }
-
-    /// Parsed, for connecting to it.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
+    /// The egress policy decides whether `http` and the address are allowed.
+    LogoutUri, LogoutUriError
 }
 
 /// Why a string is no [`LogoutUri`].
@@ -59,44 +28,12 @@ pub enum LogoutUriError {
     Fragment,
 }
 
-impl TryFrom<String> for LogoutUri {
-    type Error = LogoutUriError;
-
-    fn try_from(text: String) -> Result<Self, LogoutUriError> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(LogoutUriError::TooLong);
-        }
-        let url = uri::parse(&text)?;
+impl LogoutUri {
+    fn check(url: &Url) -> Result<(), LogoutUriError> {
         if url.fragment().is_some() {
             return Err(LogoutUriError::Fragment);
         }
-        Ok(Self { text, url })
-    }
-}
-
-impl FromStr for LogoutUri {
-    type Err = LogoutUriError;
-
-    fn from_str(text: &str) -> Result<Self, LogoutUriError> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl From<LogoutUri> for String {
-    fn from(uri: LogoutUri) -> Self {
-        uri.text
-    }
-}
-
-impl fmt::Debug for LogoutUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
-    }
-}
-
-impl fmt::Display for LogoutUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        Ok(())
     }
 }
 

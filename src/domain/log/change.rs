@@ -1,66 +1,67 @@
-//! A change by an operator, and whoever made it.
+//! An operator's change to the system, with the actor who made it.
 
 use serde::Serialize;
 
 use crate::domain::access::Caller;
 use crate::domain::ids::ClientId;
 
-/// A request, or a command, that was to change something.
+/// An attempt to change something: a request to the management API, or a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What it was for, such as "Update a client".
+    /// The operation, such as "Update a client".
     pub description: String,
-    /// How it came.
-    pub asked: Asked,
-    /// The id in its path, decoded and whole, where the path holds one that may be written down; the SHA-256 of it
-    /// (`sha256:…`) where it is longer than any id can be.
+    /// Management API or command line.
+    pub channel: Channel,
+    /// The id in the request's path, decoded and in full, unless it is personal data; its SHA-256 (`sha256:…`) if it
+    /// is longer than the longest id.
     pub object: Option<String>,
-    /// Whether it was made.
+    /// Whether the change was made.
     pub succeeded: bool,
-    /// The HTTP status it was answered with.
+    /// The HTTP status of the response.
     pub status: Option<u16>,
-    /// The `errorCode` it was answered with.
+    /// The `errorCode` of the response.
     pub error_code: Option<String>,
-    /// Names of the members it was to change. Never their values.
+    /// Names of the members in the request's body. Never their values.
     pub changed: Vec<String>,
-    /// Ids of what it made or changed, where the path does not say.
+    /// Ids of created or changed objects that the path does not name.
     pub affected: Vec<String>,
-    /// Who made it, where that is known.
+    /// Who made it; `None` if unknown, as for commands and rejected tokens.
     pub actor: Option<Actor>,
-    /// The address it came from.
+    /// The client's IP address.
     pub ip: Option<String>,
-    /// The `User-Agent` it came with, shortened.
+    /// The `User-Agent` header, truncated.
     pub user_agent: Option<String>,
-    /// The request's id, as the log has it.
+    /// The request id, as in the service's log.
     pub request_id: Option<String>,
-    /// How many failed in the same way since the entry of the first: this one is the last of them.
+    /// For repeated failures of the same kind: how many there were since the entry of the first. This entry is the
+    /// last of them.
     pub count: Option<u64>,
 }
 
-/// How a change was asked for.
+/// The interface through which a change was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "channel", rename_all = "lowercase")]
-pub enum Asked {
+pub enum Channel {
     /// Over the management API.
     Api {
         /// The method.
         method: String,
-        /// The path. A segment that holds personal data is left as the route has it: `/users/{id}/sessions`.
+        /// The path. A segment with personal data is replaced by the route's placeholder: `/users/{id}/sessions`.
         path: String,
     },
-    /// From the shell of the host.
+    /// A command on the service's host.
     Cli {
-        /// The command, without what was said to it: `tokens create`.
+        /// The command without its arguments: `tokens create`.
         command: String,
     },
 }
 
 impl Change {
-    /// What a command has changed.
+    /// A successful change by a command.
     pub fn by_command(description: &str, command: &str, affected: Vec<String>) -> Self {
         Self {
             description: description.to_owned(),
-            asked: Asked::Cli { command: command.to_owned() },
+            channel: Channel::Cli { command: command.to_owned() },
             object: None,
             succeeded: true,
             status: None,
@@ -76,15 +77,16 @@ impl Change {
     }
 }
 
-/// Whoever made a change: a token's bearer. Never the token.
+/// The bearer of the token with which a change was made. Never the token itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Actor {
     /// The kind of token: `bootstrap_token`, `api_token` or `access_token`.
     pub kind: String,
-    /// The API token's id, or the access token's `sub`. Without it nobody could say who changed something.
+    /// The API token's id, or the access token's `sub`. This `sub` is an operator's and is kept: an audit trail has to
+    /// name who made a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What people call the API token.
+    /// The API token's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The client that the access token was issued to.

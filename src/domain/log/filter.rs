@@ -1,4 +1,4 @@
-//! Which entries are asked for.
+//! Filters for log entries.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use super::search::{LogField, LogSearch, LogTerm};
 use super::{LogId, LogType};
 
-/// Which entries: what an index finds, and what has to be looked at entry by entry. What is `None` does not
-/// restrict.
+/// A search split into the parts that an index can answer (types and time range) and the remaining conditions, which
+/// are evaluated per entry. `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Of one of these types; of none, if there are none.
+    /// One of these types; an empty set matches nothing.
     pub types: Option<BTreeSet<LogType>>,
-    /// From this time on.
+    /// At this time or later.
     pub since: Option<Timestamp>,
     /// Before this time.
     pub before: Option<Timestamp>,
-    /// All of these hold too.
+    /// Further conditions, joined by AND.
     pub conditions: Vec<LogSearch>,
 }
 
@@ -28,7 +28,7 @@ impl LogFilter {
         LogSearch::Term(LogTerm::Id(Bound::Included(id), Bound::Included(id))).into()
     }
 
-    /// Asks for this, too.
+    /// Adds a condition with AND.
     pub fn and(&mut self, search: LogSearch) {
         match search {
             LogSearch::All(parts) => parts.into_iter().for_each(|part| self.and(part)),
@@ -41,7 +41,7 @@ impl LogFilter {
             LogSearch::Term(LogTerm::Date(since, before)) => self.within(since, before),
             LogSearch::Term(LogTerm::Id(from, to)) => {
                 let from_time = edge(from).map(LogId::at);
-                // The millisecond of the last one is in it.
+                // `before` is exclusive, and the last id's millisecond belongs to the range.
                 let to_time = edge(to).and_then(|id| LogId::at(id).checked_add(MILLISECOND).ok());
                 self.within(from_time, to_time);
                 self.conditions.push(LogTerm::Id(from, to).into());
@@ -58,7 +58,7 @@ impl LogFilter {
         };
     }
 
-    /// Whether entries of this type are asked for.
+    /// Whether entries of this type can match.
     pub fn takes(&self, log_type: LogType) -> bool {
         self.types.as_ref().is_none_or(|types| types.contains(&log_type))
     }
@@ -71,12 +71,12 @@ impl LogFilter {
             || self.conditions.contains(&LogSearch::NOTHING)
     }
 
-    /// Whether entries have to be looked at one by one. Ids say their times, which an index finds.
+    /// Whether conditions have to be evaluated per entry. Ids contain their times, so an index answers them.
     pub fn is_searched(&self) -> bool {
         self.conditions.iter().any(|it| !matches!(it, LogSearch::Term(LogTerm::Id(..))))
     }
 
-    /// The one user whose entries these are, if they are one user's.
+    /// The user whose entries are selected, if the filter is limited to exactly one.
     pub fn user(&self) -> Option<&str> {
         self.conditions.iter().find_map(|it| match it {
             LogSearch::Term(LogTerm::Text(LogField::UserId, pattern)) => pattern.exact(),
@@ -93,7 +93,7 @@ impl From<LogSearch> for LogFilter {
     }
 }
 
-/// As exact as ids and the store's times are.
+/// The precision of ids and stored times.
 const MILLISECOND: std::time::Duration = std::time::Duration::from_millis(1);
 
 fn edge(bound: Bound<LogId>) -> Option<LogId> {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_index_finds_is_taken_out_of_what_is_joined_by_and() {
+    fn indexable_conditions_are_extracted_from_a_conjunction() {
         let (a, b): (Timestamp, Timestamp) =
             ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-01-02T00:00:00Z".parse().unwrap());
         let shop =
@@ -137,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn one_users_entries_are_found_by_the_user() {
+    fn an_exact_user_id_limits_the_filter_to_one_user() {
         let text = |field, pattern| LogSearch::Term(LogTerm::Text(field, pattern));
         let user = |search: LogSearch| LogFilter::from(search).user().map(str::to_owned);
         let alice = || super::super::Pattern::exactly("alice");
         assert_eq!(user(text(LogField::UserId, alice())), Some("alice".to_owned()));
         assert_eq!(user(text(LogField::ClientId, alice())), None);
         let any_case = super::super::Pattern { case_sensitive: false, ..alice() };
-        assert_eq!(user(text(LogField::UserId, any_case)), None, "more users than one may be meant");
+        assert_eq!(user(text(LogField::UserId, any_case)), None, "it may match several users");
         assert_eq!(user(LogSearch::Not(Box::new(text(LogField::UserId, alice())))), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Ids of log entries: digits only, of one length, and in order of time, as Auth0's are.
+//! Ids of log entries: decimal digits, of fixed length and sorted by time, like Auth0's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,11 @@ const MILLIS_DIGITS: usize = 13;
 const UUID_DIGITS: usize = 39;
 const MAX_MILLIS: i64 = 9_999_999_999_999;
 
-/// An entry's id: when it was, to the millisecond, and a UUID that tells it from others of that moment. For the
-/// outcome of a delivery that is the delivery's.
+/// A log entry's id: its time in milliseconds, and a UUID that makes it unique. For the outcome of a delivery the UUID
+/// is the delivery's.
 ///
-/// As text: 13 digits of milliseconds since the Unix epoch, 39 of the UUID as a number. Texts sort as ids do.
+/// As text: 13 digits of milliseconds since the Unix epoch, then 39 digits of the UUID as a number. Texts sort in the
+/// same order as ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId {
     millis: i64,
@@ -21,26 +22,26 @@ pub struct LogId {
 }
 
 impl LogId {
-    /// Before every entry there is.
+    /// Sorts before every entry's id.
     pub const FIRST: Self = Self { millis: 0, uuid: Uuid::nil() };
 
-    /// The id of what happened `at` that time. Times before 1970 and after 2286 become the nearest of these.
+    /// The id of an entry of this time. Times before 1970 or after 2286 are clamped.
     pub fn new(at: Timestamp, uuid: Uuid) -> Self {
         Self { millis: at.as_millisecond().clamp(0, MAX_MILLIS), uuid }
     }
 
-    /// When it was, to the millisecond.
+    /// The entry's time, in milliseconds.
     pub fn at(self) -> Timestamp {
         Timestamp::from_millisecond(self.millis).expect("thirteen digits of milliseconds end in 2286")
     }
 
-    /// What tells it from others of that moment.
+    /// The UUID that distinguishes it from other entries of the same millisecond.
     pub fn uuid(self) -> Uuid {
         self.uuid
     }
 }
 
-/// The text is no id of a log entry.
+/// The text is not a log entry's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the log_id of an entry: {} digits", MILLIS_DIGITS + UUID_DIGITS)]
 pub struct LogIdError;
@@ -54,7 +55,7 @@ impl FromStr for LogId {
         }
         let (millis, number) = text.split_at(MILLIS_DIGITS);
         let millis = millis.parse().map_err(|_| LogIdError)?;
-        // Some numbers of 39 digits are larger than any UUID.
+        // Not every number of 39 digits fits into 128 bits.
         let number = number.parse().map_err(|_| LogIdError)?;
         Ok(Self { millis, uuid: Uuid::from_u128(number) })
     }
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_ids() {
+    fn malformed_ids_are_rejected() {
         let nines = "9".repeat(52);
         let (short, long) = ("1".repeat(51), "1".repeat(53));
         let signed = format!("+{}", "1".repeat(51));

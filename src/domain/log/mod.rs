@@ -1,8 +1,8 @@
-//! The audit trail: what operators changed, who it was, and what came of each delivery.
+//! The audit trail: operators' changes with their actors, and the outcomes of deliveries.
 //!
-//! Event codes and texts are Auth0's, so that what reads its logs reads these. Entries hold names, ids and
-//! status codes: never bodies, secrets or metadata values, and the `sub` of whoever's session it is only where the
-//! configuration says so.
+//! Event codes and texts are Auth0's, so that tools for Auth0's logs can read these. Entries contain names, ids and
+//! status codes; never bodies, secrets or metadata values, and the `sub` of a session's user only if the
+//! configuration allows it.
 
 mod change;
 mod filter;
@@ -10,26 +10,26 @@ mod id;
 mod outcome;
 mod search;
 
-pub use change::{Actor, Asked, Change};
+pub use change::{Actor, Change, Channel};
 pub use filter::LogFilter;
 pub use id::{LogId, LogIdError};
-pub use outcome::Outcome;
+pub use outcome::DeliveryOutcome;
 pub use search::{LogField, LogSearch, LogTerm, Pattern};
 
 use std::fmt;
 
 use super::ids::{ClientId, Sub};
 
-/// What an entry is about: Auth0's event codes.
+/// An entry's type: Auth0's event codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogType {
-    /// A change by an operator.
+    /// A change by an operator that succeeded.
     Sapi,
-    /// One that was refused, or failed.
+    /// A change by an operator that was rejected or failed.
     Fapi,
-    /// A logout token that its relying party took.
+    /// A logout token was delivered.
     LogoutSucceeded,
-    /// A logout token that was given up.
+    /// The delivery of a logout token failed for good.
     LogoutFailed,
 }
 
@@ -47,7 +47,7 @@ impl LogType {
         }
     }
 
-    /// Auth0's older code for the same, which filters take too.
+    /// Auth0's older code for the same type, which filters accept as well.
     pub const fn older(self) -> Option<&'static str> {
         match self {
             Self::Sapi | Self::Fapi => None,
@@ -56,12 +56,12 @@ impl LogType {
         }
     }
 
-    /// The names by which it can be asked for.
+    /// The names that filters accept for it.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.as_str()).chain(self.older())
     }
 
-    /// What an entry of this type says, where all of them say the same.
+    /// The description that all entries of this type share, if they do.
     pub const fn description(self) -> Option<&'static str> {
         match self {
             Self::Sapi | Self::Fapi => None,
@@ -77,31 +77,31 @@ impl fmt::Display for LogType {
     }
 }
 
-/// An entry.
+/// An entry of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// Its id, which says when.
+    /// Its id, which contains its time.
     pub id: LogId,
-    /// The client it is about, if it is about one.
+    /// The client it is about, if any.
     pub client_id: Option<ClientId>,
-    /// The user it is about: the OP's `sub`. It is personal data. Of a change it is kept only where the configuration
-    /// has users named; of an outcome it is looked up when that is read.
+    /// The user it is about: the OP's `sub`, which is personal data. For a change it is stored only if the
+    /// configuration allows it; for an outcome it is looked up when the entry is read.
     pub user_id: Option<Sub>,
     /// What happened.
     pub event: LogEvent,
 }
 
-/// What an entry tells of.
+/// An entry's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
     /// A change by an operator, or an attempt at one.
     Change(Box<Change>),
-    /// What a delivery came to.
-    Outcome(Outcome),
+    /// The outcome of a delivery.
+    Outcome(DeliveryOutcome),
 }
 
 impl LogEntry {
-    /// Its code.
+    /// Its type.
     pub fn log_type(&self) -> LogType {
         match &self.event {
             LogEvent::Change(change) if change.succeeded => LogType::Sapi,

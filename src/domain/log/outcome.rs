@@ -1,15 +1,15 @@
-//! What a delivery came to.
+//! The outcome of a delivery.
 
 use crate::domain::delivery::State;
 use crate::domain::ids::{DeliveryId, Sid};
 use crate::domain::initiator::Initiator;
 
-/// What a delivery came to, with its last attempt. Its session metadata and `sub` are left out.
+/// The outcome of a delivery, with its last attempt. Session metadata and `sub` are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct DeliveryOutcome {
     /// The delivery.
     pub delivery_id: DeliveryId,
-    /// `delivered`, `rejected` or `exhausted`: one that was `discarded` is no outcome, nobody was asked.
+    /// `delivered`, `rejected` or `exhausted`. A `discarded` delivery has no entry: its relying party was not called.
     pub state: State,
     /// Why the session ended.
     pub initiator: Initiator,
@@ -17,19 +17,19 @@ pub struct Outcome {
     pub sid: Option<Sid>,
     /// How many attempts were made.
     pub attempts: u32,
-    /// Where the last one was posted to; `None` if none was.
+    /// The URI of the last attempt; `None` if no request was sent.
     pub uri: Option<String>,
-    /// The HTTP status of its answer, if one came.
+    /// The HTTP status of the last attempt's response, if there was one.
     pub status: Option<u16>,
-    /// The class of its failure.
+    /// The error class of the last attempt.
     pub error: Option<String>,
 }
 
-impl Outcome {
-    /// The states that are outcomes.
+impl DeliveryOutcome {
+    /// The states that have an entry.
     pub const STATES: [State; 3] = [State::Delivered, State::Rejected, State::Exhausted];
 
-    /// Whether its relying party took the token.
+    /// Whether the relying party accepted the token.
     pub fn succeeded(&self) -> bool {
         self.state == State::Delivered
     }

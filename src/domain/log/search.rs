@@ -1,5 +1,5 @@
-//! What a search of the audit trail asks of an entry: terms, joined by and, or, not. How it is written is for
-//! whoever reads it; how it is answered is the store's.
+//! Search expressions over the audit trail: terms joined by AND, OR and NOT. Parsing belongs to the API, evaluation to
+//! the store.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -8,29 +8,29 @@ use jiff::Timestamp;
 
 use super::{LogId, LogType};
 
-/// A search.
+/// A search expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogSearch {
-    /// All of these hold; without any, it is every entry.
+    /// Conjunction; empty, it matches every entry.
     All(Vec<Self>),
-    /// One of these holds or more; without any, it is no entry.
+    /// Disjunction; empty, it matches no entry.
     Any(Vec<Self>),
-    /// This does not hold.
+    /// Negation.
     Not(Box<Self>),
-    /// A term.
+    /// A single condition.
     Term(LogTerm),
 }
 
-/// What can be asked of one entry.
+/// A condition on one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogTerm {
-    /// It is of one of these types.
+    /// The type is one of these.
     Type(BTreeSet<LogType>),
-    /// Its id lies between these.
+    /// The id is between these bounds.
     Id(Bound<LogId>, Bound<LogId>),
-    /// It is from this time on, and from before that.
+    /// The time is at or after the first, and before the second.
     Date(Option<Timestamp>, Option<Timestamp>),
-    /// The text in this field is like this. An entry without the field is not found.
+    /// The field matches the pattern. An entry without the field does not match.
     Text(LogField, Pattern),
 }
 
@@ -39,13 +39,13 @@ pub enum LogTerm {
 pub enum LogField {
     /// The client it is about.
     ClientId,
-    /// The name of that client, as it is registered now.
+    /// That client's currently registered name.
     ClientName,
     /// The user it is about: the OP's `sub`.
     UserId,
-    /// The address that a change came from.
+    /// The IP address from which a change was requested.
     Ip,
-    /// What happened.
+    /// The entry's description.
     Description,
     /// The `User-Agent` of a change.
     UserAgent,
@@ -54,19 +54,19 @@ pub enum LogField {
 /// A text with wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// The literal pieces. Between two of them anything may stand, and nothing too. At least one.
+    /// The literal parts between the wildcards; a wildcard matches any text, also an empty one. At least one part.
     pub pieces: Vec<String>,
-    /// Whether `a` and `A` are different.
+    /// Whether upper and lower case are distinguished; if not, ASCII letters only are folded.
     pub case_sensitive: bool,
 }
 
 impl Pattern {
-    /// This text, and no other.
+    /// Matches exactly this text.
     pub fn exactly(text: impl Into<String>) -> Self {
         Self { pieces: vec![text.into()], case_sensitive: true }
     }
 
-    /// The text, if it has no wildcards and its case counts.
+    /// The text, if the pattern has no wildcards and is case-sensitive.
     pub fn exact(&self) -> Option<&str> {
         match &self.pieces[..] {
             [text] if self.case_sensitive => Some(text),
@@ -74,12 +74,12 @@ impl Pattern {
         }
     }
 
-    /// Whether any text will do.
+    /// Whether every text matches.
     pub fn is_anything(&self) -> bool {
         self.pieces.len() > 1 && self.pieces.iter().all(String::is_empty)
     }
 
-    /// Whether a text is like it.
+    /// Whether a text matches.
     pub fn matches(&self, text: &str) -> bool {
         if self.case_sensitive { like(&self.pieces, text) } else { self.matches_any_case(text) }
     }
@@ -90,7 +90,7 @@ impl Pattern {
     }
 }
 
-/// Each piece is looked for after the one before it, which finds a place for all if there is one.
+/// Matches greedily from the left: taking the first occurrence of each piece leaves the most text for the others.
 fn like(pieces: &[String], text: &str) -> bool {
     let [first, others @ ..] = pieces else { return false };
     let [between @ .., last] = others else { return text == first };
@@ -103,13 +103,13 @@ fn like(pieces: &[String], text: &str) -> bool {
 }
 
 impl LogSearch {
-    /// Every entry.
+    /// Matches every entry.
     pub const EVERYTHING: Self = Self::All(Vec::new());
 
-    /// No entry.
+    /// Matches no entry.
     pub const NOTHING: Self = Self::Any(Vec::new());
 
-    /// Whether it asks anything of the user an entry is about.
+    /// Whether any condition is on the user id.
     pub fn names_users(&self) -> bool {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::names_users),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_stand_for_anything() {
+    fn wildcards_match_any_text() {
         for (text, like, unlike) in [
             ("abc", vec!["abc"], vec!["", "ab", "abcd", "ABC"]),
             ("a*", vec!["a", "ab"], vec!["", "ba"]),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_may_be_one_text_or_any() {
+    fn exact_patterns_and_match_all_patterns_are_recognised() {
         for (text, exact, is_anything) in [
             ("abc", Some("abc"), false),
             ("", Some(""), false),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_that_names_users_is_told_apart_however_it_is_nested() {
+    fn a_condition_on_users_is_found_at_any_depth() {
         let text = |field| LogSearch::Term(LogTerm::Text(field, Pattern::exactly("alice")));
         let (user, ip) = (|| text(LogField::UserId), || text(LogField::Ip));
         for search in [
@@ -188,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_pattern_is_made_of_is_like_it(pieces in prop::collection::vec("[ab]{0,3}", 1..5), fill in "[abc]{0,3}") {
+        fn a_pattern_matches_its_pieces_joined_by_any_text(pieces in prop::collection::vec("[ab]{0,3}", 1..5), fill in "[abc]{0,3}") {
             let pattern = Pattern { pieces: pieces.clone(), case_sensitive: true };
             prop_assert!(pattern.matches(&pieces.join(&fill)));
             let longer = pattern.matches(&[pieces.join(&fill), "d".to_owned()].concat());

@@ -1,4 +1,4 @@
-//! Session metadata: up to 25 string pairs the OP put on a session, with Auth0's limits and messages.
+//! Session metadata: up to 25 key–value pairs that the OP sets on a session, with Auth0's limits and messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 
 pub mod sensitive;
 
-/// The most entries a session's metadata can have.
+/// The maximum number of entries.
 pub const MAX_ENTRIES: usize = 25;
 /// The longest key and the longest value, in characters.
 pub const MAX_CHARS: usize = 255;
 
-/// Why metadata was refused. The first two texts are Auth0's own, so that its users know them.
+/// Why metadata is rejected. The messages are Auth0's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
     /// More than [`MAX_ENTRIES`] entries, or a key or value of more than [`MAX_CHARS`] characters.
     #[error("Metadata must not exceed 25 entries. Each key and value must be ≤ 255 characters.")]
     TooLarge,
-    /// A key with another character, or an empty one.
+    /// An empty key, or one with a character that is not allowed.
     #[error("Metadata keys may only include letters, numbers, underscores, or hyphens")]
     Key,
 }
 
-/// A session's metadata. Its values are the OP's business and may be personal: `Debug` shows keys only.
+/// A session's metadata. Values may be personal data: `Debug` shows keys only.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct SessionMetadata(BTreeMap<String, String>);
 
 impl SessionMetadata {
-    /// Whether there is none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The pairs, by key.
+    /// The entries by key.
     pub fn entries(&self) -> &BTreeMap<String, String> {
         &self.0
     }
 
-    /// What a client with this choice gets to see.
+    /// The part that a client with this choice receives.
     #[must_use]
     pub fn chosen(&self, choice: &MetadataChoice) -> Self {
         match choice {
@@ -96,21 +96,24 @@ fn check_key(key: &str) -> Result<(), MetadataError> {
     Ok(())
 }
 
-/// Which session metadata a client's logout tokens carry.
+/// The session metadata that a client's logout tokens contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "MetadataChoiceForm", try_from = "MetadataChoiceForm")]
 pub enum MetadataChoice {
-    /// None: the claim is left out.
+    /// None: the claim is omitted.
     #[default]
     None,
-    /// All of it.
+    /// All entries.
     All,
     /// Only these keys.
     Keys(BTreeSet<String>),
 }
 
 impl MetadataChoice {
-    /// A choice of these keys.
+    /// Selects these keys.
+    ///
+    /// # Errors
+    /// If there are more than [`MAX_ENTRIES`] keys, or one is not a valid key.
     pub fn of_keys(keys: BTreeSet<String>) -> Result<Self, MetadataError> {
         if keys.len() > MAX_ENTRIES {
             return Err(MetadataError::TooLarge);
@@ -178,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_given_back_as_they_came() {
+    fn entries_are_unchanged() {
         let metadata = SessionMetadata::try_from(pairs(2)).unwrap();
         assert_eq!(BTreeMap::from(metadata), pairs(2));
     }
 
     proptest! {
         #[test]
-        fn a_list_of_keys_shows_exactly_those(
+        fn a_list_of_keys_selects_exactly_those(
             entries in prop::collection::btree_map("[a-e]{1,2}", ".{0,5}", 0..10),
             keys in prop::collection::btree_set("[a-e]{1,2}", 0..10),
         ) {

@@ -11,7 +11,7 @@ use crate::domain::delivery::{DeliverySummary, Intent};
 use crate::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use crate::domain::initiator::Initiator;
 use crate::domain::metadata::SessionMetadata;
-use crate::domain::pairwise::ToldSub;
+use crate::domain::pairwise::ClientSub;
 use crate::domain::session::{Ended, Session, SessionKey};
 use crate::domain::time;
 
@@ -74,7 +74,7 @@ impl<'a> Planner<'a> {
         client_id: &ClientId,
         initiator: Initiator,
         session: Option<(&SessionKey, &Sid)>,
-        sub: Option<ToldSub>,
+        sub: Option<ClientSub>,
         metadata: &SessionMetadata,
     ) -> Result<bool, Refusal> {
         let Some(client) = self.recipient(client_id, initiator) else { return Ok(true) };
@@ -120,7 +120,7 @@ impl<'a> Planner<'a> {
         client_id: &ClientId,
         own: Option<&Sub>,
         public: Option<&Sub>,
-    ) -> Option<ToldSub> {
+    ) -> Option<ClientSub> {
         self.subjects.sub_for(&self.clients.get(client_id)?.client, own, public)
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::CLOCK_TOLERANCE;
 use crate::domain::event::SessionTerminated;
 use crate::domain::session::{Ended, Session};
-use crate::domain::time::{after, kept};
+use crate::domain::time::{after, normalized};
 
 /// The time of an event or command.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub(super) struct EventTime {
 
 impl EventTime {
     pub(super) fn new(reported: Option<Timestamp>, now: Timestamp) -> Self {
-        let plausible = reported.map(kept).filter(|time| *time <= after(now, CLOCK_TOLERANCE));
+        let plausible = reported.map(normalized).filter(|time| *time <= after(now, CLOCK_TOLERANCE));
         Self { at: plausible.unwrap_or(now), is_reported: plausible.is_some() }
     }
 

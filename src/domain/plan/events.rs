@@ -43,12 +43,12 @@ impl Planner<'_> {
         let KnownSession { mut session, deliveries } = known;
         check_sub(&session, Some(&event.sub))?;
         check_metadata(session.flow, &event.session_metadata)?;
-        session.began_earlier(time.at);
+        session.set_earlier_start(time.at);
         let at = time.among_reports_of(&session);
-        if !event.session_metadata.is_empty() && session.is_newest(Member::SessionMetadata, at) {
+        if !event.session_metadata.is_empty() && session.accept_report(Member::SessionMetadata, at) {
             session.session_metadata = event.session_metadata.clone();
         }
-        if event.authenticated_at.is_some() && session.is_newest(Member::AuthenticatedAt, at) {
+        if event.authenticated_at.is_some() && session.accept_report(Member::AuthenticatedAt, at) {
             session.authenticated_at = event.authenticated_at;
         }
         session.set_details(&event.details, at);
@@ -95,10 +95,10 @@ impl Planner<'_> {
         idle_expires_at: Option<Timestamp>,
         expires_at: Option<Timestamp>,
     ) {
-        if expires_at.is_some() && session.is_newest(Member::ExpiresAt, at) {
+        if expires_at.is_some() && session.accept_report(Member::ExpiresAt, at) {
             session.expires_at = expires_at;
         }
-        let idle = idle_expires_at.filter(|_| session.is_newest(Member::IdleExpiresAt, at));
+        let idle = idle_expires_at.filter(|_| session.accept_report(Member::IdleExpiresAt, at));
         self.lifetimes.renew(session, at.min(self.now), idle);
     }
 
@@ -137,7 +137,7 @@ impl Planner<'_> {
         let at = time.among_reports_of(&session);
         if let Some(metadata) = &event.session_metadata {
             check_metadata(session.flow, metadata)?;
-            if session.is_newest(Member::SessionMetadata, at) {
+            if session.accept_report(Member::SessionMetadata, at) {
                 session.session_metadata = metadata.clone();
             }
         }

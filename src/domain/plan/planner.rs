@@ -14,7 +14,7 @@ use crate::domain::ids::{ClientId, Sub};
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::pairwise::Subjects;
 use crate::domain::session::{EndNumber, Flow, Lifetimes, Session, SubjectEnd};
-use crate::domain::time::kept;
+use crate::domain::time::normalized;
 
 pub(super) struct Planner<'a> {
     pub(super) now: Timestamp,
@@ -69,7 +69,7 @@ impl<'a> Planner<'a> {
             subjects,
         } = input;
         let planner = Self {
-            now: kept(now),
+            now: normalized(now),
             max_age,
             lifetimes,
             refuse_unreachable: true,
@@ -138,7 +138,7 @@ pub(super) fn add_participants(session: &mut Session, named: &NamedClients, at: 
     for (client_id, own_sub) in named {
         if own_sub.is_none() {
             session.participants.entry(client_id.clone()).or_default();
-        } else if session.is_newest_sub(client_id, at) {
+        } else if session.accept_sub_report(client_id, at) {
             session.participants.insert(client_id.clone(), own_sub.clone());
         }
     }

@@ -12,7 +12,7 @@ use crate::domain::client::SubjectLogout;
 use crate::domain::event::{NamedClients, SessionTerminated};
 use crate::domain::ids::{ClientId, Sub};
 use crate::domain::metadata::SessionMetadata;
-use crate::domain::pairwise::ToldSub;
+use crate::domain::pairwise::ClientSub;
 use crate::domain::session::{Ended, Session, SubjectEnd};
 
 /// Continues an end that was accepted before: ends sessions of its user until the participant budget is used up.
@@ -60,7 +60,7 @@ impl Planner<'_> {
             clients: by_session,
             exclude_clients: event.exclude_clients.clone(),
             session_metadata: event.session_metadata.clone(),
-            told: BTreeSet::new(),
+            notified: BTreeSet::new(),
         };
         self.end_sessions(known, &end)?;
         for (client_id, own_sub) in &by_subject {
@@ -141,7 +141,7 @@ impl Planner<'_> {
         &mut self,
         client_id: &ClientId,
         ended: Ended,
-        sub: ToldSub,
+        sub: ClientSub,
         metadata: &SessionMetadata,
     ) -> Result<bool, Refusal> {
         let key = (client_id.clone(), sub.sub.clone());

@@ -1,4 +1,4 @@
-//! Which report of a member counts, and when a session ends.
+//! The order of reports, and when a session ends.
 
 use super::*;
 use crate::domain::session_details::{CookieMode, Device};
@@ -7,7 +7,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// One that began at second 50, and of which nothing else was told.
+/// A session created at second 50, without any details.
 fn bare() -> Session {
     let session = Session::new(SessionKey(Uuid::nil()), "s-1".parse().unwrap(), at(50));
     Session {
@@ -16,7 +16,7 @@ fn bare() -> Session {
     }
 }
 
-/// One that has everything since it began.
+/// A session whose members were all set when it was created.
 fn session_with_all() -> Session {
     Session {
         session_metadata: BTreeMap::from([("k".to_owned(), "v".to_owned())]).try_into().unwrap(),
@@ -34,54 +34,54 @@ fn session_with_all() -> Session {
 }
 
 #[test]
-fn a_member_is_as_new_as_the_report_that_set_it() {
+fn a_report_older_than_the_recorded_one_is_not_accepted() {
     for member in Member::ALL {
         let mut session = session_with_all();
-        assert!(!session.is_newest(member, at(49)), "{member:?} was set when it began");
-        assert!(session.is_newest(member, at(50)) && session.reported.is_empty(), "{member:?}");
-        assert!(session.is_newest(member, at(60)), "{member:?}");
+        assert!(!session.accept_report(member, at(49)), "{member:?} was set at creation");
+        assert!(session.accept_report(member, at(50)) && session.reported.is_empty(), "{member:?}");
+        assert!(session.accept_report(member, at(60)), "{member:?}");
         assert_eq!(session.reported, BTreeMap::from([(member, at(60))]));
-        assert!(!session.is_newest(member, at(59)), "{member:?}");
-        assert!(session.is_newest(member, at(60)), "of two the one that came in later, {member:?}");
-        // What was never told is set by any report.
-        assert!(bare().is_newest(member, at(49)), "{member:?}");
+        assert!(!session.accept_report(member, at(59)), "{member:?}");
+        assert!(session.accept_report(member, at(60)), "of equal times the later one wins, {member:?}");
+        // A member without a value accepts any report.
+        assert!(bare().accept_report(member, at(49)), "{member:?}");
     }
 }
 
 #[test]
-fn so_is_the_sub_of_a_clients_own() {
+fn an_older_report_of_a_client_specific_sub_is_not_accepted() {
     let shop: ClientId = "shop".parse().unwrap();
     let mut session = session_with_all();
-    assert!(!session.is_newest_sub(&shop, at(49)));
-    assert!(session.is_newest_sub(&shop, at(50)) && session.own_subs_reported.is_empty());
-    assert!(session.is_newest_sub(&shop, at(60)));
+    assert!(!session.accept_sub_report(&shop, at(49)));
+    assert!(session.accept_sub_report(&shop, at(50)) && session.own_subs_reported.is_empty());
+    assert!(session.accept_sub_report(&shop, at(60)));
     assert_eq!(session.own_subs_reported, BTreeMap::from([(shop.clone(), at(60))]));
-    assert!(!session.is_newest_sub(&shop, at(59)));
-    assert!(session.is_newest_sub(&shop, at(60)));
-    assert!(session.is_newest_sub(&"blog".parse().unwrap(), at(1)), "none was told");
+    assert!(!session.accept_sub_report(&shop, at(59)));
+    assert!(session.accept_sub_report(&shop, at(60)));
+    assert!(session.accept_sub_report(&"blog".parse().unwrap(), at(1)), "none was reported");
 }
 
 #[test]
-fn an_earlier_beginning_leaves_what_was_reported_its_times() {
+fn an_earlier_start_keeps_the_times_of_reports() {
     let mut session = session_with_all();
-    session.began_earlier(at(50));
+    session.set_earlier_start(at(50));
     assert!(session.reported.is_empty());
-    session.began_earlier(at(40));
+    session.set_earlier_start(at(40));
     assert_eq!(session.created_at, at(40));
     assert_eq!(session.reported, Member::ALL.into_iter().map(|it| (it, at(50))).collect());
     assert_eq!(session.own_subs_reported, BTreeMap::from([("shop".parse().unwrap(), at(50))]));
     let mut bare = bare();
-    bare.began_earlier(at(40));
+    bare.set_earlier_start(at(40));
     assert!(bare.reported.is_empty());
 }
 
 #[test]
-fn details_that_are_told_replace_older_ones_each_by_itself() {
-    let told = SessionDetails { cookie: Some(CookieMode::NonPersistent), ..SessionDetails::default() };
+fn each_reported_detail_replaces_an_older_one() {
+    let cookie = SessionDetails { cookie: Some(CookieMode::NonPersistent), ..SessionDetails::default() };
     let mut session = session_with_all();
-    session.set_details(&told, at(49));
+    session.set_details(&cookie, at(49));
     assert!(session.details.cookie == Some(CookieMode::Persistent));
-    session.set_details(&told, at(60));
+    session.set_details(&cookie, at(60));
     assert!(session.details.cookie == Some(CookieMode::NonPersistent));
     assert!(session.details.device.is_some() && session.details.authentication.is_some());
     assert_eq!(session.details.last_interacted_at, Some(at(50)));
@@ -99,17 +99,17 @@ fn details_that_are_told_replace_older_ones_each_by_itself() {
 }
 
 #[test]
-fn the_last_report_is_the_newest_of_any_of_it() {
+fn the_last_report_is_the_newest_of_all_members_and_subs() {
     let mut session = session_with_all();
     assert_eq!(session.last_reported_at(), at(50));
-    session.is_newest_sub(&"shop".parse().unwrap(), at(60));
+    session.accept_sub_report(&"shop".parse().unwrap(), at(60));
     assert_eq!(session.last_reported_at(), at(60));
-    session.is_newest(Member::Cookie, at(70));
+    session.accept_report(Member::Cookie, at(70));
     assert_eq!(session.last_reported_at(), at(70));
 }
 
 #[test]
-fn a_session_ends_at_the_first_of_its_times() {
+fn a_session_expires_at_the_earlier_of_its_expiry_times() {
     assert_eq!(session_with_all().ends_at(), Some(at(100)));
     assert_eq!(Session { idle_expires_at: None, ..session_with_all() }.ends_at(), Some(at(200)));
     assert_eq!(bare().ends_at(), None);
@@ -121,6 +121,6 @@ fn a_session_ends_at_the_first_of_its_times() {
 }
 
 #[test]
-fn ends_are_numbered_one_after_the_other() {
+fn end_numbers_are_consecutive() {
     assert_eq!(EndNumber(7).next(), EndNumber(8));
 }

@@ -23,7 +23,7 @@ use self::repeats::Written;
 use crate::access::TrustedProxies;
 use crate::domain::access::Caller;
 use crate::domain::ids::ClientId;
-use crate::domain::log::{Actor, Asked, Change};
+use crate::domain::log::{Actor, Change, Channel};
 use crate::http::error::{ErrorCode, panicked};
 use crate::http::extract;
 
@@ -97,7 +97,7 @@ impl Draft {
         let headers = request.headers();
         let change = Change {
             description: route.name().to_owned(),
-            asked: Asked::Api { method: request.method().to_string(), path: shortened(&path, MAX_PATH) },
+            channel: Channel::Api { method: request.method().to_string(), path: shortened(&path, MAX_PATH) },
             object: route.object(requested),
             succeeded: false,
             status: None,

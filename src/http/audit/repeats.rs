@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::ids::{ClientId, Sub};
-use crate::domain::log::{Actor, Asked, Change};
+use crate::domain::log::{Actor, Change, Channel};
 
 /// How long the same failure is counted before the count is recorded.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -81,10 +81,10 @@ impl Repeats {
 
 impl Kind {
     fn of(change: &Change) -> Self {
-        let path = match &change.asked {
+        let path = match &change.channel {
             // Without the scope, the path matters little, and a caller can make up any number of them.
-            Asked::Api { path, .. } if change.status != Some(403) => Some(path.clone()),
-            Asked::Api { .. } | Asked::Cli { .. } => None,
+            Channel::Api { path, .. } if change.status != Some(403) => Some(path.clone()),
+            Channel::Api { .. } | Channel::Cli { .. } => None,
         };
         Self {
             actor: change.actor.clone(),
@@ -102,7 +102,7 @@ mod tests {
 
     fn failed(actor: &str, status: u16, path: &str) -> Written {
         let mut change = Change::by_command("Update a client", "", Vec::new());
-        change.asked = Asked::Api { method: "PATCH".to_owned(), path: path.to_owned() };
+        change.channel = Channel::Api { method: "PATCH".to_owned(), path: path.to_owned() };
         change.actor = Some(Actor { kind: actor.to_owned(), id: None, name: None, client_id: None });
         (change.succeeded, change.status) = (false, Some(status));
         Written { change, client_id: None, user_id: None }
@@ -112,7 +112,7 @@ mod tests {
         let mut shown: Vec<_> = written
             .into_iter()
             .map(|Written { change, .. }| {
-                let Asked::Api { path, .. } = change.asked else { panic!() };
+                let Channel::Api { path, .. } = change.channel else { panic!() };
                 (format!("{} {}", change.actor.map_or_else(String::new, |it| it.kind), path), change.count)
             })
             .collect();

@@ -117,7 +117,7 @@ impl From<KeyringError> for ApiError {
                 tracing::error!(error = %Causes(&error), "a request failed at the keys folder");
                 (
                     "keys_folder_invalid",
-                    "Something in the keys folder has to be put right first; the log says what",
+                    "Something in the keys folder must be repaired first; the log says what",
                 )
             }
         };

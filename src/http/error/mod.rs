@@ -232,7 +232,7 @@ impl ApiError {
     /// A row of the store is corrupt. The log names it.
     fn unreadable_row() -> Self {
         let message =
-            "What the store has of this cannot be read, and has to be mended first; the log names the row";
+            "The stored row of this cannot be read, and must be repaired first; the log names it";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 

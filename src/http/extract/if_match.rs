@@ -1,4 +1,4 @@
-//! The header `If-Match` (RFC 9110 §13.1.1): a change is made only if nobody has made another since the caller read.
+//! The header `If-Match` (RFC 9110 §13.1.1): the change is made only if there was no other since the caller read.
 //!
 //! Tags are compared strongly, so a weak one never matches. A proxy that compresses an answer makes its tag weak, since
 //! the bytes differ; so answers with a tag carry `no-transform`, and the error explains this. To accept weak tags would

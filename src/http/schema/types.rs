@@ -78,7 +78,7 @@ schemas! {
     "Sub" for Sub = identifier("alice");
     /// Why a session ended, in Auth0's names.
     "Initiator" for Initiator = names(Initiator::ALL, json!("rp-logout"));
-    /// Which ends of a session a client hears of: `all`, or a list of initiators.
+    /// The initiators that a client is subscribed to: `all`, or a list.
     "Initiators" for Initiators = one_of([names(["all"], json!("all")).into(), list(reference::<Initiator>()).into()]);
     /// A JWS algorithm that logout tokens are signed with.
     "SigningAlg" for SigningAlg = names(SigningAlg::ALL, json!("RS256"));
@@ -212,7 +212,7 @@ fn final_states() -> Object {
     names(State::ALL.into_iter().filter(|state| state.is_final()), json!("rejected"))
 }
 
-/// A reference to another schema. Whoever uses it names that schema among its own, too.
+/// A reference to another schema. A type that uses it also lists that schema among its own.
 pub(crate) fn reference<T: ToSchema>() -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(T::name()))
 }

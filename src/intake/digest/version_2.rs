@@ -13,7 +13,7 @@ use crate::domain::event::{
 };
 use crate::domain::metadata::SessionMetadata;
 use crate::domain::session::Flow;
-use crate::domain::session_details::{AuthenticationMethod, Device, SessionDetails, Whereabouts};
+use crate::domain::session_details::{AuthenticationMethod, Device, DeviceSnapshot, SessionDetails};
 
 /// The digest's input.
 pub(super) fn encode(body: &EventBody) -> Vec<u8> {
@@ -125,8 +125,8 @@ fn put_details(members: &mut Members, details: &SessionDetails) {
     let SessionDetails { device, authentication, last_interacted_at, cookie } = details;
     if let Some(Device { initial, last }) = device {
         let mut members_of_device = Members::default();
-        put_whereabouts(&mut members_of_device, "initial", initial);
-        put_whereabouts(&mut members_of_device, "last", last);
+        put_device_snapshot(&mut members_of_device, "initial", initial);
+        put_device_snapshot(&mut members_of_device, "last", last);
         members.put("device", members_of_device.encode());
     }
     if let Some(methods) = authentication {
@@ -142,8 +142,8 @@ fn put_details(members: &mut Members, details: &SessionDetails) {
     }
 }
 
-fn put_whereabouts(members: &mut Members, of: &str, whereabouts: &Whereabouts) {
-    let Whereabouts { user_agent, ip, asn } = whereabouts;
+fn put_device_snapshot(members: &mut Members, of: &str, snapshot: &DeviceSnapshot) {
+    let DeviceSnapshot { user_agent, ip, asn } = snapshot;
     members.put_some(&format!("{of}_user_agent"), user_agent.as_ref().map(|it| text(it.as_str())));
     members.put_some(&format!("{of}_ip"), ip.map(|it| text(&it.to_string())));
     members.put_some(&format!("{of}_asn"), asn.as_ref().map(|it| text(it.as_str())));

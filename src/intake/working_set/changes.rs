@@ -41,7 +41,7 @@ impl WorkingSet {
             events: events.collect(),
             ends: self.new_ends.iter().map(|it| (&*it.end, it.is_finished)).collect(),
             parts: self.parts.iter().map(|(end, part)| (*end, part)).collect(),
-            told: recipients.map(|(end, (client_id, sub))| (*end, client_id, sub)).collect(),
+            notified: recipients.map(|(end, (client_id, sub))| (*end, client_id, sub)).collect(),
             finished: self.finished.clone(),
         }
     }

@@ -184,7 +184,7 @@ impl WorkingSet {
     /// The recipients of tokens with a `sub` and no `sid` of an unfinished subject end.
     pub(super) fn subject_recipients(&self, end: &SubjectEnd) -> BTreeSet<(ClientId, Sub)> {
         let of_end = self.subject_recipients.iter().filter(|(number, _)| *number == end.number);
-        end.told.iter().chain(of_end.map(|(_, recipient)| recipient)).cloned().collect()
+        end.notified.iter().chain(of_end.map(|(_, recipient)| recipient)).cloned().collect()
     }
 
     /// The number of the next subject end.

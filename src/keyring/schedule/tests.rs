@@ -42,7 +42,7 @@ struct Life {
     schedule: Schedule,
     policy: Policy,
     made: usize,
-    /// Keys that were told to sign at once, or were the first of their alg.
+    /// Keys that were to sign at once, or were the first of their alg.
     forced: BTreeSet<Kid>,
     compromised: BTreeSet<Kid>,
     /// What was current and what was published at the end of each hour.

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::FieldError;
 use crate::domain::session_details::{
-    Asn, AuthenticationMethod, CookieMode, Device, MAX_METHODS, MethodName, SessionDetails, UserAgent,
-    Whereabouts,
+    Asn, AuthenticationMethod, CookieMode, Device, DeviceSnapshot, MAX_METHODS, MethodName, SessionDetails,
+    UserAgent,
 };
 use crate::domain::time;
 use crate::json::Object;
@@ -72,12 +72,12 @@ pub(super) fn details(
 impl DeviceData {
     fn into_device(self) -> Device {
         Device {
-            initial: Whereabouts {
+            initial: DeviceSnapshot {
                 user_agent: self.initial_user_agent,
                 ip: self.initial_ip,
                 asn: self.initial_asn,
             },
-            last: Whereabouts { user_agent: self.last_user_agent, ip: self.last_ip, asn: self.last_asn },
+            last: DeviceSnapshot { user_agent: self.last_user_agent, ip: self.last_ip, asn: self.last_asn },
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId, Sid};
 use crate::domain::initiator::Initiator;
-use crate::domain::log::{Actor, Asked, Change, Outcome};
+use crate::domain::log::{Actor, Change, Channel, DeliveryOutcome};
 
 /// A change by an operator: entries of the types `sapi` and `fapi`.
 #[derive(Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl From<Change> for ChangeRecord {
     fn from(change: Change) -> Self {
         let Change {
             description,
-            asked,
+            channel,
             object,
             succeeded,
             status,
@@ -89,7 +89,7 @@ impl From<Change> for ChangeRecord {
         } = change;
         Self {
             description,
-            asked: asked.into(),
+            asked: channel.into(),
             object,
             succeeded,
             status,
@@ -124,7 +124,7 @@ impl From<ChangeRecord> for Change {
         } = record;
         Self {
             description,
-            asked: asked.into(),
+            channel: asked.into(),
             object,
             succeeded,
             status,
@@ -140,16 +140,16 @@ impl From<ChangeRecord> for Change {
     }
 }
 
-impl From<Asked> for ChannelRecord {
-    fn from(asked: Asked) -> Self {
-        match asked {
-            Asked::Api { method, path } => Self::Api { method, path },
-            Asked::Cli { command } => Self::Cli { command },
+impl From<Channel> for ChannelRecord {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Api { method, path } => Self::Api { method, path },
+            Channel::Cli { command } => Self::Cli { command },
         }
     }
 }
 
-impl From<ChannelRecord> for Asked {
+impl From<ChannelRecord> for Channel {
     fn from(record: ChannelRecord) -> Self {
         match record {
             ChannelRecord::Api { method, path } => Self::Api { method, path },
@@ -170,14 +170,14 @@ impl From<ActorRecord> for Actor {
     }
 }
 
-impl From<Outcome> for OutcomeRecord {
-    fn from(outcome: Outcome) -> Self {
-        let Outcome { delivery_id, state, initiator, sid, attempts, uri, status, error } = outcome;
+impl From<DeliveryOutcome> for OutcomeRecord {
+    fn from(outcome: DeliveryOutcome) -> Self {
+        let DeliveryOutcome { delivery_id, state, initiator, sid, attempts, uri, status, error } = outcome;
         Self { delivery_id, state, initiator, sid, attempts, uri, status, error }
     }
 }
 
-impl From<OutcomeRecord> for Outcome {
+impl From<OutcomeRecord> for DeliveryOutcome {
     fn from(record: OutcomeRecord) -> Self {
         let OutcomeRecord { delivery_id, state, initiator, sid, attempts, uri, status, error } = record;
         Self { delivery_id, state, initiator, sid, attempts, uri, status, error }
@@ -195,7 +195,7 @@ mod tests {
     fn the_stored_form_of_a_change_is_pinned() {
         let change = Change {
             description: "Update a client".to_owned(),
-            asked: Asked::Api { method: "PATCH".to_owned(), path: "/api/v2/clients/shop".to_owned() },
+            channel: Channel::Api { method: "PATCH".to_owned(), path: "/api/v2/clients/shop".to_owned() },
             object: Some("shop".to_owned()),
             succeeded: false,
             status: Some(400),
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_stored_form_of_an_outcome_is_pinned() {
-        let failed = Outcome {
+        let failed = DeliveryOutcome {
             delivery_id: DeliveryId(Uuid::from_u128(7)),
             state: State::Exhausted,
             initiator: Initiator::SessionRevoked,
@@ -232,10 +232,10 @@ mod tests {
             status: Some(503),
             error: Some("status_503".to_owned()),
         };
-        let unsent = Outcome { sid: None, uri: None, status: None, error: None, ..failed.clone() };
+        let unsent = DeliveryOutcome { sid: None, uri: None, status: None, error: None, ..failed.clone() };
         for (name, outcome) in [("outcome", failed), ("outcome_without_an_attempt", unsent)] {
             let read = round_trip(name, &OutcomeRecord::from(outcome.clone()));
-            assert_eq!(Outcome::from(read), outcome);
+            assert_eq!(DeliveryOutcome::from(read), outcome);
         }
     }
 }

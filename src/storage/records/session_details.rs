@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::session_details::{
-    Asn, AuthenticationMethod, CookieMode, Device, MethodName, SessionDetails, UserAgent, Whereabouts,
+    Asn, AuthenticationMethod, CookieMode, Device, DeviceSnapshot, MethodName, SessionDetails, UserAgent,
 };
-use crate::domain::time::{kept, of_millis};
+use crate::domain::time::{normalized, of_millis};
 
 /// The details of a session. Times are milliseconds since the Unix epoch.
 #[derive(Default, Serialize, Deserialize)]
@@ -25,12 +25,12 @@ pub(in crate::storage) struct SessionDetailsRecord {
 
 #[derive(Serialize, Deserialize)]
 struct DeviceRecord {
-    initial: WhereaboutsRecord,
-    last: WhereaboutsRecord,
+    initial: DeviceSnapshotRecord,
+    last: DeviceSnapshotRecord,
 }
 
 #[derive(Serialize, Deserialize)]
-struct WhereaboutsRecord {
+struct DeviceSnapshotRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_agent: Option<UserAgent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ struct MethodRecord {
 }
 
 fn millis(time: Timestamp) -> i64 {
-    kept(time).as_millisecond()
+    normalized(time).as_millisecond()
 }
 
 impl From<SessionDetails> for SessionDetailsRecord {
@@ -87,14 +87,14 @@ impl From<SessionDetailsRecord> for SessionDetails {
     }
 }
 
-impl From<Whereabouts> for WhereaboutsRecord {
-    fn from(Whereabouts { user_agent, ip, asn }: Whereabouts) -> Self {
+impl From<DeviceSnapshot> for DeviceSnapshotRecord {
+    fn from(DeviceSnapshot { user_agent, ip, asn }: DeviceSnapshot) -> Self {
         Self { user_agent, ip, asn }
     }
 }
 
-impl From<WhereaboutsRecord> for Whereabouts {
-    fn from(WhereaboutsRecord { user_agent, ip, asn }: WhereaboutsRecord) -> Self {
+impl From<DeviceSnapshotRecord> for DeviceSnapshot {
+    fn from(DeviceSnapshotRecord { user_agent, ip, asn }: DeviceSnapshotRecord) -> Self {
         Self { user_agent, ip, asn }
     }
 }
@@ -112,13 +112,13 @@ mod tests {
             timestamp,
             r#type: r#type.map(|it| it.to_owned().try_into().unwrap()),
         };
-        let initial = Whereabouts {
+        let initial = DeviceSnapshot {
             user_agent: Some("Mozilla/5.0".to_owned().into()),
             ip: Some("192.0.2.1".parse().unwrap()),
             asn: Some("AS1221".to_owned().try_into().unwrap()),
         };
         let details = SessionDetails {
-            device: Some(Device { initial, last: Whereabouts::default() }),
+            device: Some(Device { initial, last: DeviceSnapshot::default() }),
             authentication: Some(vec![method("pwd", Some(time), None), method("mfa", None, Some("otp"))]),
             last_interacted_at: Some(time),
             cookie: Some(CookieMode::NonPersistent),

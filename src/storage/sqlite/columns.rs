@@ -12,12 +12,12 @@ use sqlx::{Decode, Row, Sqlite, Type};
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-use crate::domain::time::{kept, of_millis};
+use crate::domain::time::{normalized, of_millis};
 use crate::storage::{Result, StorageError};
 
-/// A time as it is stored: milliseconds since the Unix epoch, within the range that times are kept in.
+/// A time as it is stored: milliseconds since the Unix epoch, normalized to the supported range.
 pub(super) fn millis(time: Timestamp) -> i64 {
-    kept(time).as_millisecond()
+    normalized(time).as_millisecond()
 }
 
 /// A duration as it is stored: microseconds.

@@ -92,7 +92,7 @@ impl IntakeTransaction for SqliteIntake {
     }
 
     async fn store(&mut self, changes: &Changes<'_>, now: Timestamp) -> Result<()> {
-        let Changes { sessions, deliveries, renewed, events, ends, parts, told, finished } = changes;
+        let Changes { sessions, deliveries, renewed, events, ends, parts, notified, finished } = changes;
         let connection = &mut *self.transaction;
         if !sessions.is_empty() {
             sessions::put(connection, sessions).await?;
@@ -112,8 +112,8 @@ impl IntakeTransaction for SqliteIntake {
         if !parts.is_empty() {
             subject_ends::insert_parts(connection, parts).await?;
         }
-        if !told.is_empty() {
-            subject_ends::insert_told(connection, told).await?;
+        if !notified.is_empty() {
+            subject_ends::insert_notified(connection, notified).await?;
         }
         if !finished.is_empty() {
             subject_ends::finish(connection, finished, now).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use logoutd::ambient::Ambient;
 use logoutd::domain::access::{Caller, Reporter};
 use logoutd::domain::client::Client;
+use logoutd::domain::initiator::Initiators;
 use logoutd::domain::metadata::sensitive::SensitivePolicy;
 use logoutd::domain::pairwise::Subjects;
 use logoutd::domain::session::Lifetimes;
@@ -59,11 +60,12 @@ impl BareIntake {
     }
 }
 
-/// A store in this folder, with the client `shop`.
+/// A store in this folder, with the client `shop`, which is subscribed to all initiators.
 pub async fn store_with_shop(folder: &std::path::Path) -> SqliteStore {
     let store = SqliteStore::open(&format!("sqlite://{}", folder.join("store.db").display())).await.unwrap();
     let client = Client {
         backchannel_logout_uri: Some("https://shop.example.com/".parse().unwrap()),
+        initiators: Initiators::All,
         ..Client::new("shop".parse().unwrap())
     };
     store.create_client(&client, jiff::Timestamp::now()).await.unwrap();

@@ -61,7 +61,7 @@ impl Allocator {
 
     /// The breakers that are not closed, or have counted failures.
     pub(in crate::delivery::scheduler) fn breakers(&self) -> impl Iterator<Item = (&ClientId, Breaker)> {
-        let counting = self.clients.iter().filter(|(_, client)| !client.breaker.is_trusted());
+        let counting = self.clients.iter().filter(|(_, client)| !client.breaker.is_healthy());
         counting.map(|(client_id, client)| (client_id, client.breaker))
     }
 

@@ -38,10 +38,10 @@ impl ClientState {
     pub(super) fn free_slots(&self, kind: SlotKind, now: Timestamp, limits: &Limits) -> u32 {
         // Attempts of an unproven client may all hang, and many such clients must not occupy all slots.
         let cap = if self.proven { limits.per_client } else { limits.per_client.min(1) };
-        let free = self.breaker.room(now, cap).saturating_sub(self.in_flight());
+        let free = self.breaker.permits(now, cap).saturating_sub(self.in_flight());
         match kind {
             SlotKind::Shared => free,
-            SlotKind::Reserved if self.breaker.is_trusted() => {
+            SlotKind::Reserved if self.breaker.is_healthy() => {
                 free.min(limits.reserved_per_client().saturating_sub(self.in_flight()))
             }
             SlotKind::Reserved => 0,
@@ -72,7 +72,7 @@ impl ClientState {
 
     /// Whether its deliveries may be buffered. Those of a client that fails would wait there for long.
     pub(super) fn may_buffer(&self) -> bool {
-        self.proven && self.breaker.is_trusted()
+        self.proven && self.breaker.is_healthy()
     }
 
     /// When something may be due in the store that may have a slot of this kind.
@@ -90,6 +90,6 @@ impl ClientState {
     /// Whether it need not be remembered.
     pub(super) fn is_default(&self) -> bool {
         let idle = self.due == DueTimes::default() && self.in_flight() + self.buffer_space == 0;
-        idle && !self.proven && self.breaker.is_trusted()
+        idle && !self.proven && self.breaker.is_healthy()
     }
 }

@@ -1,10 +1,10 @@
-//! API keys and tokens in the forms that their providers gave them so that they can be recognised.
+//! API keys and tokens, by their providers' formats.
 //!
-//! A whole word has to be of the form: prefix, alphabet and length. So `org_abc123` or `npm_install` are none.
+//! A whole word must match prefix, alphabet and length, so that `org_abc123` or `npm_install` do not match.
 
 use super::words;
 
-/// What the part after the prefix consists of.
+/// The characters allowed after the prefix.
 #[derive(Clone, Copy, Debug)]
 enum Alphabet {
     /// `A` to `Z` and `2` to `7`: base32.
@@ -13,9 +13,9 @@ enum Alphabet {
     Hex,
     /// ASCII letters and digits.
     Alphanumeric,
-    /// Those, `_` and `-`: base64url.
+    /// Base64url: alphanumeric, `_` and `-`.
     Word,
-    /// Those and `.`.
+    /// Base64url and `.`.
     Dotted,
 }
 
@@ -30,16 +30,16 @@ impl Alphabet {
         }
     }
 
-    /// Whether words of a language could be written in it: then a digit is asked for.
-    const fn is_wordy(self) -> bool {
+    /// Whether natural-language words fit this alphabet; if so, a key must contain a digit to match.
+    const fn may_be_prose(self) -> bool {
         matches!(self, Self::Alphanumeric | Self::Word | Self::Dotted)
     }
 }
 
-/// A form: the prefix, and alphabet, least and greatest length of the rest.
+/// A key format: its prefix, then the alphabet, minimum and maximum length of the rest.
 struct Form(&'static str, Alphabet, usize, usize);
 
-/// No end in sight: the providers reserve the right to make them longer.
+/// No maximum length: the provider reserves the right to make keys longer.
 const ANY: usize = usize::MAX;
 
 #[rustfmt::skip]
@@ -98,7 +98,7 @@ const FORMS: &[Form] = &[
     Form("rubygems_", Alphabet::Hex, 48, 48),
     Form("dckr_pat_", Alphabet::Word, 27, ANY),
     Form("dckr_oat_", Alphabet::Word, 27, ANY),
-    // Models
+    // AI models
     Form("sk-", Alphabet::Alphanumeric, 48, 48),
     Form("sk-proj-", Alphabet::Word, 40, ANY),
     Form("sk-svcacct-", Alphabet::Word, 40, ANY),
@@ -138,20 +138,20 @@ const FORMS: &[Form] = &[
     Form("sq0atp-", Alphabet::Word, 22, ANY),
     Form("sq0csp-", Alphabet::Word, 40, ANY),
     Form("SK", Alphabet::Hex, 32, 32),
-    // Teams
+    // Team collaboration
     Form("ATATT3", Alphabet::Word, 100, ANY),
     Form("ATCTT3", Alphabet::Word, 100, ANY),
     Form("lin_api_", Alphabet::Alphanumeric, 40, ANY),
     Form("ntn_", Alphabet::Alphanumeric, 40, ANY),
     Form("figd_", Alphabet::Word, 36, ANY),
     Form("PMAK-", Alphabet::Word, 59, 59),
-    // 1Password: its service account tokens are longer than a value can be
+    // 1Password service account tokens, which are longer than a metadata value and so cut off
     Form("ops_eyJ", Alphabet::Alphanumeric, 60, ANY),
 ];
 
-pub(super) fn is_in(text: &str) -> bool {
+pub(super) fn found_in(text: &str) -> bool {
     words(text).any(|word| FORMS.iter().any(|form| form.fits(word)) || is_entra_client_secret(word))
-        || has_secret_address(text)
+        || has_webhook_url(text)
         || has_account_key(text)
 }
 
@@ -161,25 +161,25 @@ impl Form {
         word.strip_prefix(prefix).is_some_and(|rest| {
             (least..=greatest).contains(&rest.len())
                 && rest.bytes().all(|byte| alphabet.has(byte))
-                && (!alphabet.is_wordy() || rest.bytes().any(|byte| byte.is_ascii_digit()))
+                && (!alphabet.may_be_prose() || rest.bytes().any(|byte| byte.is_ascii_digit()))
         })
     }
 }
 
-/// Microsoft Entra ID: three characters, a digit, `Q~`, and 31 to 34 more.
+/// Microsoft Entra ID client secrets: three characters, a digit, `Q~`, and 31 to 34 more.
 fn is_entra_client_secret(word: &str) -> bool {
     let bytes = word.as_bytes();
     (37..=40).contains(&bytes.len()) && bytes[3].is_ascii_digit() && bytes[4..].starts_with(b"Q~")
 }
 
-/// Slack's incoming webhooks: whoever knows the address may post.
-fn has_secret_address(text: &str) -> bool {
+/// Slack's incoming webhooks: the URL itself is the secret.
+fn has_webhook_url(text: &str) -> bool {
     text.split("hooks.slack.com/services/T").skip(1).any(|rest| {
         rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'/').count() >= 30
     })
 }
 
-/// Azure's connection strings: a key in base64 after its name.
+/// Azure connection strings: a base64 key after its name.
 fn has_account_key(text: &str) -> bool {
     ["AccountKey=", "SharedAccessKey="].iter().any(|name| {
         text.split(name).skip(1).any(|rest| {

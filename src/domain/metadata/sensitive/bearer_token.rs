@@ -1,4 +1,4 @@
-//! Bearer tokens: JWTs by what their header decodes to, and any token after the word `Bearer`.
+//! Bearer tokens: JWTs, recognised by their decoded header, and any token after `Bearer`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,23 +6,23 @@ use serde_json::Value;
 
 use super::words;
 
-/// The shortest token after `Bearer` that is taken for one, in characters, if it has letters and digits; else
-/// it must be twice as long. Prose has neither. (The token of RFC 6750's examples has 15.)
+/// The minimum length of a token after `Bearer`, in characters, if it has both letters and digits; otherwise twice as
+/// much, to exclude prose. (The token in RFC 6750's examples has 15 characters.)
 const MIN_TOKEN_CHARS: usize = 15;
 
-pub(super) fn is_in(text: &str) -> bool {
+pub(super) fn found_in(text: &str) -> bool {
     words(text).any(is_jwt) || follows_bearer(text)
 }
 
 /// A JWS or JWE in compact form (RFC 7515 §7.1, RFC 7516 §7.1): the first part is a JSON object with `alg`.
 fn is_jwt(word: &str) -> bool {
-    // Every JSON object begins with `{`, and so its base64url with `e`.
+    // A JSON object begins with `{`, so its base64url begins with `e`.
     if !word.starts_with('e') {
         return false;
     }
     let parts: Vec<&str> = word.split('.').collect();
     match parts.as_slice() {
-        // An unsecured one ends in a full stop, which `words` took for the sentence's.
+        // An unsecured JWT ends in `.`, which `words` has removed as punctuation.
         [header, payload] => has_alg(header) && object(payload).is_some(),
         [header, _, _] | [header, _, _, _, _] => has_alg(header),
         _ => false,
@@ -38,7 +38,7 @@ fn object(part: &str) -> Option<Value> {
     serde_json::from_slice(&bytes).ok().filter(Value::is_object)
 }
 
-/// `Bearer` and a `token68` (RFC 9110 §11.2); the scheme's name has no case.
+/// `Bearer` and a `token68` (RFC 9110 §11.2); the scheme is case-insensitive.
 fn follows_bearer(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     lower.match_indices("bearer ").any(|(at, scheme)| {

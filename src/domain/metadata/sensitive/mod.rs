@@ -1,9 +1,8 @@
-//! What does not belong into session metadata: secrets, and numbers that thieves live on.
+//! Detection of sensitive values in session metadata: secrets, payment card numbers, social security numbers.
 //!
-//! Metadata is sent to relying parties and kept in the store, so Auth0's rule holds here too: no secrets, no
-//! high-risk personal data. Only shapes are recognised, and these so precisely that ids, names and times
-//! are not taken for one; a password nobody can recognise. It says under which key something was found and
-//! what it looks like. It never gives the value away.
+//! Metadata is sent to relying parties and stored, so Auth0's rule applies: no secrets, no high-risk personal data.
+//! Detection is by format, precise enough not to match ids, names and times; it cannot detect passwords. A finding
+//! contains the entry's key and the kind of value, never the value.
 
 use std::fmt;
 
@@ -17,15 +16,15 @@ mod social_security;
 #[cfg(test)]
 mod tests;
 
-/// What is done about sensitive metadata.
+/// How sensitive metadata is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SensitivePolicy {
-    /// Nothing; it is not even looked for.
+    /// Not searched for.
     Off,
-    /// It is taken, counted and logged by its key.
+    /// Accepted, counted in a metric, and logged with its key.
     #[default]
     Warn,
-    /// It is refused.
+    /// Rejected.
     Reject,
 }
 
@@ -43,14 +42,14 @@ impl SensitivePolicy {
     }
 }
 
-/// What a value looks like.
+/// A kind of sensitive value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A private key: PEM of any kind, a private JWK, `PuTTY`, age.
     PrivateKey,
-    /// A key or token in the form of one of the big providers, or one of ours.
+    /// An API key or token in a known provider's format, or of logoutd.
     ApiKey,
-    /// A JWT, or what follows `Bearer` in a header.
+    /// A JWT, or a token after `Bearer`.
     BearerToken,
     /// The number of a payment card.
     PaymentCard,
@@ -74,13 +73,13 @@ impl Kind {
         }
     }
 
-    fn is_in(self, key: &str, text: &str) -> bool {
+    fn found_in(self, key: &str, text: &str) -> bool {
         match self {
-            Self::PrivateKey => private_key::is_in(text),
-            Self::ApiKey => api_key::is_in(text),
-            Self::BearerToken => bearer_token::is_in(text),
-            Self::PaymentCard => payment_card::is_in(text),
-            Self::SocialSecurityNumber => social_security::is_in(key, text),
+            Self::PrivateKey => private_key::found_in(text),
+            Self::ApiKey => api_key::found_in(text),
+            Self::BearerToken => bearer_token::found_in(text),
+            Self::PaymentCard => payment_card::found_in(text),
+            Self::SocialSecurityNumber => social_security::found_in(key, text),
         }
     }
 }
@@ -97,16 +96,16 @@ impl fmt::Display for Kind {
     }
 }
 
-/// An entry that looks sensitive. Its value is not in here.
+/// A metadata entry that looks sensitive, without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The entry's key; `None` where the key itself is what looks sensitive, and must not be named.
+    /// The entry's key; `None` if the key itself looks sensitive, and so must not be logged.
     pub key: Option<String>,
-    /// What it looks like.
+    /// What the value looks like.
     pub kind: Kind,
 }
 
-/// The entries that look sensitive, each once, by key.
+/// The entries that look sensitive, in the order of their keys, at most one finding for each.
 pub fn find(metadata: &SessionMetadata) -> Vec<Finding> {
     metadata.entries().iter().filter_map(|(key, value)| entry(key, value)).collect()
 }
@@ -119,11 +118,11 @@ fn entry(key: &str, value: &str) -> Option<Finding> {
 }
 
 fn kind_of(key: &str, text: &str) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|kind| kind.is_in(key, text))
+    Kind::ALL.into_iter().find(|kind| kind.found_in(key, text))
 }
 
-/// The stretches of letters, digits and `_ - . ~`: what tokens of every kind are made of. A full stop at the
-/// end is the sentence's.
+/// The runs of letters, digits and `_ - . ~`, the characters of tokens. A full stop at the end is taken for
+/// punctuation and removed.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let separates = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~'));
     text.split(separates).map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty())

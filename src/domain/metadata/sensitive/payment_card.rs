@@ -1,7 +1,7 @@
-//! Payment card numbers: 13 to 19 digits, bare or in the usual groups, of a known network and with a right
-//! check digit.
+//! Payment card numbers: 13 to 19 digits, ungrouped or in the usual groups, of a known network and with a valid check
+//! digit.
 //!
-//! Digits that are part of something longer (an id, a decimal, a phone number with `+`) are none.
+//! Digits that are part of something longer (an id, a decimal, a phone number with `+`) do not match.
 
 /// The usual ways to group a number: 16 digits, 19, American Express, Diners Club, the old Visa, `UnionPay`.
 const GROUPINGS: &[&[usize]] =
@@ -53,7 +53,7 @@ const NETWORKS: &[(u32, u32, &[usize])] = &[
     (979_200, 979_289, &[16]),
 ];
 
-pub(super) fn is_in(text: &str) -> bool {
+pub(super) fn found_in(text: &str) -> bool {
     let groups = groups(text);
     groups.iter().enumerate().any(|(first, group)| {
         let bare = is_number(&text[group.start..group.end]) && stands_alone(text, group.start, group.end);
@@ -61,7 +61,7 @@ pub(super) fn is_in(text: &str) -> bool {
     })
 }
 
-/// Where a stretch of digits is.
+/// The byte range of a run of digits.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     start: usize,
@@ -94,7 +94,7 @@ fn is_grouped(text: &str, groups: &[Group], lengths: &[usize]) -> bool {
     separated && is_number(&digits()) && stands_alone(text, start, end)
 }
 
-/// Whether what is from `start` to `end` is no part of an id, a decimal or a phone number.
+/// Whether the text from `start` to `end` is not part of an id, a decimal or a phone number.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let mut before = text[..start].chars().rev();

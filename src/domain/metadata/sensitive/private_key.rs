@@ -1,19 +1,20 @@
-//! Private keys: armoured text by its first line, and JWKs.
+//! Private keys: ASCII-armoured keys, recognised by their first line, and JWKs.
 //!
-//! The first line is enough: a value has at most 255 characters, so the rest of a key is cut off or spread
-//! over other entries.
+//! The first line has to suffice: a value has at most 255 characters, so the rest of a key is cut off or spread over
+//! other entries.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
 
-/// How many characters after `BEGIN ` the words `PRIVATE KEY` end at the latest (`SSH2 ENCRYPTED PRIVATE KEY`).
+/// The number of characters after `BEGIN ` that are searched for `PRIVATE KEY` (`SSH2 ENCRYPTED PRIVATE KEY`).
 const LABEL_CHARS: usize = 40;
 
-/// `-----BEGIN ` in base64, as far as what follows does not change it. Secrets are passed around so.
+/// The base64 of `-----BEGIN `, without its last character, which depends on what follows. Keys in environment
+/// variables and secret stores are often encoded like this.
 const ENCODED_BEGIN: &str = "LS0tLS1CRUdJTi";
 
-pub(super) fn is_in(text: &str) -> bool {
+pub(super) fn found_in(text: &str) -> bool {
     is_armoured(text) || is_encoded(text) || is_other_format(text) || is_jwk(text)
 }
 
@@ -28,7 +29,7 @@ fn is_armoured(text: &str) -> bool {
 
 fn is_encoded(text: &str) -> bool {
     text.match_indices(ENCODED_BEGIN).any(|(at, _)| {
-        // Whole groups of four only: the text may be cut off anywhere.
+        // Only complete groups of four characters can be decoded, and the text may be cut off anywhere.
         let code: String = text[at..].chars().take_while(char::is_ascii_alphanumeric).take(64).collect();
         let whole = &code[..code.len() / 4 * 4];
         STANDARD_NO_PAD.decode(whole).is_ok_and(|bytes| is_armoured(&String::from_utf8_lossy(&bytes)))
@@ -38,14 +39,14 @@ fn is_encoded(text: &str) -> bool {
 fn is_other_format(text: &str) -> bool {
     text.contains("PuTTY-User-Key-File-")
         || text.split("AGE-SECRET-KEY-1").skip(1).any(|rest| {
-            // Bech32 without its separator: 32 bytes and a checksum.
+            // Bech32 data after its separator: 32 bytes and a checksum.
             rest.chars().take_while(char::is_ascii_alphanumeric).count() >= 58
         })
 }
 
-/// A JWK (RFC 7517) with the private member of its kind, or a set with such a one.
+/// A JWK (RFC 7517) with its private parameter, or a JWK set that contains one.
 fn is_jwk(text: &str) -> bool {
-    // Metadata is seldom JSON: not every value is to be parsed.
+    // A cheap check first: metadata is rarely JSON.
     if !text.contains("\"kty\"") {
         return false;
     }

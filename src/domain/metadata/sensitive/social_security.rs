@@ -1,13 +1,13 @@
-//! US social security numbers: `AAA-GG-SSSS`, and nine bare digits where the key says so.
+//! US social security numbers: `AAA-GG-SSSS`, and nine digits if the key's name says what they are.
 //!
-//! Nine digits alone are anything. Numbers that were never issued (20 CFR 422: area 000, 666 and 900 to 999,
-//! group 00, serial 0000) are none.
+//! Nine digits alone are ambiguous. Numbers that are never issued (20 CFR 422: area 000, 666 and 900 to 999, group 00,
+//! serial 0000) do not match.
 
-pub(super) fn is_in(key: &str, text: &str) -> bool {
-    is_written(text) || (is_said_by(key) && is_nine_digits(text))
+pub(super) fn found_in(key: &str, text: &str) -> bool {
+    is_formatted(text) || (is_named_by(key) && is_nine_digits(text))
 }
 
-fn is_written(text: &str) -> bool {
+fn is_formatted(text: &str) -> bool {
     const CHARS: usize = "AAA-GG-SSSS".len();
     (0..text.len()).filter_map(|at| Some((at, text.get(at..at + CHARS)?))).any(|(at, number)| {
         let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
@@ -30,9 +30,9 @@ fn is_issued(area: &str, group: &str, serial: &str) -> bool {
     !matches!(area, "000" | "666") && !area.starts_with('9') && group != "00" && serial != "0000"
 }
 
-/// Whether a word of the key is `ssn…` or `social…`. Words end at `_`, `-` and before a capital: `className`
-/// is no `ssn`.
-fn is_said_by(key: &str) -> bool {
+/// Whether a word of the key begins with `ssn` or `social`. Words end at `_`, `-` and before a capital letter, so that
+/// `className` does not match.
+fn is_named_by(key: &str) -> bool {
     let mut words = String::with_capacity(key.len() + 8);
     let mut small = false;
     for c in key.chars() {

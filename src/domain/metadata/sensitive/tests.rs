@@ -1,4 +1,4 @@
-//! What is recognised, and the much longer list of what is not.
+//! Values that are detected, and values that must not be.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ fn found(key: &str, value: &str) -> Option<Kind> {
     })
 }
 
-/// Put together here, so that no scanner of sources takes these for keys.
+/// Concatenated at run time, so that secret scanners do not report this file.
 fn token(prefix: &str, rest: &str) -> String {
     format!("{prefix}{rest}")
 }
@@ -85,7 +85,7 @@ fn api_keys_are_recognised() {
     let long = |prefix: &str| repeated(prefix, 90);
     for value in [
         token("AKIA", "IOSFODNN7EXAMPLE"),
-        // No word of a language is written like that, with or without a digit.
+        // This alphabet excludes prose, so no digit is required.
         token("AKIA", "IOSFODNNAEXAMPLE"),
         token("ASIA", "Y34FZKBOKMUTVV7A"),
         repeated("ghp_", 36),
@@ -197,7 +197,7 @@ fn social_security_numbers_are_recognised() {
     }
 }
 
-/// Values as people have them in session metadata, and others that come close to something.
+/// Typical metadata values, and near misses of every kind.
 const HARMLESS: &[&str] = &[
     "",
     " ",
@@ -342,7 +342,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 #[test]
-fn what_is_harmless_is_not_taken_for_a_secret() {
+fn harmless_values_are_not_detected() {
     for value in HARMLESS {
         assert_eq!(found("k", value), None, "{value}");
     }
@@ -356,7 +356,7 @@ fn what_is_harmless_is_not_taken_for_a_secret() {
 }
 
 #[test]
-fn a_key_that_is_itself_sensitive_is_not_named() {
+fn a_sensitive_key_is_not_included_in_the_finding() {
     for key in ["4111111111111111", "4111-1111-1111-1111", "123-45-6789", &repeated("ghp_", 36)] {
         let metadata = SessionMetadata::try_from(BTreeMap::from([(key.to_owned(), String::new())])).unwrap();
         let findings = find(&metadata);
@@ -367,7 +367,7 @@ fn a_key_that_is_itself_sensitive_is_not_named() {
 }
 
 #[test]
-fn each_entry_is_found_once_and_by_its_key() {
+fn each_entry_has_at_most_one_finding() {
     let entries = [("a", "4111111111111111"), ("b", "fine"), ("c", "123-45-6789 and 4111111111111111")];
     let entries = entries.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let findings = find(&SessionMetadata::try_from(BTreeMap::from(entries)).unwrap());
@@ -375,7 +375,7 @@ fn each_entry_is_found_once_and_by_its_key() {
     assert_eq!(found, [("a", Kind::PaymentCard), ("c", Kind::PaymentCard)]);
 }
 
-/// The digit that makes `digits` right.
+/// `digits` with their check digit.
 fn check_digit(digits: &str) -> String {
     let right = (0..=9).map(|digit| format!("{digits}{digit}")).filter(|whole| payment_card::luhn(whole));
     let all: Vec<String> = right.collect();
@@ -397,7 +397,7 @@ fn grouped(number: &str, lengths: &[usize], separator: &str) -> String {
 
 proptest! {
     #[test]
-    fn a_wrong_digit_is_noticed(digits in "[0-9]{12,18}", at in 0usize..19, by in 1u8..10) {
+    fn a_wrong_digit_is_detected(digits in "[0-9]{12,18}", at in 0usize..19, by in 1u8..10) {
         let right = check_digit(&digits);
         let mut wrong = right.clone().into_bytes();
         let at = at % wrong.len();
@@ -407,7 +407,7 @@ proptest! {
     }
 
     #[test]
-    fn every_card_of_a_network_is_found_however_it_is_written(
+    fn card_numbers_are_found_in_every_grouping(
         (start, lengths) in prop::sample::select(vec![
             ("4", &[4usize, 4, 4, 4][..]), ("51", &[4, 4, 4, 4]), ("2720", &[4, 4, 4, 4]),
             ("6011", &[4, 4, 4, 4]), ("34", &[4, 6, 5]), ("37", &[4, 6, 5]), ("36", &[4, 6, 4]),
@@ -438,20 +438,20 @@ proptest! {
     ) {
         prop_assert_eq!(found("k", &uuid), None);
         prop_assert_eq!(found("k", &id), None);
-        // Hexadecimal digits that happen to be decimal may be a card's.
+        // Hexadecimal digits that happen to be all decimal may be a card number.
         prop_assume!(hex.bytes().any(|byte| byte.is_ascii_alphabetic()));
         prop_assert_eq!(found("k", &hex), None);
     }
 
     #[test]
-    fn any_text_can_be_looked_at(key in "[A-Za-z0-9_-]{1,40}", value in any::<String>()) {
+    fn no_text_causes_a_panic(key in "[A-Za-z0-9_-]{1,40}", value in any::<String>()) {
         let value: String = value.chars().take(255).collect();
         let metadata = SessionMetadata::try_from(BTreeMap::from([(key, value)])).unwrap();
         find(&metadata);
     }
 
     #[test]
-    fn a_value_is_never_shown(
+    fn findings_do_not_contain_the_value(
         value in prop::sample::select(vec![
             "4111111111111111".to_owned(), "123-45-6789".to_owned(), repeated("ghp_", 36),
             "Bearer 0123456789abcdef".to_owned(), "-----BEGIN PRIVATE KEY-----MIIE".to_owned(),

@@ -15,7 +15,7 @@ fn end(second: i64, exclude: &[&str]) -> SubjectEnd {
         clients: NamedClients::new(),
         exclude_clients: exclude.iter().map(|id| client_id(id)).collect(),
         session_metadata: SessionMetadata::default(),
-        told: BTreeSet::new(),
+        notified: BTreeSet::new(),
     }
 }
 

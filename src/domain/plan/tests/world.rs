@@ -104,7 +104,7 @@ impl World {
 
     /// Plans the rest of an end that was accepted before.
     pub(super) fn plan_rest(self, end: &SubjectEnd) -> Plan {
-        plan_rest(end, end.told.clone(), self.input(), &mut ids())
+        plan_rest(end, end.notified.clone(), self.input(), &mut ids())
     }
 
     fn input(&self) -> PlanInput<'_> {

@@ -51,7 +51,7 @@ struct InclusionChange {
     include: Option<bool>,
 }
 
-/// Auth0's `oidc_logout`, as it is read: of a client that has a logout URI. Defaults that nobody set are left out.
+/// Auth0's `oidc_logout`, as it is read: of a client that has a logout URI. Defaults that were not set explicitly are left out.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = OidcLogout)]
 pub(super) struct OidcLogoutView {

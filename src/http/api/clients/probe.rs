@@ -27,7 +27,7 @@ pub(super) struct ProbeView {
     /// What a delivery would be after this attempt: `pending` if it would be tried again.
     state: DeliveryState,
     attempt: AttemptView,
-    /// The header and the claims that were sent. Never the token: whoever has it could play it back.
+    /// The header and the claims that were sent. Never the token: it could be replayed.
     #[schema(value_type = Object)]
     header: Value,
     #[schema(value_type = Object)]

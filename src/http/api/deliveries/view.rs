@@ -13,7 +13,7 @@ use crate::domain::metadata::SessionMetadata;
 use crate::http::schema::{Shown, shown};
 use crate::storage::AttemptRecord;
 
-/// A delivery. Its `sub` and metadata are personal data: they are for whoever may read deliveries.
+/// A delivery. Its `sub` and metadata are personal data: they are shown to callers who may read deliveries.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(super) struct DeliveryView {

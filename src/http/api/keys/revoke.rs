@@ -41,7 +41,7 @@ pub(super) struct Revoked {
         (status = 200, description = "The key.", body = Revoked),
         (status = 404, description = "`inexistent_resource`: there is none.", body = Error),
         (status = 409, description = "`keys_read_only`: the keys folder is read-only. `keys_folder_invalid`: something in \
-            it has to be put right first.", body = Error),
+            it must be repaired first.", body = Error),
     )
 )]
 pub(super) async fn revoke(

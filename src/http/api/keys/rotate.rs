@@ -55,7 +55,7 @@ struct RotatedView {
     responses(
         (status = 201, description = "The keys that will sign.", body = Rotated),
         (status = 409, description = "`keys_read_only`: the keys folder is read-only. `keys_folder_invalid`: something in \
-            it has to be put right first.", body = Error),
+            it must be repaired first.", body = Error),
     )
 )]
 pub(super) async fn rotate(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::ids::{ClientId, Sub};
-use crate::domain::log::{Change, LogEvent, LogId, LogType, Outcome};
+use crate::domain::log::{Change, DeliveryOutcome, LogEvent, LogId, LogType};
 use crate::http::schema::{Shown, shown};
 use crate::storage::LogRecord;
 
@@ -80,7 +80,7 @@ impl LogView {
 }
 
 fn change_details(change: &Change) -> Value {
-    let mut request = json!(change.asked);
+    let mut request = json!(change.channel);
     if let Some(id) = &change.request_id {
         request["id"] = json!(id);
     }
@@ -108,8 +108,8 @@ fn change_details(change: &Change) -> Value {
     details
 }
 
-fn outcome_details(outcome: Outcome) -> Value {
-    let Outcome { delivery_id, state, initiator, sid, attempts, uri, status, error } = outcome;
+fn outcome_details(outcome: DeliveryOutcome) -> Value {
+    let DeliveryOutcome { delivery_id, state, initiator, sid, attempts, uri, status, error } = outcome;
     let mut details = json!({
         "request": {"method": "POST", "backchannel_logout_uri": uri},
         // Empty where no answer came, as Auth0's is after a timeout.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::session_details::{
-    Asn, AuthenticationMethod, CookieMode, Device, MethodName, UserAgent, Whereabouts,
+    Asn, AuthenticationMethod, CookieMode, Device, DeviceSnapshot, MethodName, UserAgent,
 };
 use crate::http::schema::{Shown, shown};
 
@@ -67,8 +67,8 @@ pub(super) struct CookieView {
 
 impl From<Device> for DeviceView {
     fn from(Device { initial, last }: Device) -> Self {
-        let Whereabouts { user_agent: initial_user_agent, ip: initial_ip, asn: initial_asn } = initial;
-        let Whereabouts { user_agent: last_user_agent, ip: last_ip, asn: last_asn } = last;
+        let DeviceSnapshot { user_agent: initial_user_agent, ip: initial_ip, asn: initial_asn } = initial;
+        let DeviceSnapshot { user_agent: last_user_agent, ip: last_ip, asn: last_asn } = last;
         Self { initial_user_agent, initial_ip, initial_asn, last_user_agent, last_ip, last_asn }
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::session::{Flow, Session};
 use crate::domain::session_details::SessionDetails;
 use crate::http::schema::{Shown, shown};
 
-/// A session. Its user and metadata are personal data: they are for whoever may read sessions.
+/// A session. Its user and metadata are personal data: they are shown to callers who may read sessions.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(super) struct SessionView {

@@ -15,7 +15,7 @@ use super::columns::{Columns, hex, millis, to_json};
 use super::rows::{AUDIT_LOG, DELIVERIES, Rows, Table};
 use super::{SqliteStore, deliveries};
 use crate::domain::ids::DeliveryId;
-use crate::domain::log::{LogEntry, LogEvent, LogFilter, LogId, Outcome};
+use crate::domain::log::{DeliveryOutcome, LogEntry, LogEvent, LogFilter, LogId};
 use crate::storage::records::{ChangeRecord, OutcomeRecord};
 use crate::storage::{LogOrder, LogPage, LogRecord, LogStore, Result};
 
@@ -66,7 +66,7 @@ pub(super) async fn keep_outcomes(
     rows: &Rows,
     ids: &[DeliveryId],
 ) -> Result<()> {
-    let states = Outcome::STATES.map(|state| format!("'{state}'")).join(", ");
+    let states = DeliveryOutcome::STATES.map(|state| format!("'{state}'")).join(", ");
     let mut query = QueryBuilder::new(format!(
         "SELECT settled_at AS at, id, client_id, NULL AS user_id, NULL AS type, NULL AS event, state, initiator, sid,
              attempts, uri, status, error, NULL AS client_name
@@ -108,7 +108,7 @@ fn record(row: &SqliteRow) -> Result<LogRecord> {
     let columns = Columns(row);
     let uuid: Uuid = columns.plain("id")?;
     let event = match columns.plain::<Option<&str>>("type")? {
-        None => LogEvent::Outcome(Outcome {
+        None => LogEvent::Outcome(DeliveryOutcome {
             delivery_id: DeliveryId(uuid),
             state: deliveries::state(&columns)?,
             initiator: columns.parsed("initiator")?,

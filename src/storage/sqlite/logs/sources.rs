@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::terms::{self, USER_OF_DELIVERY};
 use crate::domain::delivery::State;
-use crate::domain::log::{LogFilter, LogId, LogType, Outcome};
+use crate::domain::log::{DeliveryOutcome, LogFilter, LogId, LogType};
 use crate::storage::LogOrder;
 use crate::storage::sqlite::columns::millis;
 
@@ -138,7 +138,7 @@ fn direction(order: LogOrder) -> &'static str {
 impl Source {
     /// The sources that can have matching entries; at least one.
     fn of(filter: &LogFilter) -> Vec<Self> {
-        let deliveries = Outcome::STATES.into_iter().map(Self::Deliveries);
+        let deliveries = DeliveryOutcome::STATES.into_iter().map(Self::Deliveries);
         let deliveries = deliveries.filter(|it| it.log_type().is_some_and(|it| filter.takes(it)));
         let written: Vec<_> = match &filter.types {
             None => vec![Self::Written(None)],

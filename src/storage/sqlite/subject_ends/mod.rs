@@ -68,7 +68,7 @@ pub(super) async fn unfinished_of(
     .fetch_all(&mut *connection)
     .await?;
     let mut ends = rows.readable(&SUBJECT_ENDS, &found, end)?;
-    with_told(connection, rows, &mut ends).await?;
+    with_notified(connection, rows, &mut ends).await?;
     Ok(ends.into_iter().map(Arc::new).collect())
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn next_unfinished(
             unreadable.push(number);
             continue;
         }
-        with_told(connection, rows, &mut next).await?;
+        with_notified(connection, rows, &mut next).await?;
         return Ok(next.pop());
     }
 }
@@ -119,7 +119,11 @@ async fn first_unfinished(
 }
 
 /// Reads which clients got a token for all sessions of the user, for these ends.
-async fn with_told(connection: &mut SqliteConnection, rows: &Rows, ends: &mut [SubjectEnd]) -> Result<()> {
+async fn with_notified(
+    connection: &mut SqliteConnection,
+    rows: &Rows,
+    ends: &mut [SubjectEnd],
+) -> Result<()> {
     if ends.is_empty() {
         return Ok(());
     }
@@ -136,9 +140,9 @@ async fn with_told(connection: &mut SqliteConnection, rows: &Rows, ends: &mut [S
         let end = EndNumber(columns.plain::<i64>("end_number")?.unsigned_abs());
         Ok((end, (columns.parsed("client_id")?, columns.parsed("sub")?)))
     };
-    for (number, told) in rows.readable(&SUBJECT_END_TOLD, &found, read)? {
+    for (number, recipient) in rows.readable(&SUBJECT_END_TOLD, &found, read)? {
         for end in ends.iter_mut().filter(|it| it.number == number) {
-            end.told.insert(told.clone());
+            end.notified.insert(recipient.clone());
         }
     }
     Ok(())
@@ -195,15 +199,15 @@ pub(super) async fn finish(
 }
 
 /// Stores which clients got a token for all sessions of the user, for unfinished ends.
-pub(super) async fn insert_told(
+pub(super) async fn insert_notified(
     connection: &mut SqliteConnection,
-    told: &[(EndNumber, &ClientId, &Sub)],
+    notified: &[(EndNumber, &ClientId, &Sub)],
 ) -> Result<()> {
     sqlx::query(
         "INSERT OR IGNORE INTO subject_end_told (end_number, client_id, sub)
          SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)",
     )
-    .bind(to_json(&told))
+    .bind(to_json(&notified))
     .execute(connection)
     .await?;
     Ok(())
@@ -246,7 +250,7 @@ fn end(row: &SqliteRow) -> Result<SubjectEnd> {
         clients: columns.json("clients")?,
         exclude_clients: columns.json("exclude_clients")?,
         session_metadata: columns.json("session_metadata")?,
-        told: BTreeSet::new(),
+        notified: BTreeSet::new(),
     })
 }
 
