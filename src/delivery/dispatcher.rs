@@ -17,7 +17,7 @@ use crate::delivery::settler::Settler;
 use crate::delivery::waiting::Waiting;
 use crate::domain::breaker::BreakerRules;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryQueue, StorageError, Turn};
+use crate::storage::{DeliveryQueue, DueTimes, StorageError, Turn};
 
 /// The longest time between two plans, when nothing wakes the dispatcher.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -92,9 +92,7 @@ impl Dispatcher {
     /// If the store cannot be read.
     pub async fn restore(&self) -> Result<(), StorageError> {
         for queue in self.queue.queues().await? {
-            if let Some(due_at) = queue.due_at {
-                self.scheduler.note_due(&queue.client_id, due_at);
-            }
+            self.scheduler.note_due(&queue.client_id, queue.due);
             if let Some(breaker) = queue.breaker {
                 self.scheduler.restore_breaker(&queue.client_id, breaker);
             }
@@ -160,7 +158,7 @@ impl Dispatcher {
         let now = self.ambient.now();
         self.queue.release(&leases, now).await?;
         for delivery in &returned {
-            self.scheduler.note_due(&delivery.client.client_id, now);
+            self.scheduler.note_due(&delivery.client.client_id, DueTimes::either(now));
         }
         Ok(())
     }

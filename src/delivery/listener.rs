@@ -4,7 +4,7 @@
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::delivery::scheduler::Scheduler;
-use crate::storage::{DeliveryQueue, QueueNotification, Result};
+use crate::storage::{DeliveryQueue, DueTimes, QueueNotification, Result};
 
 /// Passes notifications on to the scheduler, for as long as it is polled.
 pub(super) async fn run(queue: &dyn DeliveryQueue, scheduler: &Scheduler, clock: &dyn Clock) {
@@ -12,7 +12,7 @@ pub(super) async fn run(queue: &dyn DeliveryQueue, scheduler: &Scheduler, clock:
     loop {
         match listener.next().await {
             QueueNotification::Due(client_id) => {
-                scheduler.note_due(&client_id, clock.now());
+                scheduler.note_due(&client_id, DueTimes::either(clock.now()));
                 scheduler.wake();
             }
             QueueNotification::Missed => {
@@ -25,12 +25,10 @@ pub(super) async fn run(queue: &dyn DeliveryQueue, scheduler: &Scheduler, clock:
     }
 }
 
-/// Tells the scheduler when the next delivery of each client is due.
+/// Notes when the deliveries of each client are due.
 pub(super) async fn note_queues(queue: &dyn DeliveryQueue, scheduler: &Scheduler) -> Result<()> {
     for queue in queue.queues().await? {
-        if let Some(due_at) = queue.due_at {
-            scheduler.note_due(&queue.client_id, due_at);
-        }
+        scheduler.note_due(&queue.client_id, queue.due);
     }
     scheduler.wake();
     Ok(())
@@ -94,7 +92,8 @@ mod tests {
 
         async fn queues(&self) -> Result<Vec<ClientQueue>> {
             let client_id = "stored".parse().unwrap();
-            Ok(vec![ClientQueue { client_id, due_at: Some(Timestamp::UNIX_EPOCH), breaker: None }])
+            let due = DueTimes::either(Timestamp::UNIX_EPOCH);
+            Ok(vec![ClientQueue { client_id, due, breaker: None }])
         }
 
         async fn recover(&self, _: Timestamp) -> Result<u64> {

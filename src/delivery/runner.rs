@@ -13,7 +13,7 @@ use crate::delivery::scheduler::{ClientsVersion, Placement, Scheduler, Slot};
 use crate::delivery::settler::Settlements;
 use crate::domain::ids::ClientId;
 use crate::domain::time::after;
-use crate::storage::{Lease, LeasedDelivery, Settlement};
+use crate::storage::{DueTimes, Lease, LeasedDelivery, Settlement};
 
 /// How long a lease lasts. Leases of attempts in flight are extended, so this is how long the deliveries of a
 /// process that crashed wait for another one.
@@ -62,7 +62,7 @@ impl Runner {
     pub fn queued<'c>(&self, clients: impl IntoIterator<Item = &'c ClientId>) {
         let now = self.ambient.now();
         for client_id in clients {
-            self.scheduler.note_due(client_id, now);
+            self.scheduler.note_due(client_id, DueTimes::either(now));
         }
         self.scheduler.wake();
     }

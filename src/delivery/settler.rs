@@ -11,7 +11,7 @@ use crate::delivery::scheduler::Scheduler;
 use crate::delivery::waiting::Waiting;
 use crate::domain::delivery::Verdict;
 use crate::shutdown::Shutdown;
-use crate::storage::{DeliveryQueue, Groups, Settled, Settlement, StorageError};
+use crate::storage::{DeliveryQueue, DueTimes, Groups, Settled, Settlement, StorageError};
 
 /// The most settlements in one transaction.
 const MAX_GROUP: usize = 1024;
@@ -132,7 +132,8 @@ impl Settler {
             self.ambient.metrics.delivery.ended(settlement.client_id.as_str(), state.as_str());
             self.waiting.finished(settlement.id);
         } else if let Verdict::Retry(due_at) = settlement.verdict {
-            self.scheduler.note_due(&settlement.client_id, due_at);
+            let due = DueTimes { retry: Some(due_at), ..DueTimes::default() };
+            self.scheduler.note_due(&settlement.client_id, due);
         }
     }
 

@@ -32,8 +32,8 @@ pub use intake::{
 };
 pub use logs::{LogOrder, LogPage, LogRecord, LogStore};
 pub use queue::{
-    ClientQueue, DeliveryQueue, Lease, LeasedDelivery, LeasedTurn, Order, QueueListener, QueueNotification,
-    Settled, Settlement, Turn,
+    ClientQueue, DeliveryQueue, DueTimes, Lease, LeasedDelivery, LeasedTurn, Order, QueueListener,
+    QueueNotification, Settled, Settlement, Turn,
 };
 pub use reader::{AttemptRecord, DeliveryPage, DeliveryReader, QueueDepth};
 pub use redelivery::{JobProgress, RedeliveryStore};

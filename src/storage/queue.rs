@@ -96,10 +96,35 @@ pub enum QueueNotification {
 pub struct ClientQueue {
     /// The client.
     pub client_id: ClientId,
-    /// When the first of its pending deliveries is due.
-    pub due_at: Option<Timestamp>,
+    /// When its pending deliveries are due.
+    pub due: DueTimes,
     /// Its breaker, if that is open.
     pub breaker: Option<OpenBreaker>,
+}
+
+/// When the earliest pending delivery of each kind is due for a client; `None` where there is none.
+///
+/// The kinds are separate because a turn whose [`any`](Turn::any) is 0 leases first attempts only. A delivery's kind has to
+/// be the one as which it is leased: what is due is requested at once, and a request that leases nothing of it would be
+/// repeated at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DueTimes {
+    /// First attempts.
+    pub first_attempt: Option<Timestamp>,
+    /// Retries and redeliveries.
+    pub retry: Option<Timestamp>,
+}
+
+impl DueTimes {
+    /// Where the kind is not known: deliveries of either kind may be due then.
+    pub fn either(at: Timestamp) -> Self {
+        Self { first_attempt: Some(at), retry: Some(at) }
+    }
+
+    /// When the first delivery of any kind is due.
+    pub fn earliest(self) -> Option<Timestamp> {
+        self.first_attempt.into_iter().chain(self.retry).min()
+    }
 }
 
 /// A client's turn: how many of its due deliveries to lease.
@@ -131,8 +156,8 @@ pub struct LeasedTurn {
     pub client_id: ClientId,
     /// The leased deliveries.
     pub deliveries: Vec<LeasedDelivery>,
-    /// When the next of its pending deliveries is due.
-    pub due_at: Option<Timestamp>,
+    /// When its deliveries that are still pending are due.
+    pub due: DueTimes,
 }
 
 /// A worker's right to attempt a delivery.

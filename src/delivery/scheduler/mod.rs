@@ -12,7 +12,9 @@
 //! of them, not all. A slot is released when the attempt's result is with the settler.
 //!
 //! **Reserved slots.** A quarter of the slots is only for first attempts of healthy clients with few attempts in
-//! flight. When every other slot is occupied by attempts that hang, another client's logout still goes out.
+//! flight. When every other slot is occupied by attempts that hang, another client's logout still goes out. A client
+//! gets reserved slots only when a first attempt of it is due or buffered. Its retries wait for shared slots: a turn
+//! that could lease none of them would be planned again at once, and again, until a shared slot is released.
 //!
 //! **Unproven clients.** A client whose RP has not answered since this process started gets one slot. Its attempts
 //! may all hang, and many such clients together would occupy every slot.
@@ -73,7 +75,7 @@ pub(super) use self::state::ClientsVersion;
 use self::state::{Plan, State};
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::{ClientId, DeliveryId};
-use crate::storage::{LeasedDelivery, LeasedTurn};
+use crate::storage::{DueTimes, LeasedDelivery, LeasedTurn};
 
 /// The scheduler of this process.
 ///
@@ -160,7 +162,7 @@ impl Scheduler {
         leased: Vec<LeasedTurn>,
     ) -> Vec<(LeasedDelivery, Slot)> {
         let mut admitted = Vec::new();
-        for (mut request, LeasedTurn { deliveries, due_at, .. }) in requests.into_iter().zip(leased) {
+        for (mut request, LeasedTurn { deliveries, due, .. }) in requests.into_iter().zip(leased) {
             for delivery in self.accept(deliveries, request.version()) {
                 match request.take(&delivery) {
                     Some(Placement::Slot(slot)) => admitted.push((delivery, slot)),
@@ -169,9 +171,7 @@ impl Scheduler {
                     None => self.with_state(|state| state.return_to_store([delivery])),
                 }
             }
-            if let Some(due_at) = due_at {
-                self.note_due(request.client_id(), due_at);
-            }
+            self.note_due(request.client_id(), due);
         }
         admitted
     }
@@ -179,7 +179,7 @@ impl Scheduler {
     /// The store failed: the turns are to be planned again.
     pub(super) fn lease_failed(&self, requests: &[LeaseRequest], now: Timestamp) {
         for request in requests {
-            self.note_due(request.client_id(), now);
+            self.note_due(request.client_id(), DueTimes::either(now));
         }
     }
 
@@ -195,9 +195,9 @@ impl Scheduler {
         self.wake();
     }
 
-    /// Something of this client is due at this time, or may be.
-    pub(super) fn note_due(&self, client_id: &ClientId, due_at: Timestamp) {
-        self.with_state(|state| state.allocator.note_due(client_id, due_at));
+    /// Deliveries of this client are due at these times, or may be.
+    pub(super) fn note_due(&self, client_id: &ClientId, due: DueTimes) {
+        self.with_state(|state| state.allocator.note_due(client_id, due));
     }
 
     /// When it is worth calling [`plan`](Self::plan) again, unless a slot is released before that.

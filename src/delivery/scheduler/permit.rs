@@ -88,7 +88,7 @@ impl BufferSpace {
 impl Drop for BufferSpace {
     fn drop(&mut self) {
         if !self.filled {
-            self.scheduler.with_state(|state| state.allocator.release_buffer(&self.client_id, 1, false));
+            self.scheduler.with_state(|state| state.allocator.release_buffer(&self.client_id, 1));
         }
     }
 }
@@ -137,7 +137,7 @@ impl Drop for LeaseRequest {
             let client_id = &self.turn.client_id;
             state.allocator.release_slots(client_id, SlotKind::Shared, shared);
             state.allocator.release_slots(client_id, SlotKind::Reserved, reserved);
-            state.allocator.release_buffer(client_id, buffer, false);
+            state.allocator.release_buffer(client_id, buffer);
         });
         if shared + reserved > 0 {
             self.scheduler.wake();

@@ -8,7 +8,7 @@ use crate::delivery::scheduler::leases::HeldLeases;
 use crate::delivery::scheduler::limits::Limits;
 use crate::delivery::scheduler::permit::Room;
 use crate::domain::ids::ClientId;
-use crate::storage::{LeasedDelivery, Turn};
+use crate::storage::{DueTimes, LeasedDelivery, Turn};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -84,7 +84,7 @@ impl State {
             for _ in 0..count {
                 match self.buffer.pop(&grant.client_id, kind) {
                     Some(delivery) => {
-                        self.allocator.release_buffer(&grant.client_id, 1, true);
+                        self.allocator.remove_buffered(&grant.client_id, delivery.is_first_attempt());
                         ready.push((delivery, kind));
                     }
                     None => self.allocator.release_slots(&grant.client_id, kind, 1),
@@ -109,7 +109,7 @@ impl State {
 
     /// Puts a delivery into the buffer space that was taken for it.
     pub(super) fn fill_buffer(&mut self, delivery: LeasedDelivery) {
-        self.allocator.fill_buffer(&delivery.intent.client_id);
+        self.allocator.fill_buffer(&delivery.intent.client_id, delivery.is_first_attempt());
         self.buffer.push(delivery);
     }
 
@@ -122,7 +122,7 @@ impl State {
         self.clients_version.0 += 1;
         self.return_buffered(client_id);
         // It may have been enabled.
-        self.allocator.note_due(client_id, now);
+        self.allocator.note_due(client_id, DueTimes::either(now));
     }
 
     /// See [`Scheduler::failed`](super::Scheduler::failed).
@@ -151,7 +151,7 @@ impl State {
 
     fn return_buffered(&mut self, client_id: &ClientId) {
         for delivery in self.buffer.drain(client_id) {
-            self.allocator.release_buffer(client_id, 1, true);
+            self.allocator.remove_buffered(client_id, delivery.is_first_attempt());
             self.returned.push(delivery);
         }
     }

@@ -122,11 +122,15 @@ fn what_was_leased_before_a_client_changed_is_returned() {
 #[test]
 fn a_lease_request_gives_back_what_it_did_not_use() {
     let scheduler = scheduler();
-    scheduler.note_due(&shop(), NOW);
+    scheduler.note_due(&shop(), DueTimes::either(NOW));
     let Work { requests, .. } = scheduler.plan(NOW);
     assert_eq!(requests[0].turn().any, 2 + LIMITS.buffer_per_client());
     assert_eq!(scheduler.in_flight(), 2);
-    let turn = LeasedTurn { client_id: shop(), deliveries: vec![delivery(1)], due_at: Some(Timestamp::MAX) };
+    let turn = LeasedTurn {
+        client_id: shop(),
+        deliveries: vec![delivery(1)],
+        due: DueTimes::either(Timestamp::MAX),
+    };
     let admitted = scheduler.admit(requests, vec![turn]);
     assert_eq!(admitted.len(), 1);
     assert_eq!(scheduler.in_flight(), 1);
@@ -138,7 +142,7 @@ fn a_lease_request_gives_back_what_it_did_not_use() {
 #[test]
 fn a_turn_for_which_the_store_failed_is_planned_again() {
     let scheduler = scheduler();
-    scheduler.note_due(&shop(), NOW);
+    scheduler.note_due(&shop(), DueTimes::either(NOW));
     let Work { requests, .. } = scheduler.plan(NOW);
     assert_eq!(scheduler.next_due(NOW), None);
     scheduler.lease_failed(&requests, NOW);
@@ -158,4 +162,55 @@ fn a_lease_is_over_only_under_its_own_token() {
     assert!(!scheduler.holds_lease(id, Uuid::max(), NOW));
     scheduler.leases_ended([(id, Uuid::nil())]);
     assert!(!scheduler.holds_lease(id, Uuid::nil(), NOW));
+}
+
+/// Attempts that hang, of other clients, in all shared slots.
+fn occupy_shared_slots(scheduler: &Arc<Scheduler>) -> Vec<Option<Placement>> {
+    let clients: Vec<ClientId> =
+        (0..LIMITS.shared()).map(|n| format!("hanging{n}").parse().unwrap()).collect();
+    scheduler.reserve(&clients.iter().collect::<Vec<_>>(), NOW).0
+}
+
+#[test]
+fn retries_in_the_store_wait_for_a_shared_slot_without_another_request() {
+    let scheduler = Scheduler::new(LIMITS);
+    let mut hanging = occupy_shared_slots(&scheduler);
+    // Which kind is due is not known yet.
+    scheduler.note_due(&shop(), DueTimes::either(NOW));
+    let Work { requests, .. } = scheduler.plan(NOW);
+    assert_eq!((requests[0].turn().any, requests[0].turn().first), (0, 1));
+    let due = DueTimes { retry: Some(NOW), ..DueTimes::default() };
+    let nothing = LeasedTurn { client_id: shop(), deliveries: Vec::new(), due };
+    assert!(scheduler.admit(requests, vec![nothing]).is_empty());
+    assert_eq!(scheduler.next_due(NOW), None);
+    assert!(scheduler.plan(NOW).requests.is_empty());
+
+    hanging.pop();
+    assert_eq!(scheduler.next_due(NOW), Some(NOW));
+    assert_eq!(scheduler.plan(NOW).requests[0].turn().any, 1);
+}
+
+#[test]
+fn retries_in_the_buffer_wait_for_a_shared_slot_and_first_attempts_do_not() {
+    let scheduler = scheduler();
+    let mut hanging = occupy_shared_slots(&scheduler);
+    scheduler.note_due(&shop(), DueTimes::either(NOW));
+    let Work { requests, .. } = scheduler.plan(NOW);
+    let retry = LeasedDelivery { attempts: 1, ..delivery(1) };
+    let turn = LeasedTurn { client_id: shop(), deliveries: vec![retry], due: DueTimes::default() };
+    assert!(scheduler.admit(requests, vec![turn]).is_empty());
+    assert_eq!(scheduler.next_due(NOW), None);
+
+    let ready = |scheduler: &Arc<Scheduler>| -> Vec<LeasedDelivery> {
+        scheduler.plan(NOW).ready.into_iter().map(|it| it.0).collect()
+    };
+    assert_eq!(ids(&ready(&scheduler)), []);
+    let shop = shop();
+    let Some(Placement::Buffer(space)) = scheduler.reserve(&[&shop], NOW).0.remove(0) else {
+        panic!("no space")
+    };
+    space.fill(delivery(2));
+    assert_eq!(ids(&ready(&scheduler)), [2]);
+    hanging.pop();
+    assert_eq!(ids(&ready(&scheduler)), [1]);
 }

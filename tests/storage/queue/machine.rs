@@ -124,7 +124,7 @@ impl Machine {
         }
         for queue in self.store().queues().await.unwrap() {
             let client = (0..CLIENTS).find(|it| client_id(*it) == queue.client_id).unwrap();
-            assert_eq!(queue.due_at, self.model.next_due(client));
+            assert_eq!(queue.due, self.model.due_times(client));
         }
     }
 

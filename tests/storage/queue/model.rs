@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use logoutd::domain::delivery::State;
-use logoutd::storage::Order;
+use logoutd::storage::{DueTimes, Order};
 use uuid::Uuid;
 
 /// A delivery, as far as the queue is concerned.
@@ -98,10 +98,14 @@ impl Model {
         taken
     }
 
-    /// When the next pending delivery of a client is due.
-    pub fn next_due(&self, client: usize) -> Option<Timestamp> {
-        let pending = self.deliveries.values().filter(|it| it.client == client && it.state == State::Pending);
-        pending.map(|it| it.due_at).min()
+    /// When the pending deliveries of a client are due.
+    pub fn due_times(&self, client: usize) -> DueTimes {
+        let pending =
+            || self.deliveries.values().filter(|it| it.client == client && it.state == State::Pending);
+        let earliest = |first_attempts: bool| {
+            pending().filter(|it| it.is_first_attempt() == first_attempts).map(|it| it.due_at).min()
+        };
+        DueTimes { first_attempt: earliest(true), retry: earliest(false) }
     }
 
     /// The delivery, if this lease of it still holds.

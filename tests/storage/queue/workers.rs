@@ -71,7 +71,7 @@ impl Machine {
         let requested: Vec<Turn> = turns.iter().map(turn).collect();
         let leased = self.store().lease(&requested, lease, self.now).await.unwrap();
         assert_eq!(leased.len(), turns.len());
-        // The next due time is that at the end of each turn.
+        // The due times are those at the end of each turn.
         for (((client, ..), turn), leased) in turns.iter().zip(&requested).zip(leased) {
             let client = client % CLIENTS;
             let held = (token, lease.until);
@@ -81,7 +81,7 @@ impl Machine {
             got.sort();
             assert_eq!(got, expected, "{turn:?}");
             if self.model.clients[client].is_subscribed() && self.model.clients[client].enabled {
-                assert_eq!(leased.due_at, self.model.next_due(client));
+                assert_eq!(leased.due, self.model.due_times(client));
             }
             for delivery in &leased.deliveries {
                 let model = &self.model.deliveries[&delivery.intent.id.0];

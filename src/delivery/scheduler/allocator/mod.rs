@@ -20,6 +20,7 @@ pub(super) use self::turns::{Grant, RETRIES_EVERY, Source};
 use crate::delivery::scheduler::limits::Limits;
 use crate::domain::breaker::{Breaker, OpenBreaker};
 use crate::domain::ids::ClientId;
+use crate::storage::DueTimes;
 
 /// What a slot may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +68,15 @@ impl Allocator {
         }
     }
 
-    /// Something of this client is due at this time, or may be.
-    pub(super) fn note_due(&mut self, client_id: &ClientId, due_at: Timestamp) {
+    /// Deliveries of this client are due at these times, or may be.
+    pub(super) fn note_due(&mut self, client_id: &ClientId, due: DueTimes) {
+        let earlier = |known: Option<Timestamp>, noted| known.into_iter().chain(noted).min();
         let client = self.client(client_id);
-        client.due_at = Some(client.due_at.map_or(due_at, |known| known.min(due_at)));
+        client.due = DueTimes {
+            first_attempt: earlier(client.due.first_attempt, due.first_attempt),
+            retry: earlier(client.due.retry, due.retry),
+        };
+        self.forget_if_default(client_id);
     }
 
     /// The clock was set back by this much: what is due later than `now` is due that much earlier.
@@ -80,7 +86,8 @@ impl Allocator {
             time.min(moved.max(now))
         };
         for client in self.clients.values_mut() {
-            client.due_at = client.due_at.map(earlier);
+            let DueTimes { first_attempt, retry } = client.due;
+            client.due = DueTimes { first_attempt: first_attempt.map(earlier), retry: retry.map(earlier) };
             if let Breaker::Open(open) = client.breaker {
                 client.breaker = Breaker::Open(OpenBreaker { until: earlier(open.until), ..open });
             }
@@ -89,14 +96,10 @@ impl Allocator {
 
     /// When planning turns would give out slots, at the earliest, unless one is released before that.
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let due = |client: &ClientState| {
-            let at = if client.buffered > 0 { now } else { client.due_at? };
-            let at = at.max(client.breaker.open_until().unwrap_or(at));
-            let shared = self.shared_free() > 0 && client.free_slots(at, &self.limits) > 0;
-            let reserved = self.reserved_free() > 0 && client.free_reserved_slots(at, &self.limits) > 0;
-            (shared || reserved).then_some(at)
-        };
-        self.clients.values().filter_map(due).min()
+        let free = [(SlotKind::Shared, self.shared_free()), (SlotKind::Reserved, self.reserved_free())];
+        let kinds = free.into_iter().filter(|(_, free)| *free > 0).map(|(kind, _)| kind);
+        let next = |kind| self.clients.values().filter_map(move |it| it.next_demand(kind, now, &self.limits));
+        kinds.flat_map(next).min()
     }
 
     /// Takes a slot for a new delivery, or buffer space where older ones are buffered or there is no slot.
@@ -105,10 +108,11 @@ impl Allocator {
         let (shared_free, reserved_free) = (self.shared_free(), self.reserved_free());
         let buffer_free = self.buffer_free();
         let client = self.client(client_id);
-        let may_overtake_none = client.buffer_space == 0 && client.free_slots(now, &limits) > 0;
-        let place = if may_overtake_none && shared_free > 0 {
+        let may_overtake_none = client.buffer_space == 0;
+        let may_have = |kind| may_overtake_none && client.free_slots(kind, now, &limits) > 0;
+        let place = if shared_free > 0 && may_have(SlotKind::Shared) {
             Some(Place::Slot(SlotKind::Shared))
-        } else if may_overtake_none && reserved_free > 0 && client.free_reserved_slots(now, &limits) > 0 {
+        } else if reserved_free > 0 && may_have(SlotKind::Reserved) {
             Some(Place::Slot(SlotKind::Reserved))
         } else {
             let free = buffer_free > 0 && client.buffer_space < limits.buffer_per_client();
@@ -123,20 +127,27 @@ impl Allocator {
     }
 
     /// A delivery goes into buffer space that was taken for it.
-    pub(super) fn fill_buffer(&mut self, client_id: &ClientId) {
-        self.client(client_id).buffered += 1;
+    pub(super) fn fill_buffer(&mut self, client_id: &ClientId, first_attempt: bool) {
+        let client = self.client(client_id);
+        client.buffered += 1;
+        client.buffered_first_attempts += u32::from(first_attempt);
     }
 
-    /// Buffer space is free again. `filled`: there were deliveries in it.
-    pub(super) fn release_buffer(&mut self, client_id: &ClientId, count: u32, filled: bool) {
+    /// A delivery was taken out of the buffer, and its space is free again.
+    pub(super) fn remove_buffered(&mut self, client_id: &ClientId, first_attempt: bool) {
+        let client = self.client(client_id);
+        client.buffered -= 1;
+        client.buffered_first_attempts -= u32::from(first_attempt);
+        self.release_buffer(client_id, 1);
+    }
+
+    /// Buffer space without deliveries in it is free again.
+    pub(super) fn release_buffer(&mut self, client_id: &ClientId, count: u32) {
         if count == 0 {
             return;
         }
         let client = self.client(client_id);
         client.buffer_space -= count;
-        if filled {
-            client.buffered -= count;
-        }
         self.buffer_space -= count;
         self.forget_if_default(client_id);
     }

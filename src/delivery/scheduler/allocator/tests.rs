@@ -1,5 +1,6 @@
 //! Slots, turns, the buffer and breakers, without a store.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -21,6 +22,18 @@ fn at(second: i64) -> Timestamp {
 
 fn id(text: &str) -> ClientId {
     text.parse().unwrap()
+}
+
+fn either(second: i64) -> DueTimes {
+    DueTimes::either(at(second))
+}
+
+fn first_attempt(second: i64) -> DueTimes {
+    DueTimes { first_attempt: Some(at(second)), ..DueTimes::default() }
+}
+
+fn retry(second: i64) -> DueTimes {
+    DueTimes { retry: Some(at(second)), ..DueTimes::default() }
 }
 
 fn allocator() -> Allocator {
@@ -58,8 +71,8 @@ const RESERVED: Option<Place> = Some(Place::Slot(SlotKind::Reserved));
 #[test]
 fn only_what_is_due_gets_a_turn_and_only_once() {
     let mut allocator = with_proven(&["now"]);
-    allocator.note_due(&id("now"), at(10));
-    allocator.note_due(&id("later"), at(20));
+    allocator.note_due(&id("now"), either(10));
+    allocator.note_due(&id("later"), either(20));
     assert_eq!(allocator.next_due(at(0)), Some(at(10)));
     assert_eq!(turns(&mut allocator, 10), [turn("now", 8, 0)]);
     assert_eq!(turns(&mut allocator, 10), []);
@@ -69,9 +82,9 @@ fn only_what_is_due_gets_a_turn_and_only_once() {
 #[test]
 fn a_client_at_its_cap_waits_for_its_own_slots() {
     let mut allocator = with_proven(&["slow"]);
-    allocator.note_due(&id("slow"), at(0));
+    allocator.note_due(&id("slow"), either(0));
     assert_eq!(turns(&mut allocator, 0), [turn("slow", 8, 0)]);
-    allocator.note_due(&id("slow"), at(0));
+    allocator.note_due(&id("slow"), either(0));
     assert_eq!(allocator.next_due(at(0)), None);
     assert_eq!(turns(&mut allocator, 0), []);
     release(&mut allocator, "slow", 2);
@@ -81,9 +94,9 @@ fn a_client_at_its_cap_waits_for_its_own_slots() {
 #[test]
 fn an_unproven_client_has_one_attempt_until_it_answers() {
     let mut allocator = allocator();
-    allocator.note_due(&id("new"), at(0));
+    allocator.note_due(&id("new"), either(0));
     assert_eq!(turns(&mut allocator, 0), [turn("new", 1, 0)]);
-    allocator.note_due(&id("new"), at(0));
+    allocator.note_due(&id("new"), either(0));
     assert_eq!(turns(&mut allocator, 0), []);
     assert_eq!(allocator.place(&id("new"), at(0)), None);
     allocator.answered(&id("new"));
@@ -105,7 +118,7 @@ fn new_deliveries_are_buffered_for_a_client_that_works() {
     }
     for _ in 0..LIMITS.buffer_per_client() {
         assert_eq!(allocator.place(&shop, at(0)), Some(Place::Buffer));
-        allocator.fill_buffer(&shop);
+        allocator.fill_buffer(&shop, true);
     }
     assert_eq!(allocator.place(&shop, at(0)), None, "no client has the whole buffer");
 
@@ -116,13 +129,13 @@ fn new_deliveries_are_buffered_for_a_client_that_works() {
     let grant = allocator.plan_turns(at(0)).remove(0);
     assert_eq!((grant.shared, grant.source), (3, Source::Buffer));
     for _ in 0..3 {
-        allocator.release_buffer(&shop, 1, true);
+        allocator.remove_buffered(&shop, true);
     }
     assert_eq!(allocator.place(&shop, at(0)), Some(Place::Buffer));
 
     // What is due in the store is leased with buffer space for more of it.
     let mut busy = with_proven(&["busy"]);
-    busy.note_due(&id("busy"), at(0));
+    busy.note_due(&id("busy"), either(0));
     let grant = busy.plan_turns(at(0)).remove(0);
     assert_eq!((grant.shared, grant.buffer), (8, 12));
 
@@ -135,7 +148,8 @@ fn new_deliveries_are_buffered_for_a_client_that_works() {
 fn the_client_that_waited_longest_comes_first_where_slots_are_short() {
     let mut allocator = allocator();
     let clients: Vec<String> = (0..20).map(|n| format!("c{n:02}")).collect();
-    let due = |allocator: &mut Allocator| clients.iter().for_each(|it| allocator.note_due(&id(it), at(0)));
+    let due =
+        |allocator: &mut Allocator| clients.iter().for_each(|it| allocator.note_due(&id(it), either(0)));
     due(&mut allocator);
     let first: Vec<String> = turns(&mut allocator, 0).into_iter().map(|it| it.0).collect();
     // 12 shared slots, then the reserved ones for 4 more of them.
@@ -152,12 +166,12 @@ fn the_client_that_waited_longest_comes_first_where_slots_are_short() {
 fn reserved_slots_are_for_first_attempts_of_healthy_clients_with_few_in_flight() {
     let mut allocator = with_proven(&["h1", "h2", "new", "other"]);
     for hanging in ["h1", "h2"] {
-        allocator.note_due(&id(hanging), at(0));
+        allocator.note_due(&id(hanging), either(0));
     }
     // All the shared slots, and none of the reserved ones.
     assert_eq!(turns(&mut allocator, 0), [turn("h1", 6, 0), turn("h2", 6, 0)]);
     for hanging in ["h1", "h2"] {
-        (0..LIMITS.buffer_per_client()).for_each(|_| allocator.release_buffer(&id(hanging), 1, false));
+        (0..LIMITS.buffer_per_client()).for_each(|_| allocator.release_buffer(&id(hanging), 1));
     }
     assert_eq!(allocator.place(&id("h1"), at(0)), Some(Place::Buffer));
     allocator.failed(&id("failing"), false, at(0), 0.0);
@@ -166,9 +180,60 @@ fn reserved_slots_are_for_first_attempts_of_healthy_clients_with_few_in_flight()
         assert_eq!(allocator.place(&id("new"), at(0)), RESERVED);
     }
     assert_eq!(allocator.place(&id("new"), at(0)), Some(Place::Buffer), "it has its part of them");
-    allocator.note_due(&id("other"), at(0));
+    allocator.note_due(&id("other"), either(0));
     assert_eq!(turns(&mut allocator, 0), [turn("other", 0, 2)]);
     assert_eq!(allocator.place(&id("late"), at(0)), None, "all reserved slots are taken");
+}
+
+/// An allocator in which these clients are proven, and attempts that hang have all shared slots.
+fn overloaded(proven: &[&str]) -> Allocator {
+    let mut allocator = with_proven(proven);
+    for n in 0..LIMITS.shared() {
+        assert_eq!(allocator.place(&id(&format!("hanging{n}")), at(0)), SHARED);
+    }
+    allocator
+}
+
+#[test]
+fn retries_in_the_store_get_no_reserved_slots() {
+    for proven in [&["shop"][..], &[]] {
+        let mut allocator = overloaded(proven);
+        allocator.note_due(&id("shop"), retry(0));
+        assert_eq!(allocator.next_due(at(0)), None);
+        assert_eq!(turns(&mut allocator, 0), []);
+        release(&mut allocator, "hanging0", 1);
+        assert_eq!(allocator.next_due(at(0)), Some(at(0)));
+        assert_eq!(turns(&mut allocator, 0), [turn("shop", 1, 0)]);
+    }
+}
+
+#[test]
+fn buffered_retries_get_no_reserved_slots_and_keep_no_first_attempt_from_them() {
+    let mut allocator = overloaded(&["shop"]);
+    let shop = id("shop");
+    allocator.note_due(&shop, first_attempt(0));
+    let grant = allocator.plan_turns(at(0)).remove(0);
+    assert_eq!((grant.shared, grant.reserved, grant.source), (0, 2, Source::Store(Order::FirstAttempts)));
+    // The store has two retries besides, for the buffer.
+    allocator.release_slots(&shop, SlotKind::Reserved, 2);
+    allocator.release_buffer(&shop, grant.buffer - 2);
+    allocator.fill_buffer(&shop, false);
+    allocator.fill_buffer(&shop, false);
+    assert_eq!(allocator.next_due(at(0)), None);
+    assert_eq!(turns(&mut allocator, 0), []);
+
+    // A first attempt in the buffer.
+    assert_eq!(allocator.place(&shop, at(0)), Some(Place::Buffer));
+    allocator.fill_buffer(&shop, true);
+    assert_eq!(allocator.next_due(at(0)), Some(at(0)));
+    let grant = allocator.plan_turns(at(0)).remove(0);
+    assert_eq!((grant.shared, grant.reserved, grant.source), (0, 1, Source::Buffer));
+    allocator.remove_buffered(&shop, true);
+
+    // One in the store.
+    allocator.note_due(&shop, first_attempt(0));
+    let grant = allocator.plan_turns(at(0)).remove(0);
+    assert_eq!((grant.shared, grant.reserved, grant.source), (0, 1, Source::Store(Order::FirstAttempts)));
 }
 
 #[test]
@@ -178,12 +243,12 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
     for expected in [false, false, true] {
         assert_eq!(allocator.failed(&down, false, at(0), 0.0), expected);
     }
-    allocator.note_due(&down, at(0));
+    allocator.note_due(&down, either(0));
     assert_eq!(turns(&mut allocator, 4), []);
     assert_eq!(allocator.place(&down, at(4)), None);
     assert_eq!(allocator.next_due(at(4)), Some(at(5)));
     assert_eq!(turns(&mut allocator, 5), [turn("down", 1, 0)]);
-    allocator.note_due(&down, at(0));
+    allocator.note_due(&down, either(0));
     assert_eq!(turns(&mut allocator, 5), [], "one probe at a time");
     assert_eq!(allocator.take_changed_breakers().len(), 1);
 
@@ -194,7 +259,7 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
     assert_eq!(turns(&mut allocator, 16), [turn("down", 1, 0)]);
     allocator.answered(&down);
     release(&mut allocator, "down", 1);
-    allocator.note_due(&down, at(0));
+    allocator.note_due(&down, either(0));
     assert_eq!(turns(&mut allocator, 16), [turn("down", 8, 0)]);
     assert_eq!(allocator.take_changed_breakers(), BTreeMap::from([(down, None)]));
 }
@@ -203,7 +268,7 @@ fn an_open_breaker_holds_everything_back_but_one_probe() {
 fn one_turn_in_four_begins_with_retries_and_so_does_a_probe() {
     let mut allocator = with_proven(&["shop"]);
     let source = |allocator: &mut Allocator, now: i64| {
-        allocator.note_due(&id("shop"), at(0));
+        allocator.note_due(&id("shop"), either(0));
         let grant = allocator.plan_turns(at(now)).remove(0);
         release(allocator, "shop", grant.shared);
         grant.source
@@ -223,9 +288,9 @@ fn one_turn_in_four_begins_with_retries_and_so_does_a_probe() {
 #[test]
 fn a_clock_that_was_set_back_delays_nothing() {
     let mut allocator = allocator();
-    allocator.note_due(&id("shop"), at(1_005));
+    allocator.note_due(&id("shop"), either(1_005));
     allocator.restore_breaker(&id("down"), OpenBreaker { since: at(900), until: at(1_020), probes: 0 });
-    allocator.note_due(&id("down"), at(1_000));
+    allocator.note_due(&id("down"), either(1_000));
     allocator.bring_forward(Duration::from_mins(10), at(400));
     assert_eq!(allocator.next_due(at(400)), Some(at(405)));
     assert_eq!(turns(&mut allocator, 420).len(), 2);
@@ -233,7 +298,7 @@ fn a_clock_that_was_set_back_delays_nothing() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Due(usize),
+    Due(usize, bool),
     Place(usize),
     FillBuffer(usize),
     Plan,
@@ -245,7 +310,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        (0..5_usize).prop_map(Step::Due),
+        (0..5_usize, any::<bool>()).prop_map(|(n, first)| Step::Due(n, first)),
         (0..5_usize).prop_map(Step::Place),
         (0..64_usize).prop_map(Step::FillBuffer),
         Just(Step::Plan),
@@ -264,11 +329,16 @@ proptest! {
         let mut held: Vec<(ClientId, SlotKind)> = Vec::new();
         // Buffer space that is taken and empty, and space with a delivery in it.
         let mut empty: Vec<ClientId> = Vec::new();
-        let mut filled: Vec<ClientId> = Vec::new();
+        let mut filled: Vec<(ClientId, bool)> = Vec::new();
+        // What is due in the store. Here and above, `true` stands for first attempts.
+        let mut due: HashSet<(ClientId, bool)> = HashSet::new();
         let client = |n: usize| id(&format!("c{n}"));
         for step in steps {
             match step {
-                Step::Due(n) => allocator.note_due(&client(n), at(now)),
+                Step::Due(n, first) => {
+                    allocator.note_due(&client(n), if first { first_attempt(now) } else { retry(now) });
+                    due.insert((client(n), first));
+                }
                 Step::Place(n) => match allocator.place(&client(n), at(now)) {
                     Some(Place::Slot(kind)) => held.push((client(n), kind)),
                     Some(Place::Buffer) => empty.push(client(n)),
@@ -277,26 +347,37 @@ proptest! {
                 Step::FillBuffer(n) if !empty.is_empty() => {
                     let client_id = empty.swap_remove(n % empty.len());
                     if n % 3 == 0 {
-                        allocator.release_buffer(&client_id, 1, false);
+                        allocator.release_buffer(&client_id, 1);
                     } else {
-                        allocator.fill_buffer(&client_id);
-                        filled.push(client_id);
+                        let first = n % 3 == 1;
+                        allocator.fill_buffer(&client_id, first);
+                        filled.push((client_id, first));
                     }
                 }
                 Step::FillBuffer(_) => {}
                 Step::Plan => {
-                    for grant in allocator.plan_turns(at(now)) {
-                        let slots = grant.shared + grant.reserved;
-                        empty.extend((0..grant.buffer).map(|_| grant.client_id.clone()));
-                        for n in 0..slots {
-                            let kind = if n < grant.shared { SlotKind::Shared } else { SlotKind::Reserved };
-                            held.push((grant.client_id.clone(), kind));
-                            if grant.source == Source::Buffer
-                                && let Some(at) = filled.iter().position(|it| *it == grant.client_id)
-                            {
-                                allocator.release_buffer(&filled.remove(at), 1, true);
+                    let next_due = allocator.next_due(at(now));
+                    let grants = allocator.plan_turns(at(now));
+                    prop_assert_eq!(next_due.is_some_and(|it| it <= at(now)), !grants.is_empty());
+                    for Grant { client_id, shared, reserved, buffer, source } in grants {
+                        held.extend((0..shared).map(|_| (client_id.clone(), SlotKind::Shared)));
+                        held.extend((0..reserved).map(|_| (client_id.clone(), SlotKind::Reserved)));
+                        empty.extend((0..buffer).map(|_| client_id.clone()));
+                        if let Source::Store(_) = source {
+                            let first = due.remove(&(client_id.clone(), true));
+                            let retry = due.remove(&(client_id, false));
+                            prop_assert!(first || (retry && shared > 0), "nothing to lease for these slots");
+                            continue;
+                        }
+                        let before = filled.len();
+                        for n in 0..shared + reserved {
+                            let usable = |(it, first): &(ClientId, bool)| *it == client_id && (n < shared || *first);
+                            if let Some(found) = filled.iter().position(usable) {
+                                let (client_id, first) = filled.remove(found);
+                                allocator.remove_buffered(&client_id, first);
                             }
                         }
+                        prop_assert!(filled.len() < before, "nothing is buffered for these slots");
                     }
                 }
                 Step::Release(n) if !held.is_empty() => {

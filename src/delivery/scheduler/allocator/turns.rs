@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::fair_shares::fair_shares;
 use super::{Allocator, ClientState, SlotKind};
 use crate::domain::ids::ClientId;
-use crate::storage::Order;
+use crate::storage::{DueTimes, Order};
 
 /// One in this many turns of a client begins with its retries, in the store and in the buffer.
 pub(in crate::delivery::scheduler) const RETRIES_EVERY: u32 = 4;
@@ -41,13 +41,13 @@ pub(in crate::delivery::scheduler) enum Source {
 struct Candidate<'a> {
     client_id: &'a ClientId,
     client: &'a ClientState,
-    /// How many slots it can use, at least one.
+    /// How many shared slots it can use, at least one.
     demand: u32,
 }
 
 impl Allocator {
     /// Gives the free slots to the clients with something to do, in the order of their last turns. Where a grant is
-    /// for the store, the client's due time is forgotten, and is to be noted again when the store was asked.
+    /// for the store, the client's due times are forgotten, and are to be noted again when the store was asked.
     pub(in crate::delivery::scheduler) fn plan_turns(&mut self, now: Timestamp) -> Vec<Grant> {
         let candidates = self.candidates(now);
         let demands: Vec<u32> = candidates.iter().map(|it| it.demand).collect();
@@ -64,19 +64,18 @@ impl Allocator {
     }
 
     fn candidates<'a>(&'a self, now: Timestamp) -> Vec<Candidate<'a>> {
-        let candidate = |(client_id, client): (&'a ClientId, &'a ClientState)| {
-            let free = client.free_slots(now, &self.limits);
-            // How many are due in the store is not known; how many are buffered is.
-            let demand = if client.is_due(now) { free } else { free.min(client.buffered) };
-            Candidate { client_id, client, demand }
+        let candidate = |(client_id, client): (&'a ClientId, &'a ClientState)| Candidate {
+            client_id,
+            client,
+            demand: client.demand(SlotKind::Shared, now, &self.limits),
         };
         let mut candidates: Vec<_> =
             self.clients.iter().map(candidate).filter(|candidate| candidate.demand > 0).collect();
-        candidates.sort_by_key(|it| (it.client.last_turn, it.client.due_at, it.client_id));
+        candidates.sort_by_key(|it| (it.client.last_turn, it.client.due.earliest(), it.client_id));
         candidates
     }
 
-    /// The shares of the reserved slots, for clients with few of the others.
+    /// The shares of the reserved slots, for clients with first attempts to make and few of the other slots.
     fn reserved_shares(&self, candidates: &[Candidate<'_>], shared: &[u32], now: Timestamp) -> Vec<u32> {
         // Clients without a shared slot come first; the others get what is left.
         let demands = |served: bool| -> Vec<u32> {
@@ -84,8 +83,7 @@ impl Allocator {
                 if (*shared > 0) != served {
                     return 0;
                 }
-                let free = candidate.client.free_reserved_slots(now, &self.limits).saturating_sub(*shared);
-                free.min(candidate.demand - shared)
+                candidate.client.demand(SlotKind::Reserved, now, &self.limits).saturating_sub(*shared)
             };
             candidates.iter().zip(shared).map(demand).collect()
         };
@@ -106,16 +104,17 @@ impl Allocator {
         // A probe is made with a retry where there is one. New deliveries keep their first attempt for an RP that works.
         let retries_first =
             client.own_turns.is_multiple_of(RETRIES_EVERY) || client.breaker.open_until().is_some();
-        let source = if retries_first && shared > 0 && client.is_due(now) {
+        let kind = if shared > 0 { SlotKind::Shared } else { SlotKind::Reserved };
+        let source = if retries_first && shared > 0 && client.is_due(kind, now) {
             Source::Store(Order::Retries)
-        } else if client.buffered > 0 {
+        } else if client.buffered(kind) > 0 {
             Source::Buffer
         } else {
             Source::Store(Order::FirstAttempts)
         };
         let mut buffer = 0;
         if source != Source::Buffer {
-            client.due_at = None;
+            client.due = DueTimes::default();
             if client.may_buffer() {
                 let own_free = limits.buffer_per_client().saturating_sub(client.buffer_space);
                 let most = limits.per_client.saturating_mul(BUFFERED_PER_SLOT);

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::earlier;
+use super::read_due_times;
 use crate::domain::client::Client;
 use crate::domain::ids::ClientId;
 use crate::domain::time::after;
 use crate::storage::sqlite::columns::{Columns, millis, to_json};
 use crate::storage::sqlite::deliveries;
-use crate::storage::{Lease, LeasedDelivery, Order, Result, Turn};
+use crate::storage::{DueTimes, Lease, LeasedDelivery, Order, Result, Turn};
 
 /// The pause before a delivery that could not be read is leased again.
 const UNREADABLE_PAUSE: Duration = Duration::from_mins(1);
@@ -96,11 +96,8 @@ pub(super) async fn put_off_unreadable(
     Ok(())
 }
 
-/// When the next pending delivery of a client is due.
-pub(super) async fn next_due(
-    connection: &mut SqliteConnection,
-    client_id: &ClientId,
-) -> Result<Option<Timestamp>> {
+/// When the pending deliveries of a client are due.
+pub(super) async fn due_times(connection: &mut SqliteConnection, client_id: &ClientId) -> Result<DueTimes> {
     let row = sqlx::query(
         "SELECT (SELECT MIN(due_at) FROM deliveries WHERE client_id = ?1 AND state = 'pending'
                      AND (failures + redeliveries > 0) = 0) AS first_due_at,
@@ -110,7 +107,7 @@ pub(super) async fn next_due(
     .bind(client_id.as_str())
     .fetch_one(connection)
     .await?;
-    earlier(&Columns(&row))
+    read_due_times(&Columns(&row))
 }
 
 /// A leased delivery, from its row.

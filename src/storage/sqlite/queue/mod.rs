@@ -21,8 +21,8 @@ use crate::domain::delivery::State;
 use crate::domain::ids::{ClientId, DeliveryId};
 use crate::domain::plan::Registration;
 use crate::storage::{
-    ClientQueue, DeliveryQueue, Lease, LeasedTurn, QueueListener, QueueNotification, Result, Settled,
-    Settlement, Turn,
+    ClientQueue, DeliveryQueue, DueTimes, Lease, LeasedTurn, QueueListener, QueueNotification, Result,
+    Settled, Settlement, Turn,
 };
 
 /// How many rows of the whole table one transaction updates.
@@ -67,7 +67,7 @@ impl DeliveryQueue for SqliteStore {
         let registered = clients::registered(&mut transaction, &self.rows, &ids).await?;
         let mut leased = Vec::with_capacity(turns.len());
         for turn in turns {
-            let (mut deliveries, mut due_at) = (Vec::new(), None);
+            let (mut deliveries, mut due) = (Vec::new(), DueTimes::default());
             // Otherwise the client was removed, unsubscribed or disabled since the dispatcher saw its queue.
             if let Some(Registration { client, subscribed: true }) = registered.get(&turn.client_id)
                 && client.enabled
@@ -78,9 +78,9 @@ impl DeliveryQueue for SqliteStore {
                 if deliveries.len() < rows.len() {
                     leasing::put_off_unreadable(&mut transaction, &rows, &deliveries, now).await?;
                 }
-                due_at = leasing::next_due(&mut transaction, &turn.client_id).await?;
+                due = leasing::due_times(&mut transaction, &turn.client_id).await?;
             }
-            leased.push(LeasedTurn { client_id: turn.client_id.clone(), deliveries, due_at });
+            leased.push(LeasedTurn { client_id: turn.client_id.clone(), deliveries, due });
         }
         transaction.commit().await?;
         Ok(leased)
@@ -221,12 +221,12 @@ fn client_queue(rows: &Rows, row: &SqliteRow) -> Result<ClientQueue> {
         Some(_) => rows.readable(&BREAKERS, [row], breakers::breaker)?.pop(),
         None => None,
     };
-    Ok(ClientQueue { client_id: columns.parsed("client_id")?, due_at: earlier(&columns)?, breaker })
+    Ok(ClientQueue { client_id: columns.parsed("client_id")?, due: read_due_times(&columns)?, breaker })
 }
 
-fn earlier(columns: &Columns<'_>) -> Result<Option<Timestamp>> {
-    let (first, retry) = (columns.time_option("first_due_at")?, columns.time_option("retry_due_at")?);
-    Ok(first.into_iter().chain(retry).min())
+fn read_due_times(columns: &Columns<'_>) -> Result<DueTimes> {
+    let (first_attempt, retry) = (columns.time_option("first_due_at")?, columns.time_option("retry_due_at")?);
+    Ok(DueTimes { first_attempt, retry })
 }
 
 fn lease_list(leases: &[(DeliveryId, Uuid)]) -> String {
