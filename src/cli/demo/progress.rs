@@ -107,7 +107,8 @@ fn show_attempt(client_id: &str, number: usize, attempt: &Attempt, state: State,
         (false, _) => (WAITING, "↻", "will be retried"),
     };
     let jti = attempt.jti.map(|jti| jti.to_string()).unwrap_or_default();
-    let at = attempt.started_at.duration_since(began).as_secs_f32();
+    // An attempt may begin in the moment before the answer of the event that is the beginning here.
+    let at = attempt.started_at.duration_since(began).as_secs_f32().max(0.0);
     println!(
         "  {} {} {client_id:<5} attempt {number}  {answer:<8} {}  {}",
         paint(style, mark),
