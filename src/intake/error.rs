@@ -34,7 +34,7 @@ pub enum AcceptError {
     #[error("the store is not available")]
     Unavailable,
     /// A row that it needs cannot be read; the log names the row.
-    #[error("what the store has of this cannot be read")]
+    #[error("a stored row of this cannot be read")]
     Unreadable,
 }
 
@@ -60,7 +60,7 @@ pub enum CommandError {
     #[error("the store is not available")]
     Unavailable,
     /// A row that it needs cannot be read; the log names the row.
-    #[error("what the store has of this cannot be read")]
+    #[error("a stored row of this cannot be read")]
     Unreadable,
 }
 
