@@ -231,7 +231,8 @@ impl ApiError {
 
     /// A row of the store is corrupt. The log names it.
     fn unreadable_row() -> Self {
-        let message = "The stored row of this cannot be read, and must be repaired first; the log names the row";
+        let message =
+            "The stored row of this cannot be read, and must be repaired first; the log names the row";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
