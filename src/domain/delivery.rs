@@ -220,3 +220,22 @@ pub struct Attempt {
     /// Whether the RP may have received the token although there was no response.
     pub outcome_unknown: bool,
 }
+
+impl Attempt {
+    /// An attempt that has just begun.
+    pub fn begun(started_at: Timestamp) -> Self {
+        Self {
+            started_at,
+            duration: Duration::ZERO,
+            phases: Phases::default(),
+            jti: None,
+            kid: None,
+            uri: None,
+            remote_address: None,
+            status: None,
+            error: None,
+            answer: None,
+            outcome_unknown: false,
+        }
+    }
+}

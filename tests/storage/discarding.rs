@@ -8,7 +8,7 @@ use logoutd::storage::{Changes, Lease, Settlement, Storage};
 use uuid::Uuid;
 
 use crate::backends::TestStore;
-use crate::samples::{attempt, client, intent, later, now};
+use crate::samples::{client, intent, later, now};
 
 const WAITING: u128 = 2_500;
 
@@ -30,7 +30,8 @@ pub async fn pending_deliveries_of_an_unsubscribed_client_are_discarded_in_piece
     transaction.store(&changes, now()).await.unwrap();
     transaction.commit().await.unwrap();
 
-    let attempt = Attempt { status: Some(410), error: Some("status_410".to_owned()), ..attempt(now()) };
+    let attempt =
+        Attempt { status: Some(410), error: Some("status_410".to_owned()), ..Attempt::begun(now()) };
     let gone = Settlement {
         id: intents[0].id,
         lease_token: lease.token,

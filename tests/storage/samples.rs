@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use logoutd::domain::client::Client;
-use logoutd::domain::delivery::{Attempt, DeliveryFilter, DeliverySummary, Intent, Phases, State};
+use logoutd::domain::delivery::{DeliveryFilter, DeliverySummary, Intent, State};
 use logoutd::domain::ids::{ClientId, DeliveryId, Sid, Sub};
 use logoutd::domain::initiator::Initiator;
 use logoutd::domain::metadata::SessionMetadata;
@@ -48,23 +48,6 @@ pub fn intent(number: u128, client_id: &ClientId) -> Intent {
         session_metadata: metadata(),
         created_at: now(),
         expires_at: later(3600),
-    }
-}
-
-/// An attempt of which nothing is known.
-pub fn attempt(started_at: Timestamp) -> Attempt {
-    Attempt {
-        started_at,
-        duration: Duration::ZERO,
-        phases: Phases::default(),
-        jti: None,
-        kid: None,
-        uri: None,
-        remote_address: None,
-        status: None,
-        error: None,
-        answer: None,
-        outcome_unknown: false,
     }
 }
 

@@ -240,20 +240,7 @@ impl From<SigningFailure> for NotSent {
 
 impl Draft {
     fn new(started_at: Timestamp) -> Self {
-        let attempt = Attempt {
-            started_at,
-            duration: Duration::ZERO,
-            phases: Phases::default(),
-            jti: None,
-            kid: None,
-            uri: None,
-            remote_address: None,
-            status: None,
-            error: None,
-            answer: None,
-            outcome_unknown: false,
-        };
-        Self { attempt, began: Instant::now() }
+        Self { attempt: Attempt::begun(started_at), began: Instant::now() }
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::machine::{CLIENTS, LEASE, MAX_AGE, Machine, client_id};
 use super::model::Delivery;
 use super::steps::Outcome;
-use crate::samples::{attempt, intent};
+use crate::samples::intent;
 
 impl Machine {
     pub(super) async fn accept(&mut self, deliveries: &[(usize, bool)]) {
@@ -163,7 +163,7 @@ impl Machine {
             kid: Some("kid".to_owned()),
             answer: Some("\"quoted\" \\ ünd\n\u{fffd}".to_owned()),
             outcome_unknown: unknown,
-            ..attempt(self.now)
+            ..Attempt::begun(self.now)
         };
         let client_id = client_id(self.model.deliveries[&id.0].client);
         let unsubscribe = matches!(outcome, Outcome::Gone);

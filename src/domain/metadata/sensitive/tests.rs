@@ -122,7 +122,7 @@ fn api_keys_are_recognised() {
         repeated("lin_api_", 40),
         repeated("logoutd_", 43),
         token("abc8", "Q~dEfGhIjKlMnOpQrStUvWxYz0123456789"),
-        token("https://hooks.slack.com/services/", "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"),
+        token("https://hooks.slack.com/services/", "T00000000/B00000000/aB1cD2eF3gH4iJ5kL6mN7oP8"),
         format!("AccountName=a;AccountKey={}==", repeated("", 86)),
     ] {
         for text in

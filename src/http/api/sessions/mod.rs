@@ -11,7 +11,7 @@ mod view;
 
 use utoipa_axum::routes;
 
-use crate::domain::access::Scope::{DeleteSessions, ReadSessions, UpdateSessions};
+use crate::domain::access::Scope::{ReadSessions, UpdateSessions};
 use crate::domain::ids::{IdError, Sid, Sub};
 use crate::http::error::ApiError;
 use crate::http::extract::PathSegment;
@@ -19,17 +19,12 @@ use crate::http::route::Route;
 
 /// The routes of this folder.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![
+    let others = [
         Route::scoped(ReadSessions, routes!(show::show)),
         Route::scoped(UpdateSessions, routes!(update::update)).recorded("Update a session"),
-        Route::scoped(DeleteSessions, routes!(end::delete)).recorded("Delete a session"),
-        Route::scoped(DeleteSessions, routes!(end::revoke)).recorded("Revoke a session"),
         Route::scoped(ReadSessions, routes!(list::list)),
-        Route::scoped(DeleteSessions, routes!(end::delete_all))
-            .recorded_without_ids("Delete a user's sessions"),
-        Route::scoped(DeleteSessions, routes!(end::revoke_access))
-            .recorded_without_ids("Revoke a user's access"),
-    ]
+    ];
+    others.into_iter().chain(end::routes()).collect()
 }
 
 impl PathSegment for Sid {
